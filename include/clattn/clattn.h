@@ -1,0 +1,455 @@
+/** @file clattn.h
+ * clattn: block-sparse and linear attention through OpenCL.
+ *
+ * A *context* belongs to one OpenCL device. A *problem* is plain data that says what is to be computed; the same as one
+ * line of text (clattn_problem_parse, clattn_problem_format). A *layout* says which key blocks a query block may see.
+ * A *plan* is a problem made ready for a device: everything is checked, chosen, compiled and loaded while it is made.
+ * clattn_enqueue() then only launches: it never compiles, allocates device memory or waits.
+ *
+ * Ownership: what comes back through `**out` is yours to release; what comes back by value is a copy; a `const T *` that
+ * is returned belongs to the object it was asked of. Release functions accept NULL.
+ * Threads: a context, a layout and a plan may be used from many threads at once. Two enqueues of one plan that may run at
+ * the same time need workspaces of their own.
+ * Errors: every function that can fail returns a clattn_status, 0 or negative; clattn_error_detail() then holds a
+ * sentence that names the argument, its value and the bound. Out-parameters are written only on success.
+ * The library prints nothing. It keeps no global state.
+ *
+ * Conventions (they settle what other implementations disagree on):
+ * - A score is  x = scale * q.k (+ bias), then c*tanh(x/c) if softcap = c > 0, then minus slope*|i + nk - nq - j| with
+ *   ALiBi, then the caller's score text; masks come last. Causal is bottom-right: query i sees keys j <= i + nk - nq.
+ *   A window (left, right) is inclusive and relative to i + nk - nq; -1 is unlimited.
+ * - LSE is the natural logarithm, float, [b, hq, nq]. A query that sees no key gives O = 0 and LSE = -infinity
+ *   (with a sink: LSE = the sink).
+ * - Query head h reads KV head h / (hq / hk).
+ * - The linear state is S_t = decay_t * S_(t-1) + k_t v_t^T, float, [b, hq, dqk, dv]; o_t = scale * S_t^T q_t.
+ *   With normalise = 1 it has dv + 1 columns, the last being the normaliser z.
+ * - Packed variable length: b = 1, all sequences one after another, cu_seqlens int32 [sequences + 1].
+ * - Sizes and strides count elements; buffer offsets count bytes.
+ */
+#ifndef CLATTN_CLATTN_H
+#define CLATTN_CLATTN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <CL/cl.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(CLATTN_BUILD) && defined(__GNUC__)
+#define CLATTN_API __attribute__((visibility("default")))
+#else
+#define CLATTN_API
+#endif
+
+/* ---- version --------------------------------------------------------------------------------------------------- */
+
+#define CLATTN_VERSION_MAJOR 0
+#define CLATTN_VERSION_MINOR 1
+#define CLATTN_VERSION_PATCH 0
+/** What was compiled against, one comparable number. */
+#define CLATTN_VERSION (CLATTN_VERSION_MAJOR * 10000 + CLATTN_VERSION_MINOR * 100 + CLATTN_VERSION_PATCH)
+
+/** What is running: the CLATTN_VERSION the library was built with. */
+CLATTN_API int clattn_version(void);
+/** The same as "major.minor.patch"; a static string. */
+CLATTN_API const char *clattn_version_string(void);
+
+/* ---- status ---------------------------------------------------------------------------------------------------- */
+
+/** 0 is good, negative is an error. OpenCL's own codes (-1 ... -1200) pass through unchanged. */
+typedef int clattn_status;
+
+enum {
+    CLATTN_OK = 0,
+    CLATTN_INVALID_ARGUMENT = -7000,     /**< a pointer, size or value outside its bounds */
+    CLATTN_UNSUPPORTED = -7001,          /**< a combination that clattn does not offer */
+    CLATTN_OUT_OF_HOST_MEMORY = -7010,   /**< the allocator returned NULL */
+    CLATTN_WORKSPACE_TOO_SMALL = -7011,  /**< less than clattn_plan_workspace() bytes */
+    CLATTN_BUFFER_TOO_SMALL = -7012,     /**< a cl_mem ends before the tensor does, or a text buffer is too short */
+    CLATTN_BAD_LAYOUT = -7020,           /**< block lists that are not ascending, unique and in range */
+    CLATTN_BUILD_FAILED = -7030,         /**< the device's compiler refused a program; the detail holds its log */
+    CLATTN_DEVICE_LACKS = -7031,         /**< no backend accepts the problem on this device */
+    CLATTN_IO = -7040,                   /**< a file could not be read or written */
+    CLATTN_INTERNAL = -7090              /**< a defect of clattn: please report the problem's text */
+};
+
+/** The code's name, "CLATTN_BAD_LAYOUT" or "CL_OUT_OF_RESOURCES"; a static string. */
+CLATTN_API const char *clattn_status_name(clattn_status status);
+/** One sentence on the code; a static string. */
+CLATTN_API const char *clattn_status_text(clattn_status status);
+/** The last failure in this thread: which argument, its value, the bound; for a failed build the compiler's log.
+ * Belongs to the thread, valid until its next failing call. Never NULL. */
+CLATTN_API const char *clattn_error_detail(void);
+
+/* ---- context --------------------------------------------------------------------------------------------------- */
+
+/** Host memory from the caller. allocate returns NULL when it has none; release accepts NULL. Must be thread-safe. */
+typedef struct clattn_allocator {
+    void *(*allocate)(size_t bytes, void *user);
+    void (*release)(void *pointer, void *user);
+    void *user;
+} clattn_allocator;
+
+typedef enum clattn_log_level {
+    CLATTN_LOG_ERROR = 0,
+    CLATTN_LOG_WARN = 1,
+    CLATTN_LOG_INFO = 2,
+    CLATTN_LOG_TRACE = 3
+} clattn_log_level;
+
+/** Receives one line without a newline. May be called from any thread that calls clattn. */
+typedef void (*clattn_log_fn)(clattn_log_level level, const char *line, void *user);
+
+typedef enum clattn_cache_mode {
+    CLATTN_CACHE_DEFAULT = 0, /**< read and write, or what $CLATTN_CACHE (off, ro, rw) says */
+    CLATTN_CACHE_OFF = 1,
+    CLATTN_CACHE_READ_ONLY = 2,
+    CLATTN_CACHE_READ_WRITE = 3
+} clattn_cache_mode;
+
+typedef struct clattn_context_options {
+    size_t struct_size;           /**< sizeof(clattn_context_options) */
+    clattn_allocator allocator;   /**< all zero: malloc and free */
+    clattn_log_fn log;            /**< NULL: silence */
+    void *log_user;
+    clattn_log_level log_level;   /**< lines above it are not made */
+    clattn_cache_mode cache_mode;
+    const char *cache_dir;        /**< NULL: $CLATTN_CACHE_DIR, $XDG_CACHE_HOME/clattn, ~/.cache/clattn */
+    int64_t cache_max_bytes;      /**< 0: 256 MiB, or $CLATTN_CACHE_MAX_MB */
+    const char *backend;          /**< NULL: the best that accepts; else "cpu", "simt", "ref": only that one */
+} clattn_context_options;
+
+#define CLATTN_CONTEXT_OPTIONS_INIT \
+    { sizeof(clattn_context_options), { 0, 0, 0 }, 0, 0, CLATTN_LOG_WARN, CLATTN_CACHE_DEFAULT, 0, 0, 0 }
+
+typedef struct clattn_context clattn_context;
+
+/** Makes a context for one device of `context`, and retains `context`.
+ * @param options  NULL for the defaults; copied.
+ * @return CLATTN_INVALID_ARGUMENT if the device is not of that context. */
+CLATTN_API clattn_status clattn_context_create(clattn_context **out, cl_context context, cl_device_id device,
+                                               const clattn_context_options *options);
+CLATTN_API void clattn_context_retain(clattn_context *context);
+/** Plans and layouts made with it keep what they need; the order of releases does not matter. */
+CLATTN_API void clattn_context_release(clattn_context *context);
+
+/** What was probed about the device, as one JSON object (name, vendor, driver, platform, compute_units, local_memory,
+ * fp16, subgroups, and `backends`: for each its name, usable, and why not). Belongs to the context. */
+CLATTN_API const char *clattn_context_describe(clattn_context *context);
+
+/* ---- types ----------------------------------------------------------------------------------------------------- */
+
+typedef enum clattn_dtype {
+    CLATTN_F32 = 0,
+    CLATTN_F16 = 1,
+    CLATTN_BF16 = 2,
+    CLATTN_I32 = 3,
+    CLATTN_U8 = 4
+} clattn_dtype;
+
+/** Bytes of one element. */
+CLATTN_API size_t clattn_dtype_size(clattn_dtype dtype);
+/** "f32", "f16", "bf16", "i32", "u8". */
+CLATTN_API const char *clattn_dtype_name(clattn_dtype dtype);
+
+/** Where a row of a [b, h, n, d] tensor lies: batch*i + head*j + row*t, in elements; d is contiguous. All zero: dense, in
+ * the problem's layout. */
+typedef struct clattn_strides {
+    int64_t batch, head, row;
+} clattn_strides;
+
+/** Device memory of the caller: a cl_mem or a shared-virtual-memory pointer, and an offset in bytes. */
+typedef struct clattn_buf {
+    cl_mem mem;
+    void *svm;
+    size_t offset;
+} clattn_buf;
+
+CLATTN_API clattn_buf clattn_buf_mem(cl_mem mem, size_t offset);
+CLATTN_API clattn_buf clattn_buf_svm(void *pointer);
+CLATTN_API clattn_buf clattn_buf_none(void);
+
+/* ---- problem --------------------------------------------------------------------------------------------------- */
+
+typedef enum clattn_pass { CLATTN_FWD = 0, CLATTN_BWD = 1, CLATTN_DECODE = 2 } clattn_pass;
+typedef enum clattn_order { CLATTN_BHND = 0, CLATTN_BNHD = 1 } clattn_order;
+typedef enum clattn_feature {
+    CLATTN_IDENTITY = 0,
+    CLATTN_ELU = 1, /**< elu(x) + 1 */
+    CLATTN_RELU = 2,
+    CLATTN_SILU = 3,
+    CLATTN_SOFTMAX = 4 /**< over the head dimension */
+} clattn_feature;
+typedef enum clattn_decay {
+    CLATTN_DECAY_NONE = 0,
+    CLATTN_DECAY_NUMBER = 1,    /**< decay_value = g = ln(decay) <= 0, the same for every head */
+    CLATTN_DECAY_ALIBI = 2,     /**< exp(-m_h), m_h ALiBi's slopes (Lightning Attention) */
+    CLATTN_DECAY_MINIMAX = 3,   /**< exp(-m_h (1 - layer/(layers-1) + 1e-5)) (MiniMax-01) */
+    CLATTN_DECAY_FLA = 4,       /**< exp(-(8/H)(1 - layer/layers) h) (flash-linear-attention) */
+    CLATTN_DECAY_RETENTION = 5, /**< 1 - 2^(-5-h) (RetNet) */
+    CLATTN_DECAY_HEAD = 6,      /**< slot DECAY holds g, float [hq] */
+    CLATTN_DECAY_TOKEN = 7      /**< slot DECAY holds g, float [b, hq, n] */
+} clattn_decay;
+typedef enum clattn_spacing { CLATTN_SPACING_EVEN = 0, CLATTN_SPACING_LOG = 1, CLATTN_SPACING_GIVEN = 2 } clattn_spacing;
+
+typedef enum clattn_pattern_kind {
+    CLATTN_PATTERN_DENSE = 0,
+    CLATTN_PATTERN_FIXED = 1,
+    CLATTN_PATTERN_VARIABLE = 2,
+    CLATTN_PATTERN_BIGBIRD = 3,
+    CLATTN_PATTERN_BSLONGFORMER = 4,
+    CLATTN_PATTERN_SLIDING = 5,
+    CLATTN_PATTERN_STRIDED = 6,    /**< Sparse Transformer: window of `stride` keys, then every stride-th key */
+    CLATTN_PATTERN_WINDOW = 7,     /**< the problem's window as a block list */
+    CLATTN_PATTERN_LONGFORMER = 8, /**< window and dilation in tokens, global tokens */
+    CLATTN_PATTERN_SAMPLES = 9,    /**< window in tokens and `samples` global tokens */
+    CLATTN_PATTERN_IMAGE = 10,     /**< tokens in tile order; tiles within `radius` tiles in both directions */
+    CLATTN_PATTERN_CSR = 11,       /**< the caller's lists: slots ROW_PTR, COL_IDX, or clattn_layout_from_csr */
+    CLATTN_PATTERN_MASK = 12,      /**< the caller's block mask */
+    CLATTN_PATTERN_TABLE = 13      /**< the caller's fixed-width table of block indices, -1 for none */
+} clattn_pattern_kind;
+
+#define CLATTN_PATTERN_LIST 64 /**< longest list of windows, indices or ends */
+
+/** Parameters of the static patterns; names and defaults of the first six are DeepSpeed's (see README). -1: its default. */
+typedef struct clattn_pattern {
+    clattn_pattern_kind kind;
+    int local;         /**< fixed: num_local_blocks, 4 */
+    int global;        /**< fixed, bigbird: num_global_blocks, 1 */
+    int bidirectional; /**< attention=bi (1) or uni (0); -1: the pattern's default */
+    int horizontal;    /**< horizontal_global_attention */
+    int patterns;      /**< num_different_global_patterns, 1 */
+    int per_head;      /**< different_layout_per_head */
+    int random;        /**< num_random_blocks: variable 0, bigbird 1 */
+    int sliding;       /**< num_sliding_window_blocks, 3 */
+    int64_t seed;      /**< of the random blocks */
+    int n_windows, n_indices, n_ends;
+    int windows[CLATTN_PATTERN_LIST]; /**< local_window_blocks */
+    int indices[CLATTN_PATTERN_LIST]; /**< global_block_indices; longformer, samples: token positions */
+    int ends[CLATTN_PATTERN_LIST];    /**< global_block_end_indices */
+    int stride;                       /**< strided: tokens, 128 */
+    int dilation;                     /**< longformer, 1 */
+    int radius;                       /**< image: tiles, 1 */
+    int tiles_y, tiles_x;             /**< image: tiles=YxX */
+    int width;                        /**< table: entries a row */
+} clattn_pattern;
+
+/** What is to be computed. Fill with clattn_problem_init(), then change fields; or clattn_problem_parse(). */
+typedef struct clattn_problem {
+    size_t struct_size;
+    char method[24]; /**< "dense", "block_sparse", "linear", "lightning", "hybrid", "sparse_linear", "merge" */
+    clattn_pass pass;
+    clattn_dtype dtype; /**< of q, k, v, o */
+    clattn_order layout;
+    int64_t b, hq, hk, nq, nk, dqk, dv;
+    int64_t sequences;  /**< 0: not packed; else slot CU_SEQLENS (and CU_SEQLENS_K if nk != nq) give the lengths */
+    int64_t max_q;      /**< packed: longest sequence; 0: nq */
+    int64_t max_k;      /**< packed: longest sequence of keys; 0: nk */
+    clattn_strides q, k, v, o;
+    double scale;       /**< NaN: 1/sqrt(dqk) for softmax, 1 for linear */
+    int causal;         /**< -1: the method's default */
+    int64_t window_left, window_right; /**< -1: unlimited */
+    double softcap;     /**< 0: none */
+    int alibi;          /**< slopes of Press et al., or slot ALIBI_SLOPES [hq] if it is passed with alibi = 2 */
+    int sink;           /**< slot SINK [hq]: a logit without a value in every row's softmax */
+    int bias;           /**< slot BIAS [bias_b, bias_h, nq, nk] float, added to the scaled score */
+    int64_t bias_b, bias_h; /**< 1 or b, 1 or hq; 0: b and hq */
+    int key_padding;    /**< slot KEY_PADDING uint8 [b, nk]: 0 hides a key */
+    int block_q, block_k;
+    clattn_pattern pattern;
+    clattn_decay decay;
+    double decay_value;
+    int decay_layer, decay_layers;
+    int state;          /**< linear: slot STATE_IN is read and STATE_OUT is written */
+    clattn_feature feature;
+    int normalise;
+    int chunk;          /**< 0: chosen */
+    int64_t samples;    /**< hybrid, pattern samples */
+    clattn_spacing spacing;
+    int gate;           /**< 1: slot GATE [b, hq, nq] holds g in [0, 1]; 2: g = sigmoid(q . GATE_WEIGHT[hq, dqk] + GATE_BIAS[hq]);
+                         *   0: hybrid g = 1/2, sparse_linear the plain sum */
+    int remaining;      /**< sparse_linear: the linear half sees 0: every key, 1: the keys of the blocks not chosen */
+    int parts;          /**< merge: results to merge, slots O_PARTS and LSE_PARTS; 0: 2. With a gate: 2 branches */
+    int tf32;           /**< reserved: 0 */
+    int deterministic;  /**< 1: the same bits every run; always kept today */
+    const char *score_text; /**< OpenCL C, see README "Score text"; NULL: none. Not copied by assignment */
+    const char *mask_text;
+    char score_file[256];   /**< read when a plan is made, if score_text is NULL */
+    char mask_file[256];
+    double text_params[8];  /**< p0 ... p7 of both texts */
+} clattn_problem;
+
+/** Sets every field to its default: dense, forward, f32, b = 1, h = 8, n = 1024, d = 64. */
+CLATTN_API void clattn_problem_init(clattn_problem *problem);
+/** Reads "METHOD key=value ...". Unknown keys, bad values and impossible combinations are errors that name the key, the
+ * value and the bound. Numbers use a point whatever the locale. */
+CLATTN_API clattn_status clattn_problem_parse(clattn_problem *out, const char *text);
+/** Writes the shortest text that parses to the same problem; `bytes` holds room, CLATTN_BUFFER_TOO_SMALL if short.
+ * Texts in memory (score_text, mask_text) have no text form and are left out. */
+CLATTN_API clattn_status clattn_problem_format(const clattn_problem *problem, char *text, size_t bytes);
+/** Checks every field, alone and together, as plan creation does. */
+CLATTN_API clattn_status clattn_problem_check(const clattn_problem *problem);
+
+/** Number of methods, and the name and one-line description of method `index`; NULL past the end. */
+CLATTN_API int clattn_method_count(void);
+CLATTN_API const char *clattn_method_name(int index);
+CLATTN_API const char *clattn_method_text(int index);
+
+/** Writes g_h = ln(decay) <= 0 of a decay law into slopes[heads] (laws: clattn_decay ALIBI ... RETENTION). */
+CLATTN_API clattn_status clattn_decay_slopes(clattn_decay law, int layer, int layers, int heads, float *slopes);
+/** ALiBi's slopes m_h > 0 (Press et al. 2022), any number of heads. */
+CLATTN_API clattn_status clattn_alibi_slopes(int heads, float *slopes);
+
+/* ---- layout ---------------------------------------------------------------------------------------------------- */
+
+/** Which key blocks each query block may see: immutable, counted. Row r of head h holds ascending, unique block columns.
+ * heads = 1 serves every head; otherwise heads = hq. */
+typedef struct clattn_layout clattn_layout;
+
+typedef struct clattn_layout_info {
+    size_t struct_size;
+    int heads;
+    int64_t nq, nk;
+    int block_q, block_k;
+    int rows, cols;       /**< blocks */
+    int64_t blocks;       /**< listed, over all heads of the layout */
+    int longest_row;      /**< blocks */
+    double density;       /**< blocks / (heads * rows * cols) */
+    int on_device;        /**< contents are read at run time from slots */
+} clattn_layout_info;
+
+/** The layout that a problem's pattern names. CSR, MASK and TABLE give a layout whose contents are read at run time. */
+CLATTN_API clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_problem *problem,
+                                                    const clattn_allocator *allocator);
+/** Host CSR, copied: row_ptr [heads * rows + 1], col [row_ptr[last]], rows = ceil(nq/block_q).
+ * @return CLATTN_BAD_LAYOUT names the first bad head and row. */
+CLATTN_API clattn_status clattn_layout_from_csr(clattn_layout **out, int heads, int64_t nq, int64_t nk, int block_q,
+                                                int block_k, const int32_t *row_ptr, const int32_t *col,
+                                                const clattn_allocator *allocator);
+/** Host mask uint8 [heads, rows, cols], nonzero = listed; copied. */
+CLATTN_API clattn_status clattn_layout_from_block_mask(clattn_layout **out, int heads, int64_t nq, int64_t nk, int block_q,
+                                                       int block_k, const uint8_t *mask, const clattn_allocator *allocator);
+/** Host table int32 [heads, rows, width]: ascending block columns, then -1; copied. */
+CLATTN_API clattn_status clattn_layout_from_table(clattn_layout **out, int heads, int64_t nq, int64_t nk, int block_q,
+                                                  int block_k, int width, const int32_t *table,
+                                                  const clattn_allocator *allocator);
+CLATTN_API void clattn_layout_retain(clattn_layout *layout);
+CLATTN_API void clattn_layout_release(clattn_layout *layout);
+CLATTN_API clattn_status clattn_layout_get_info(const clattn_layout *layout, clattn_layout_info *info);
+/** The lists; both belong to the layout. CLATTN_UNSUPPORTED if its contents are on the device. */
+CLATTN_API clattn_status clattn_layout_csr(const clattn_layout *layout, const int32_t **row_ptr, const int32_t **col);
+/** The transposed layout: for each key block the query blocks that see it (rows and columns change places). */
+CLATTN_API clattn_status clattn_layout_transpose(clattn_layout **out, const clattn_layout *layout);
+/** Writes uint8 [heads, rows, cols]; bytes must be at least their product. */
+CLATTN_API clattn_status clattn_layout_mask(const clattn_layout *layout, uint8_t *mask, size_t bytes);
+/** Draws head `head` as text, one line a row ('#' listed, '.' not), NUL-terminated; *needed (may be NULL) gets the bytes. */
+CLATTN_API clattn_status clattn_layout_draw(const clattn_layout *layout, int head, char *text, size_t bytes, size_t *needed);
+
+/* ---- plan ------------------------------------------------------------------------------------------------------ */
+
+typedef struct clattn_plan clattn_plan;
+
+/** Checks, chooses, compiles and loads. Slow; the kernels come from the caches if they can.
+ * @param layout  NULL: made from the problem. Retained.
+ * @return CLATTN_DEVICE_LACKS if no backend accepts: the detail says why each one declined. */
+CLATTN_API clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem,
+                                            clattn_layout *layout);
+CLATTN_API void clattn_plan_retain(clattn_plan *plan);
+CLATTN_API void clattn_plan_release(clattn_plan *plan);
+/** Bytes of workspace an enqueue needs; may be 0. Its offset must be a multiple of 256. */
+CLATTN_API clattn_status clattn_plan_workspace(const clattn_plan *plan, size_t *bytes);
+
+typedef struct clattn_plan_info {
+    size_t struct_size;
+    const char *backend;   /**< "cpu", "simt", "ref"; belongs to the plan */
+    const char *kernel;    /**< name of the kernel that does the most work, with its parameters */
+    int launches;
+    size_t workspace;
+    double flop;           /**< useful work: visible pairs only; NaN if they are only known on the device */
+    double bytes;          /**< least memory traffic, see README "Roofline" */
+    double exps;           /**< exponentials */
+    double density;        /**< visible pairs of the softmax half / (nq * nk); 1 if there is none */
+    double compile_ms;     /**< host time spent building programs for this plan */
+    int cache_memory, cache_disk, cache_built; /**< programs that came from each */
+} clattn_plan_info;
+CLATTN_API clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *info);
+/** Each launch on a line: kernel, tile, schedule, parameters, groups. Belongs to the plan. */
+CLATTN_API const char *clattn_plan_describe(const clattn_plan *plan);
+/** Each other candidate on a line, and why it declined. Belongs to the plan. */
+CLATTN_API const char *clattn_plan_explain(const clattn_plan *plan);
+
+/* ---- enqueue --------------------------------------------------------------------------------------------------- */
+
+typedef enum clattn_slot {
+    CLATTN_Q = 0,
+    CLATTN_K,
+    CLATTN_V,
+    CLATTN_O,
+    CLATTN_LSE,            /**< float [b, hq, nq], packed [hq, nq]; optional */
+    CLATTN_STATE_IN,       /**< float [b, hq, dqk, dv (+1)]; b = sequences if packed */
+    CLATTN_STATE_OUT,
+    CLATTN_DECAY,          /**< float [hq] or [b, hq, n] */
+    CLATTN_GATE,           /**< float [b, hq, nq] */
+    CLATTN_GATE_WEIGHT,    /**< float [hq, dqk] */
+    CLATTN_GATE_BIAS,      /**< float [hq] */
+    CLATTN_BIAS,           /**< float [bias_b, bias_h, nq, nk] */
+    CLATTN_SINK,           /**< float [hq] */
+    CLATTN_ALIBI_SLOPES,   /**< float [hq] */
+    CLATTN_KEY_PADDING,    /**< uint8 [b, nk] */
+    CLATTN_CU_SEQLENS,     /**< int32 [sequences + 1] */
+    CLATTN_CU_SEQLENS_K,   /**< int32 [sequences + 1]; only if keys have lengths of their own */
+    CLATTN_ROW_PTR,        /**< int32 [heads * rows + 1] */
+    CLATTN_COL_IDX,        /**< int32 [heads * rows * cols] at most */
+    CLATTN_BLOCK_MASK,     /**< uint8 [heads, rows, cols] */
+    CLATTN_BLOCK_TABLE,    /**< int32 [heads, rows, width] */
+    CLATTN_POSITIONS,      /**< int32 [samples]: hybrid with spacing given, ascending */
+    CLATTN_TEXT_BUFFER,    /**< float: the buffer of score and mask texts */
+    CLATTN_O_PARTS,        /**< float [parts, b, hq, nq, dv]: merge */
+    CLATTN_LSE_PARTS,      /**< float [parts, b, hq, nq]: merge */
+    CLATTN_SLOT_COUNT
+} clattn_slot;
+
+/** "q", "k", ..., "cu-seqlens": the command line's names. */
+CLATTN_API const char *clattn_slot_name(clattn_slot slot);
+
+typedef struct clattn_arg {
+    clattn_slot slot;
+    clattn_buf buf;
+} clattn_arg;
+
+/** What a plan wants in a slot: 0 nothing (passing it is an error), 1 it may be left out, 2 it must be there. Shape in
+ * dims[0..*rank-1], element type in *dtype; any of the pointers may be NULL. */
+CLATTN_API clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot slot, int *want, clattn_dtype *dtype,
+                                          int *rank, int64_t dims[5]);
+
+/** Launches a plan. Returns at once; the buffers must live until *event is complete.
+ * @param queue      of the plan's cl_context and device; in-order or out-of-order.
+ * @param args       each slot once, any order.
+ * @param workspace  at least clattn_plan_workspace() bytes; clattn_buf_none() if that is 0.
+ * @param wait_list  n_wait events, as in OpenCL.
+ * @param event      NULL, or receives an event that is complete when the results are. */
+CLATTN_API clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const clattn_arg *args, size_t n_args,
+                                        clattn_buf workspace, cl_uint n_wait, const cl_event *wait_list, cl_event *event);
+
+/* ---- cache ----------------------------------------------------------------------------------------------------- */
+
+typedef struct clattn_cache_stats {
+    size_t struct_size;
+    int64_t files, bytes, max_bytes;             /**< on disk now */
+    int64_t memory_hits, disk_hits, builds;      /**< of this context */
+    int64_t rejected;                            /**< entries that were broken, stale or refused by the driver */
+} clattn_cache_stats;
+
+/** The directory in use, or "" if there is none (off, or refused; the log says why). Belongs to the context. */
+CLATTN_API const char *clattn_cache_dir(clattn_context *context);
+CLATTN_API clattn_status clattn_cache_get_stats(clattn_context *context, clattn_cache_stats *stats);
+/** Removes every entry from the disk cache, and forgets the programs in memory. */
+CLATTN_API clattn_status clattn_cache_clear(clattn_context *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
