@@ -1,0 +1,170 @@
+/* The context: one device of one cl_context, its facts, its caches. */
+#include "device/context.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/tiles.h"
+#include "program/cache.h"
+
+void ct_log(clattn_context *context, clattn_log_level level, const char *format, ...)
+{
+    char line[1024];
+    va_list arguments;
+    if (!context->log || level > context->log_level) {
+        return;
+    }
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    context->log(level, line, context->log_user);
+}
+
+static clattn_status check_device(cl_context cl, cl_device_id device)
+{
+    clattn_status st = CLATTN_OK;
+    cl_device_id devices[64];
+    size_t bytes = 0;
+    CT_TRYCL(clGetContextInfo(cl, CL_CONTEXT_DEVICES, sizeof devices, devices, &bytes));
+    for (size_t i = 0; i < bytes / sizeof devices[0]; i++) {
+        if (devices[i] == device) {
+            return CLATTN_OK;
+        }
+    }
+    CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_context_create: device %p is none of the context's %zu devices", (void *)device,
+            bytes / sizeof devices[0]);
+out:
+    return st;
+}
+
+static clattn_status check_options(const clattn_context_options *options)
+{
+    if (options->struct_size != sizeof *options) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.struct_size is %zu, this library's is %zu: use CLATTN_CONTEXT_OPTIONS_INIT",
+                       options->struct_size, sizeof *options);
+    }
+    if (!options->allocator.allocate != !options->allocator.release) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.allocator: allocate and release must both be given, or neither");
+    }
+    if (options->backend && options->backend[0]) {
+        for (int i = 0; i < ct_tile_count; i++) {
+            if (strcmp(ct_tiles[i].name, options->backend) == 0) {
+                return CLATTN_OK;
+            }
+        }
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.backend is '%s'; there are cpu, nv_wgmma, simt, ref", options->backend);
+    }
+    return CLATTN_OK;
+}
+
+clattn_status clattn_context_create(clattn_context **out, cl_context cl, cl_device_id device, const clattn_context_options *options)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_context *context = NULL;
+    const clattn_context_options defaults = CLATTN_CONTEXT_OPTIONS_INIT;
+    if (!out || !cl || !device) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_context_create: %s is NULL", !out ? "out" : !cl ? "context" : "device");
+    }
+    options = options ? options : &defaults;
+    CT_TRY(check_options(options));
+    CT_TRY(check_device(cl, device));
+    context = ct_alloc(&options->allocator, sizeof *context);
+    if (!context) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a context (%zu bytes)", sizeof *context);
+    }
+    atomic_init(&context->references, 1);
+    context->allocator = options->allocator;
+    context->log = options->log;
+    context->log_user = options->log_user;
+    context->log_level = options->log_level;
+    snprintf(context->backend, sizeof context->backend, "%s", options->backend ? options->backend : "");
+    pthread_mutex_init(&context->mutex, NULL);
+    CT_TRYCL(clRetainContext(cl));
+    context->cl = cl;
+    context->device = device;
+    CT_TRY(ct_device_read(device, &context->facts));
+    CT_TRY(ct_cache_create(context, options, &context->cache));
+    *out = context;
+    context = NULL;
+out:
+    clattn_context_release(context);
+    return st;
+}
+
+void clattn_context_retain(clattn_context *context)
+{
+    if (context) {
+        atomic_fetch_add(&context->references, 1);
+    }
+}
+
+void clattn_context_release(clattn_context *context)
+{
+    if (!context || atomic_fetch_sub(&context->references, 1) != 1) {
+        return;
+    }
+    ct_cache_release(context->cache);
+    ct_release(&context->allocator, context->describe);
+    if (context->cl) {
+        clReleaseContext(context->cl);
+    }
+    pthread_mutex_destroy(&context->mutex);
+    const clattn_allocator allocator = context->allocator;
+    ct_release(&allocator, context);
+}
+
+static void add_json_string(ct_text *text, const char *name, const char *value)
+{
+    ct_text_add(text, "\"%s\": \"", name);
+    for (const char *c = value; *c; c++) {
+        if (*c == '"' || *c == '\\') {
+            ct_text_add(text, "\\%c", *c);
+        } else {
+            ct_text_add(text, (unsigned char)*c < 0x20 ? "\\u%04x" : "%c", *c);
+        }
+    }
+    ct_text_add(text, "\"");
+}
+
+static void describe(clattn_context *context, ct_text *text)
+{
+    const ct_device_facts *f = &context->facts;
+    const struct { const char *name, *value; } strings[] = {{"name", f->name}, {"vendor", f->vendor}, {"version", f->version},
+        {"driver", f->driver}, {"platform", f->platform}, {"platform_version", f->platform_version}};
+    ct_text_add(text, "{");
+    for (size_t i = 0; i < CT_COUNT(strings); i++) {
+        add_json_string(text, strings[i].name, strings[i].value);
+        ct_text_add(text, ", ");
+    }
+    ct_text_add(text, "\"type\": \"%s\", \"compute_units\": %u, \"local_memory\": %llu, \"max_group\": %zu, \"fp16\": %s, \"subgroups\": %s, ",
+                f->cpu ? "cpu" : "gpu", f->compute_units, (unsigned long long)f->local_memory, f->max_group, f->fp16 ? "true" : "false",
+                f->subgroups ? "true" : "false");
+    ct_text_add(text, "\"backends\": [");
+    for (int i = 0; i < ct_tile_count; i++) {
+        const char *why;
+        const bool usable = ct_tile_usable(context, i, &why);
+        ct_text_add(text, "%s{\"name\": \"%s\", \"usable\": %s, ", i ? ", " : "", ct_tiles[i].name, usable ? "true" : "false");
+        add_json_string(text, "why_not", why);
+        ct_text_add(text, "}");
+    }
+    ct_text_add(text, "]}");
+}
+
+const char *clattn_context_describe(clattn_context *context)
+{
+    if (!context) {
+        return "";
+    }
+    ct_text text = {.allocator = &context->allocator};
+    describe(context, &text);
+    pthread_mutex_lock(&context->mutex);
+    if (!context->describe && !text.failed) {
+        context->describe = text.data;
+        text.data = NULL;
+    }
+    const char *result = context->describe ? context->describe : "";
+    pthread_mutex_unlock(&context->mutex);
+    ct_text_release(&text);
+    return result;
+}

@@ -1,0 +1,43 @@
+/* The context, and what was probed about its device. */
+#ifndef CT_CONTEXT_H
+#define CT_CONTEXT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/core.h"
+
+typedef struct ct_cache ct_cache; /* program/cache.h */
+
+typedef struct ct_device_facts {
+    char name[128], vendor[128], version[128], driver[128], platform[128], platform_version[128];
+    bool cpu;                /* CL_DEVICE_TYPE_CPU */
+    cl_uint compute_units;
+    cl_ulong local_memory;
+    size_t max_group;
+    bool dots;               /* this CPU has AVX512-BF16 */
+    bool fp16, subgroups;    /* as advertised; kernels need neither */
+    int nv_capability;       /* NVIDIA compute capability, 90 for 9.0; 0: none */
+} ct_device_facts;
+
+struct clattn_context {
+    atomic_int references;
+    clattn_allocator allocator;
+    clattn_log_fn log;
+    void *log_user;
+    clattn_log_level log_level;
+    char backend[16]; /* "" = any */
+    cl_context cl;
+    cl_device_id device;
+    ct_device_facts facts;
+    ct_cache *cache;
+    pthread_mutex_t mutex; /* guards `describe` and the probes */
+    struct ct_tile_state { bool probed, usable; char why[256]; } tiles[16]; /* by index into ct_tiles */
+    struct ct_tile_state dots; /* tile_cpu_dots, a variant of the CPU tile */
+    char *describe;
+};
+
+void ct_log(clattn_context *context, clattn_log_level level, const char *format, ...) CT_PRINTF(3, 4);
+clattn_status ct_device_read(cl_device_id device, ct_device_facts *facts);
+
+#endif

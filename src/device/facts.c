@@ -1,0 +1,59 @@
+/* What a device says about itself. Whether it is true is for probes to find out. */
+#include <stdio.h>
+#include <string.h>
+
+#include "device/context.h"
+
+static clattn_status read_text(cl_device_id device, cl_device_info what, char *text, size_t bytes)
+{
+    char all[1024];
+    clattn_status st = CLATTN_OK;
+    CT_TRYCL(clGetDeviceInfo(device, what, sizeof all - 1, all, NULL));
+    all[sizeof all - 1] = '\0';
+    snprintf(text, bytes, "%.*s", (int)bytes - 1, all);
+out:
+    return st;
+}
+
+#ifndef CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV
+#define CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV 0x4000
+#define CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV 0x4001
+#endif
+static int read_capability(cl_device_id device)
+{
+    cl_uint major = 0, minor = 0;
+    const bool known = clGetDeviceInfo(device, CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, sizeof major, &major, NULL) == CL_SUCCESS &&
+                       clGetDeviceInfo(device, CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV, sizeof minor, &minor, NULL) == CL_SUCCESS;
+    return known ? (int)(10 * major + minor) : 0;
+}
+
+clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
+{
+    clattn_status st = CLATTN_OK;
+    cl_platform_id platform = NULL;
+    cl_device_type type = 0;
+    char has[16384];
+    CT_TRY(read_text(device, CL_DEVICE_NAME, f->name, sizeof f->name));
+    CT_TRY(read_text(device, CL_DEVICE_VENDOR, f->vendor, sizeof f->vendor));
+    CT_TRY(read_text(device, CL_DEVICE_VERSION, f->version, sizeof f->version));
+    CT_TRY(read_text(device, CL_DRIVER_VERSION, f->driver, sizeof f->driver));
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL));
+    CT_TRYCL(clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof f->platform, f->platform, NULL));
+    CT_TRYCL(clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof f->platform_version, f->platform_version, NULL));
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL));
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof f->compute_units, &f->compute_units, NULL));
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof f->local_memory, &f->local_memory, NULL));
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof f->max_group, &f->max_group, NULL));
+    if (clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, sizeof has - 1, has, NULL) == CL_SUCCESS) {
+        has[sizeof has - 1] = '\0';
+        f->fp16 = strstr(has, "cl_khr_fp16") != NULL;
+        f->subgroups = strstr(has, "cl_khr_subgroups") != NULL || strstr(has, "cl_intel_subgroups") != NULL;
+        f->nv_capability = strstr(has, "cl_nv_device_attribute_query") ? read_capability(device) : 0;
+    }
+    f->cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
+#if defined(__x86_64__) && defined(__GNUC__)
+    f->dots = f->cpu && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
+#endif
+out:
+    return st;
+}

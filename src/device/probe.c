@@ -1,0 +1,110 @@
+/* Probes: a ten-line kernel must build, run and give the right numbers before a tile is used. */
+#include <stdio.h>
+#include <string.h>
+
+#include "device/tiles.h"
+
+static clattn_status run_probe(clattn_context *context, const ct_tile *tile, float *result, size_t bytes)
+{
+    clattn_status st = CLATTN_OK;
+    ct_program_spec spec = {.kernel = "probe", .backend = tile->name, .ptx_target = tile->ptx_target};
+    const ct_program *program = NULL;
+    ct_origin origin;
+    cl_kernel kernel = NULL;
+    cl_command_queue queue = NULL;
+    cl_mem buffer = NULL;
+    cl_int error = CL_SUCCESS;
+    const cl_long offset = 0;
+    const size_t items = (size_t)tile->probe_items;
+    ct_spec_part(&spec, "tile/tile.cl");
+    ct_spec_part(&spec, tile->probe);
+    CT_TRY(ct_program_get(context, &spec, &program, &origin));
+    kernel = clCreateKernel(program->program, "probe", &error);
+    CT_TRYCL(error);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    queue = clCreateCommandQueue(context->cl, context->device, 0, &error);
+#pragma GCC diagnostic pop
+    CT_TRYCL(error);
+    buffer = clCreateBuffer(context->cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, bytes, result, &error);
+    CT_TRYCL(error);
+    CT_TRYCL(clSetKernelArg(kernel, 0, sizeof buffer, &buffer));
+    CT_TRYCL(clSetKernelArg(kernel, 1, sizeof offset, &offset));
+    CT_TRYCL(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &items, &items, 0, NULL, NULL));
+    CT_TRYCL(clEnqueueReadBuffer(queue, buffer, CL_TRUE, 0, bytes, result, 0, NULL, NULL));
+    ct_program_keep(context, program);
+out:
+    if (buffer) {
+        clReleaseMemObject(buffer);
+    }
+    if (queue) {
+        clReleaseCommandQueue(queue);
+    }
+    if (kernel) {
+        clReleaseKernel(kernel);
+    }
+    return st;
+}
+
+static bool probe(clattn_context *context, const ct_tile *tile, char *why, size_t bytes)
+{
+    float result[32];
+    if (!tile->accepts(&context->facts, why, bytes)) {
+        return false;
+    }
+    if (!tile->probe) {
+        return true;
+    }
+    memset(result, 0xff, sizeof result);
+    if (run_probe(context, tile, result, sizeof result) != CLATTN_OK) {
+        snprintf(why, bytes, "its probe failed: %.200s", clattn_error_detail());
+        return false;
+    }
+    for (int i = 0; i < 16; i++) {
+        if (result[i] != 3.0f * (float)i + 1.0f || result[16 + i] != (float)i) {
+            snprintf(why, bytes, "its probe gave %g and %g for %g and %d", (double)result[i], (double)result[16 + i],
+                     3.0 * i + 1.0, i);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The instruction would end the process where it is missing, so the processor's own word comes first. */
+static bool accepts_dots(const ct_device_facts *facts, char *why, size_t bytes)
+{
+    snprintf(why, bytes, "this CPU has no AVX512-BF16");
+    return facts->dots;
+}
+
+bool ct_dots_usable(clattn_context *context)
+{
+    const ct_tile dots = {.name = "cpu", .probe = "tile/probe_dots.cl", .probe_items = 1, .accepts = accepts_dots};
+    struct ct_tile_state *state = &context->dots;
+    pthread_mutex_lock(&context->mutex);
+    if (!state->probed) {
+        state->usable = probe(context, &dots, state->why, sizeof state->why);
+        state->probed = true;
+        ct_log(context, CLATTN_LOG_INFO, "tile_cpu_dots: %s", state->usable ? "usable" : state->why);
+    }
+    pthread_mutex_unlock(&context->mutex);
+    return state->usable;
+}
+
+bool ct_tile_usable(clattn_context *context, int index, const char **why)
+{
+    struct ct_tile_state *state = &context->tiles[index];
+    pthread_mutex_lock(&context->mutex);
+    if (!state->probed) {
+        const ct_tile *tile = &ct_tiles[index];
+        if (context->backend[0] && strcmp(context->backend, tile->name) != 0) {
+            snprintf(state->why, sizeof state->why, "the context's options ask for '%s' only", context->backend);
+        } else {
+            state->usable = probe(context, tile, state->why, sizeof state->why);
+        }
+        state->probed = true;
+    }
+    pthread_mutex_unlock(&context->mutex);
+    *why = state->usable ? "" : state->why;
+    return state->usable;
+}

@@ -1,0 +1,167 @@
+#include "device/tiles.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "attend/shape_simt.h"
+#include "attend/shape_wgmma.h"
+#include "attend/tensors.h"
+
+static bool accepts_cpu(const ct_device_facts *facts, char *why, size_t bytes)
+{
+    snprintf(why, bytes, "the device is no CPU: one work-item a group would leave it idle");
+    return facts->cpu;
+}
+
+static bool accepts_wgmma(const ct_device_facts *facts, char *why, size_t bytes)
+{
+    snprintf(why, bytes, "wgmma needs an NVIDIA GPU of compute capability 9.0; this device says %d.%d", facts->nv_capability / 10,
+             facts->nv_capability % 10);
+    return facts->nv_capability == 90;
+}
+
+static bool accepts_simt(const ct_device_facts *facts, char *why, size_t bytes)
+{
+    snprintf(why, bytes, "groups of 64 items and 16 KiB of local memory are needed; the device has %zu and %llu bytes",
+             facts->max_group, (unsigned long long)facts->local_memory);
+    return facts->max_group >= 64 && facts->local_memory >= 16384;
+}
+
+static bool accepts_ref(const ct_device_facts *facts, char *why, size_t bytes)
+{
+    (void)facts, (void)why, (void)bytes;
+    return true;
+}
+
+/* The part of a block that one tile holds: the largest divisor up to `most` of which a tile of that many units wastes less than
+ * a third; a block of no such divisor, up to 256, is one tile; 0: none fits. Free blocks: `most`. */
+static int part_of(int block, int most, int unit)
+{
+    if (block == 0) {
+        return most;
+    }
+    for (int size = most < block ? most : block; size > 0; size--) {
+        if (block % size == 0 && size * 3 > ct_round_up(size, unit) * 2) {
+            return size;
+        }
+    }
+    return block <= 256 ? block : 0;
+}
+
+/* Few rows: lanes are columns, not rows. */
+static void shape_cpu_few(const ct_shape_wish *wish, ct_shape *out)
+{
+    out->rows = "tile/tile_cpu_few.cl";
+    out->extra[out->n_extra++] = (ct_define){"FEW", 1}; /* for the kernel's name */
+    out->step = (int)wish->nq;
+    out->bm = (int)wish->nq * wish->pack;
+    out->bn = (int)ct_round_up(out->cols, 16);
+}
+
+static bool shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    (void)facts;
+    const int most = 64 / wish->pack > 0 ? 64 / wish->pack : 1;
+    out->step = part_of(wish->block_q, (int)ct_min(most, wish->nq), wish->pack >= 16 ? 1 : 16 / wish->pack);
+    out->cols = part_of(wish->block_k, 64, 4);
+    if (!out->step || !out->cols) {
+        snprintf(why, bytes, "block %dx%d: a size over 256 must have a divisor from 16 to 64", wish->block_q, wish->block_k);
+        return false;
+    }
+    out->bm = (int)ct_round_up(out->step * wish->pack, 16);
+    out->bn = (int)ct_round_up(out->cols, 4);
+    out->items = 1;
+    if (wish->nq * wish->pack <= 8 && wish->block_q == 0) {
+        shape_cpu_few(wish, out);
+    } else if (wish->dots) {
+        out->rows = "tile/tile_cpu_dots.cl";
+        out->extra[out->n_extra++] = (ct_define){"DOTS", 1}; /* for the kernel's name */
+    }
+    return true;
+}
+
+static bool shape_ref(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    (void)facts, (void)why, (void)bytes;
+    out->step = part_of(wish->block_q, 32 / wish->pack > 0 ? 32 / wish->pack : 1, 1);
+    out->cols = part_of(wish->block_k, 32, 1);
+    out->bm = out->step * wish->pack;
+    out->bn = out->cols;
+    out->items = 1;
+    return true;
+}
+
+static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    struct ct_simt_shape s;
+    if (!ct_simt_shape_parts(facts, wish->block_q, wish->block_k, wish->pack, wish->dk, wish->dv, wish->causal, &s)) {
+        snprintf(why, bytes, "no tile of dqk %d, dv %d, block %dx%d fits %llu bytes of local memory and groups of %zu", wish->dk,
+                 wish->dv, wish->block_q, wish->block_k, (unsigned long long)facts->local_memory, facts->max_group);
+        return false;
+    }
+    out->step = s.rows / wish->pack;
+    out->cols = s.cols;
+    const ct_define extra[] = {{"MR", s.mr}, {"CX", s.cx}, {"KS", s.ks}, {"PS", s.ps}, {"DEEP", s.deep}, {"ALIGNED", wish->aligned}};
+    out->bm = s.bm;
+    out->bn = s.bn;
+    out->items = s.items;
+    memcpy(out->extra, extra, sizeof extra);
+    out->n_extra = (int)CT_COUNT(extra);
+    return true;
+}
+
+/* A worker of one item: chunks as wished or `usual`, up to `most`. */
+static bool state_shape_one(const ct_shape_wish *wish, int usual, int most, ct_shape *out)
+{
+    const int64_t chunk = wish->block_q ? ct_min(wish->block_q, most) : usual;
+    const int64_t rows = ct_max(ct_min(chunk, wish->nq), 1);
+    out->bm = out->bn = (int)ct_round_up(rows, rows > 16 ? 32 : 16);
+    out->step = (int)ct_min(chunk, out->bm);
+    out->items = 1;
+    return true;
+}
+
+static bool state_shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    (void)facts, (void)why, (void)bytes;
+    return state_shape_one(wish, 32, 128, out);
+}
+
+static bool state_shape_ref(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    const int most = 98304; /* AMD's compiler stops at 128 KiB of private memory for all that a work-item holds */
+    if (!facts->cpu && 8 * wish->dk * wish->dv > most) {
+        snprintf(why, bytes, "a state of dqk %d x dv %d and its copy need %d bytes of private memory; at most %d", wish->dk, wish->dv,
+                 8 * wish->dk * wish->dv, most);
+        return false;
+    }
+    return state_shape_one(wish, 16, 64, out);
+}
+
+static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    struct ct_simt_state_shape s;
+    if (!ct_simt_state_shape(facts, wish->block_q ? wish->block_q : wish->nq, wish->dk, wish->dv, &s)) {
+        snprintf(why, bytes, "no state of dqk %d, dv %d fits the registers of groups of %zu and %llu bytes of local memory", wish->dk,
+                 wish->dv, facts->max_group, (unsigned long long)facts->local_memory);
+        return false;
+    }
+    const ct_define extra[] = {{"MR", s.mr}, {"CX", s.cx}, {"KS", s.ks}, {"PS", s.ps}, {"SV", s.columns}, {"DEEP", s.deep},
+                               {"ALIGNED", wish->aligned}};
+    out->bm = out->bn = out->step = s.tokens;
+    out->items = s.items;
+    out->parts = s.parts;
+    memcpy(out->extra, extra, sizeof extra);
+    out->n_extra = (int)CT_COUNT(extra);
+    return true;
+}
+
+const ct_tile ct_tiles[] = {
+    {"cpu", {"tile/tile_cpu.cl"}, {"tile/tile_cpu_cols.cl"}, "tile/line_cpu.cl", 1, 0, "tile/probe_vector.cl", 1, accepts_cpu, shape_cpu, state_shape_cpu, NULL, NULL, NULL},
+    {"nv_wgmma", {"tile/tile_nv_wgmma.cl"}, {NULL}, "tile/line_simt.cl", 64, 8, "tile/probe_wgmma.cl", 128, accepts_wgmma, ct_wgmma_shape,
+     NULL, "schedule/roles.cl", "sm_90a", ct_tensor_maps},
+    {"simt", {"tile/tile_simt.cl"}, {"tile/tile_simt.cl", "tile/tile_simt_state.cl"}, "tile/line_simt.cl", 64, 4, "tile/probe_local.cl", 64,
+     accepts_simt, shape_simt, state_shape_simt, NULL, NULL, NULL},
+    {"ref", {"tile/tile_ref.cl"}, {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, "tile/line_ref.cl", 1, 0, NULL, 1, accepts_ref, shape_ref, state_shape_ref, NULL, NULL, NULL},
+};
+const int ct_tile_count = (int)CT_COUNT(ct_tiles);

@@ -1,0 +1,67 @@
+/* The host's row of each tile: which files, which devices, which shapes. A new machine is one tile file and one row in tiles.c. */
+#ifndef CT_TILES_H
+#define CT_TILES_H
+
+#include "device/context.h"
+#include "program/program.h"
+
+typedef struct ct_builder ct_builder; /* plan/builder.h */
+struct ct_tensor;                     /* attend/tensors.h */
+
+/* A choice of tile sizes for an attend stage. */
+typedef struct ct_shape {
+    int bm, bn;        /* rows and columns of a pair tile */
+    int step, cols;    /* queries and keys of a block that a tile holds: step * pack <= bm, cols <= bn */
+    int items;         /* work-items of a group */
+    const char *rows;  /* another text than the tile's rows, for this shape; NULL: none */
+    int groups;        /* that a compute unit must have room for; 0: not said */
+    int resident;      /* groups stay and take items until none is left: so many a compute unit; 0: a group an item */
+    int parts;         /* of the value columns, a group each (accumulate); 0: one */
+    ct_define extra[16];
+    int n_extra;
+} ct_shape;
+
+/* What masks and texts read besides the tensors: each takes more registers than the one before. */
+typedef enum ct_reads { CT_READS_NOTHING = 0, CT_READS_KEYS, CT_READS_BIAS, CT_READS_RULES } ct_reads;
+
+typedef struct ct_shape_wish {
+    int block_q, block_k; /* of the layout, in tokens; 0: free, every key is listed. accumulate: block_q is the chunk, or 0 */
+    int64_t nq, nk;
+    int dk, dv, pack;
+    bool window;
+    ct_reads reads;
+    bool causal, aligned; /* aligned: rows, widths and offsets are multiples of 4 elements */
+    clattn_dtype dtype;
+    bool dots;            /* bfloat16 and ct_dots_usable() */
+} ct_shape_wish;
+
+typedef struct ct_tile {
+    const char *name;
+    const char *rows[3];   /* texts for stages whose rows stay (attend), ended by NULL */
+    const char *states[3]; /* texts for stages whose rows stream past a state (accumulate) */
+    const char *lines;     /* text for line kernels */
+    int line_items;
+    int vectors;           /* buffers whose rows are aligned to so many elements must begin so, too: they are read that way; 0: no matter */
+    const char *probe;     /* kernel text that must build, run and be right; NULL: none */
+    int probe_items;
+    /* False, with the reason, if the device's facts alone rule it out. */
+    bool (*accepts)(const ct_device_facts *facts, char *why, size_t bytes);
+    /* False, with the reason, if no shape fits. */
+    bool (*shape)(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes);
+    /* The same for stages whose rows stream past a state: bm = bn, step a chunk. NULL: it has no state words. */
+    bool (*state_shape)(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes);
+    const char *schedule;   /* of attend; NULL: serial */
+    const char *ptx_target; /* of its programs, see ct_program_spec */
+    /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's ref. */
+    clattn_status (*tensors)(ct_builder *b, struct ct_tensor *tensors, int n, int64_t sequences, const struct ct_shape *shape);
+} ct_tile;
+
+extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */
+extern const int ct_tile_count;
+
+/* Can this context's CPU tile use the dot products of tile_cpu_dots? Probes once. */
+bool ct_dots_usable(clattn_context *context);
+/* Probes once a context. *why belongs to the context. */
+bool ct_tile_usable(clattn_context *context, int index, const char **why);
+
+#endif
