@@ -1,0 +1,328 @@
+/* Finds a program in memory, on disk, or has the driver build it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "device/context.h"
+#include "program/memory.h"
+#include "program/nv_ptx.h"
+
+/* What a binary on disk means; a new number leaves the old entries alone. */
+#define KEY_FORMAT "1"
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+/* Fields are told apart by their lengths, so that no two lists of fields give the same bytes. */
+static void add_field(ct_text *text, const char *field)
+{
+    ct_text_add(text, "%zu:", strlen(field));
+    ct_text_append(text, field, strlen(field));
+}
+
+static void add_hash(ct_text *text, const void *data, size_t bytes)
+{
+    const XXH128_hash_t hash = XXH3_128bits(data, bytes);
+    ct_text_add(text, "%016" PRIx64 "%016" PRIx64, (uint64_t)hash.high64, (uint64_t)hash.low64);
+}
+
+static clattn_status add_extensions(ct_text *text, cl_device_id device)
+{
+    clattn_status st = CLATTN_OK;
+    size_t bytes = 0;
+    char *names = NULL;
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes));
+    names = ct_alloc(text->allocator, bytes + 1);
+    if (!names) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the device's extension names (%zu bytes)", bytes);
+    }
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, bytes, names, NULL));
+    add_hash(text, names, strlen(names));
+out:
+    ct_release(text->allocator, names);
+    return st;
+}
+
+/* A CPU's name does not say which instructions a virtual machine lets through: two hosts with one home directory must
+ * not exchange programs that the other cannot run. The first flags line is enough. */
+static void add_cpu_flags(ct_text *text)
+{
+    char head[16384];
+    FILE *file = fopen("/proc/cpuinfo", "rb");
+    if (!file) {
+        return;
+    }
+    head[fread(head, 1, sizeof head - 1, file)] = '\0';
+    fclose(file);
+    const char *flags = strstr(head, "\nflags");
+    if (!flags) {
+        flags = strstr(head, "\nFeatures");
+    }
+    if (flags) {
+        add_hash(text, flags, 1 + strcspn(flags + 1, "\n"));
+    }
+}
+
+/* Once a cache; *out belongs to it. */
+static clattn_status fingerprint(struct clattn_context *context, const char **out)
+{
+    clattn_status st = CLATTN_OK;
+    ct_cache *cache = context->cache;
+    const ct_device_facts *facts = &context->facts;
+    ct_text text = {.allocator = &context->allocator};
+    pthread_mutex_lock(&cache->mutex);
+    if (!cache->fingerprint) {
+        const char *const fields[] = {KEY_FORMAT,     clattn_version_string(), facts->name,     facts->vendor,
+                                      facts->version, facts->driver,           facts->platform,
+                                      facts->platform_version};
+        for (size_t i = 0; i < CT_COUNT(fields); i++) {
+            add_field(&text, fields[i]);
+        }
+        CT_TRY(add_extensions(&text, context->device));
+        if (facts->cpu) {
+            add_cpu_flags(&text);
+        }
+        if (text.failed) {
+            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the device's fingerprint");
+        }
+        cache->fingerprint = text.data;
+        text.data = NULL;
+    }
+    *out = cache->fingerprint;
+out:
+    pthread_mutex_unlock(&cache->mutex);
+    ct_text_release(&text);
+    return st;
+}
+
+static clattn_status make_key(struct clattn_context *context, const ct_program_spec *spec, const char *source,
+                              const char *options, char key[33])
+{
+    clattn_status st = CLATTN_OK;
+    const char *device = NULL;
+    ct_text text = {.allocator = &context->allocator}, hash = {.allocator = &context->allocator};
+    CT_TRY(fingerprint(context, &device));
+    const char *const fields[] = {device, spec->kernel, spec->backend, options, source};
+    for (size_t i = 0; i < CT_COUNT(fields); i++) {
+        add_field(&text, fields[i]);
+    }
+    if (spec->ptx_target) {
+        add_field(&text, spec->ptx_target);
+        ct_text_add(&text, "%d", spec->ptx_groups);
+    }
+    if (!text.failed) {
+        add_hash(&hash, text.data, text.length);
+    }
+    if (text.failed || hash.failed) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the cache key of kernel '%s'", spec->kernel);
+    }
+    memcpy(key, hash.data, 33);
+out:
+    ct_text_release(&text);
+    ct_text_release(&hash);
+    return st;
+}
+
+/* "attend_forward.cpu.BM64.BN64", cut where it does not fit. */
+static void write_names(ct_program *program, const ct_program_spec *spec)
+{
+    snprintf(program->kernel, sizeof program->kernel, "%s", spec->kernel);
+    snprintf(program->name, sizeof program->name, "%s.%s", spec->kernel, spec->backend);
+    for (int i = 0; i < spec->n_defines; i++) {
+        const size_t length = strlen(program->name);
+        snprintf(program->name + length, sizeof program->name - length, ".%s%ld", spec->defines[i].name,
+                 spec->defines[i].value);
+    }
+}
+
+static cl_int check_kernel(cl_program program, const char *name)
+{
+    cl_int code;
+    cl_kernel kernel = clCreateKernel(program, name, &code);
+    if (kernel) {
+        clReleaseKernel(kernel);
+    }
+    return code;
+}
+
+cl_int ct_program_load(struct clattn_context *context, const unsigned char *data, size_t bytes, const char *options, cl_program *made)
+{
+    cl_int code = CL_SUCCESS, status = CL_SUCCESS;
+    *made = clCreateProgramWithBinary(context->cl, 1, &context->device, &bytes, &data, &status, &code);
+    code = code != CL_SUCCESS ? code : status;
+    return code == CL_SUCCESS ? clBuildProgram(*made, 1, &context->device, options, NULL, NULL) : code;
+}
+
+/* false: not on disk, or the driver refuses it (then the entry goes, and the source is built). */
+static bool load_binary(struct clattn_context *context, ct_program *program, const char *options)
+{
+    ct_cache *cache = context->cache;
+    unsigned char *data = NULL;
+    size_t bytes = 0;
+    cl_program made = NULL;
+    if (!cache->disk || !ct_disk_get(cache->disk, program->key, &data, &bytes)) {
+        return false;
+    }
+    cl_int code = ct_program_load(context, data, bytes, options, &made);
+    if (code == CL_SUCCESS) {
+        code = check_kernel(made, program->kernel);
+    }
+    ct_release(&context->allocator, data);
+    if (code == CL_SUCCESS) {
+        program->program = made;
+        return true;
+    }
+    if (made) {
+        clReleaseProgram(made);
+    }
+    ct_disk_remove(cache->disk, program->key);
+    pthread_mutex_lock(&cache->mutex);
+    cache->refused++;
+    pthread_mutex_unlock(&cache->mutex);
+    ct_log(context, CLATTN_LOG_WARN, "cache: the driver refused the binary of %s (%s); building from source",
+           program->name, clattn_status_name(code));
+    return false;
+}
+
+static clattn_status fail_build(struct clattn_context *context, const ct_program *program, cl_program made, const char *source,
+                                const char *options, cl_int code)
+{
+    size_t bytes = 0;
+    char *log = NULL, *placed = NULL;
+    if (clGetProgramBuildInfo(made, context->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes) == CL_SUCCESS) {
+        log = ct_alloc(&context->allocator, bytes + 1);
+    }
+    if (log && clGetProgramBuildInfo(made, context->device, CL_PROGRAM_BUILD_LOG, bytes, log, NULL) != CL_SUCCESS) {
+        log[0] = '\0';
+    }
+    placed = log ? ct_program_places(&context->allocator, source, log) : NULL;
+    const clattn_status st =
+        ct_fail(CLATTN_BUILD_FAILED,
+                "kernel %s: clBuildProgram returned %s (%d) with options '%s'; the compiler's log:\n%s", program->name,
+                clattn_status_name(code), (int)code, options, placed && *placed ? placed : "(none)");
+    ct_release(&context->allocator, placed);
+    ct_release(&context->allocator, log);
+    return st;
+}
+
+static bool refused_by_compiler(cl_int code)
+{
+    return code == CL_BUILD_PROGRAM_FAILURE || code == CL_INVALID_BUILD_OPTIONS;
+}
+
+/* The program for another target, in place of `made`. */
+static clattn_status retarget(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, cl_program *made,
+                              const char *source, const char *options)
+{
+    cl_program loaded = NULL;
+    clattn_status st = ct_nv_retarget(context, spec, *made, options, &loaded, &entry->binary, &entry->binary_bytes);
+    if (st == CLATTN_BUILD_FAILED) {
+        st = fail_build(context, &entry->program, loaded ? loaded : *made, source, options, CL_BUILD_PROGRAM_FAILURE);
+    }
+    if (loaded) {
+        clReleaseProgram(*made);
+        *made = loaded;
+    }
+    return st;
+}
+
+static clattn_status build_source(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                                  const char *options)
+{
+    clattn_status st = CLATTN_OK;
+    ct_program *program = &entry->program;
+    cl_int code;
+    cl_program made = clCreateProgramWithSource(context->cl, 1, &source, NULL, &code);
+    if (code != CL_SUCCESS) {
+        st = ct_fail_cl(code, "clCreateProgramWithSource");
+        goto out;
+    }
+    code = clBuildProgram(made, 1, &context->device, options, NULL, NULL);
+    if (spec->ptx_target && (code == CL_SUCCESS || refused_by_compiler(code))) {
+        CT_TRY(retarget(context, entry, spec, &made, source, options));
+        code = CL_SUCCESS;
+    }
+    if (refused_by_compiler(code)) {
+        st = fail_build(context, program, made, source, options, code);
+        goto out;
+    }
+    if (code != CL_SUCCESS) {
+        st = ct_fail_cl(code, "clBuildProgram");
+        goto out;
+    }
+    code = check_kernel(made, program->kernel);
+    if (code != CL_SUCCESS) {
+        CT_FAIL(code, "kernel %s: clCreateKernel(\"%s\") returned %s (%d)", program->name, program->kernel,
+                clattn_status_name(code), (int)code);
+    }
+    program->program = made;
+    made = NULL;
+out:
+    if (made) {
+        clReleaseProgram(made);
+    }
+    return st;
+}
+
+static clattn_status make_program(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
+                                  const char *source, const char *options, ct_origin *origin)
+{
+    ct_cache *cache = context->cache;
+    const double start = now_ms();
+    write_names(&entry->program, spec);
+    *origin = CT_FROM_DISK;
+    if (!load_binary(context, &entry->program, options)) {
+        const clattn_status st = build_source(context, entry, spec, source, options);
+        if (st != CLATTN_OK) {
+            return st;
+        }
+        *origin = CT_BUILT;
+        entry->built = true;
+    }
+    entry->program.compile_ms = now_ms() - start;
+    pthread_mutex_lock(&cache->mutex);
+    cache->disk_hits += *origin == CT_FROM_DISK;
+    cache->builds += *origin == CT_BUILT;
+    pthread_mutex_unlock(&cache->mutex);
+    ct_log(context, CLATTN_LOG_INFO, "%s: %s in %.1f ms", entry->program.name,
+           *origin == CT_BUILT ? "built" : "from disk", entry->program.compile_ms);
+    return CLATTN_OK;
+}
+
+clattn_status ct_program_get(struct clattn_context *context, const ct_program_spec *spec, const ct_program **out,
+                             ct_origin *origin)
+{
+    clattn_status st = CLATTN_OK;
+    char *source = NULL, *options = NULL;
+    char key[33];
+    ct_entry *entry = NULL;
+    bool mine = false;
+    ct_origin from = CT_FROM_MEMORY;
+    CT_TRY(ct_program_source(&context->allocator, spec, &source, &options));
+    CT_TRY(make_key(context, spec, source, options, key));
+    CT_TRY(ct_memory_claim(context->cache, key, &entry, &mine));
+    if (mine) {
+        ct_program_dump(context, spec->kernel, key, source, options);
+        st = make_program(context, entry, spec, source, options, &from);
+        ct_memory_publish(context->cache, entry, st);
+        if (st != CLATTN_OK) {
+            goto out;
+        }
+    }
+    *out = &entry->program;
+    if (origin) {
+        *origin = from;
+    }
+out:
+    ct_release(&context->allocator, source);
+    ct_release(&context->allocator, options);
+    return st;
+}
