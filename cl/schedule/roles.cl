@@ -1,0 +1,96 @@
+/* roles: one worker loads through rings, the others compute; matrix products of neighbouring steps overlap the element work.
+ *   OVERLAP   1: front(j) is in flight beside back(j-1)      TURNS   1: computing workers issue their products one after another
+ * Asks of a stage: with OVERLAP, middle(j) touches nothing that back(j-1) reads or writes. Once split, the roles never meet again: a tile whose groups
+ * stay for several items has split them before. role_done: the item's tiles are through, what is held may go. */
+#define READY(when, j)   UNROLL for (int s = 0; s < STREAMS; s++) if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
+#define RELEASE(when, j) UNROLL for (int s = 0; s < STREAMS; s++) if (LAST_READ(s) == when) stream_release(&c->t, s, j)
+#ifndef OVERLAP
+#define OVERLAP 1
+#endif
+#ifndef TURNS
+#define TURNS 0
+#endif
+#if OVERLAP && !MAY_OVERLAP
+#error this stage does not allow front(j) beside back(j-1)
+#endif
+#if TURNS
+#define TURN_WAIT() turn_wait(&c->t)
+#define TURN_PASS() turn_pass(&c->t)
+#else
+#define TURN_WAIT()
+#define TURN_PASS()
+#endif
+OP void run(stage *c) {
+    const int n = c->n;
+    if (role_load(&c->t)) {
+        if (role_first(&c->t)) {
+            held_acquire(&c->t);
+            step_hold(c);
+            for (int j = 0; j < n; j++)
+                UNROLL for (int s = 0; s < STREAMS; s++) { stream_acquire(&c->t, s, j); step_load(c, s, j); }
+            role_done(&c->t, n);
+        }
+        return;
+    }
+    role_compute(&c->t);
+    step_begin(c);
+    if (n == 0) {
+        role_done(&c->t, n);
+        step_finish(c);
+        return;
+    }
+#if !OVERLAP
+    for (int j = 0; j < n; j++) {
+        READY(FRONT, j);
+        step_front(c, j);
+        mma_commit();
+        mma_wait(0);
+        RELEASE(FRONT, j);
+        step_middle(c, j);
+        step_settle(c, j);
+        READY(BACK, j);
+        step_back(c, j);
+        mma_commit();
+        mma_wait(0);
+        RELEASE(BACK, j);
+        step_done(c, j);
+    }
+#else
+    turns_begin(&c->t);
+    READY(FRONT, 0);
+    TURN_WAIT();
+    step_front(c, 0);
+    mma_commit();
+    mma_wait(0);
+    RELEASE(FRONT, 0);
+    TURN_PASS();
+    step_middle(c, 0);
+    step_settle(c, 0);
+    for (int j = 1; j < n; j++) {
+        READY(FRONT, j);
+        TURN_WAIT();
+        step_front(c, j);
+        mma_commit();
+        READY(BACK, j - 1);
+        step_back(c, j - 1);
+        mma_commit();
+        TURN_PASS();
+        mma_wait(1);
+        RELEASE(FRONT, j);
+        step_middle(c, j);
+        mma_wait(0);
+        RELEASE(BACK, j - 1);
+        step_done(c, j - 1);
+        step_settle(c, j);
+    }
+    turns_end(&c->t);
+    READY(BACK, n - 1);
+    step_back(c, n - 1);
+    mma_commit();
+    mma_wait(0);
+    RELEASE(BACK, n - 1);
+    step_done(c, n - 1);
+#endif
+    role_done(&c->t, n);
+    step_finish(c);
+}

@@ -1,0 +1,133 @@
+/* The vocabulary: what a tile file gives to stages and schedules, and what is the same on every machine.
+ * A program is  tile.cl, tile_<machine>.cl (or line_<machine>.cl), variant texts, a stage, a schedule  joined in that order, specialised by
+ * integer -D only. Stages say what happens, schedules in which order, tiles on what. A stage holds no word of a machine.
+ *
+ * Parameters every tile understands (-D):
+ *   BM, BN     rows (queries) and columns (keys) of a pair tile           DK, DV   head widths of q, k and of v, o
+ *   STORE      element type of tensors read: 0 float, 1 half, 2 bfloat16  OUT      the same of tensors written
+ *   PACK       heads of a GQA group that are rows of one tile: row r is (token r / PACK, head r % PACK); 1: none
+ *
+ * 1. Types a tile defines
+ *   VF, VI            one visit's floats and ints: as many rows or columns as the machine handles at once
+ *   row               a value for each row this worker holds: .x[ROW_LEN], elements VF       parts   the same before parts are joined
+ *   acc_pair          BM x BN accumulator, .x[] visited by EACH_PAIR       op_pair            the same as an operand
+ *   acc_head          BM x DV accumulator                                  held               BM x DK rows that stay
+ *   tensor            one head of one batch, ending at `rows`              tile               the worker: who am I, where are my slots
+ * 2. Kernel frame
+ *   TILE_KERNEL       attributes of a kernel                               TILE_BEGIN(tp)     local memory, barriers, who am I
+ *   BLOCK_ROW(heavy_last), BLOCK_HEAD(heavy_last), BLOCK_PART()            which block row, head item, and part of the keys this group does;
+ *                     heavy_last: later rows have more work, so a machine may start with them
+ *   EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)         call for every item of this group, with item_place at; `tensor`: the first one
+ * 3. Tensors in
+ *   TENSOR(name)      a tensor as kernel arguments;  TENSOR_AT(name) the pointer;  TENSOR_OF(name, s) for packed sequence s (0: not packed)
+ *   tensor_view(ptr, &strides, batch, head, first, rows)                   rows: tokens that exist, times PACK for a packed one
+ *   tensor_begin(t, &tensor)                  makes it usable by whoever loads
+ *   held_at(tp, &held, index), held_load(t, &held, &tensor, row0), held_wait(t)
+ *   stream_load(t, s, j, &tensor, row0)       tile j of stream s = BN rows at row0; rows past the end deliver finite numbers
+ *   stream_wait(t, s, j), stream_release(t, s, j)            the stage's macro WIDTH(s) is a stream's width
+ * 4. Products; results are complete at mma_wait
+ *   mma_abt(t, &acc_pair, &held, s, j)        = held . tile^T              mma_ab(t, &acc_head, &op_pair, s, j)   += op . tile
+ *   mma_commit(), mma_wait(n)                 schedules only: close a group; all but n groups are done
+ * 5. Elements: `for` headers, no callbacks
+ *   EACH_PAIR(i)  ROW_OF(i)  PART_OF(i)  ROW_AT(t, i) COL_AT(t, i) (VI: row, column within the tile)  EACH_ROW(r)  EACH_PART(k)
+ *   fold_max(t, &row, &parts), fold_sum(&row, &parts), row_join_sum(t, &row); between two joins lies a product
+ *   row_once(t, x)    x where a value counts once in a row's joined sum, else 0
+ *   row_scale(&acc_head, &row)   by the next product or store             convert(&op_pair, &acc_pair)   the source is free afterwards
+ *   acc_zero(&acc_head)
+ *   pair_scale_add(t, &acc_pair, scale, ptr, pitch, rows, cols)   x = x * scale + ptr[row * pitch + col], float, rows and cols that exist
+ * 6. Results
+ *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out      acc_store(t, &tensor_out, row0, &acc_head)
+ *   row_store(t, ptr, row_stride, pack_stride, rows, &row)                only rows that exist
+ * 7. Words for score texts
+ *   vmax vlog vexp2 vtanh vabs   TO_VF(vi)   pick(choose, yes, no): select by truth, from comparisons or any integer
+ *   gather(ptr, row, pitch, col): ptr[row * pitch + col] for each lane, float;  gather_byte: uchar, as VI;  gather_int: int, as VI
+ * 8. State words (accumulate): see tile/state.cl.     9. Line words (element kernels): see tile/line.cl.
+ */
+#define OP static inline __attribute__((always_inline))
+#define FRONT 0
+#define BACK 1
+#define LOW (-3.0e38f)               /* "masked": finite, so that no option of a compiler can turn it into NaN */
+#define LOG2E 1.44269504f
+#define LN2 0.69314718f
+#ifndef STORE
+#define STORE 0
+#endif
+#ifndef OUT
+#define OUT 0
+#endif
+#ifndef PACK
+#define PACK 1
+#endif
+#ifndef BM
+#define BM 16
+#endif
+#ifndef BN
+#define BN 16
+#endif
+#ifndef DK
+#define DK 16
+#endif
+#ifndef DV
+#define DV DK
+#endif
+
+/* A global pointer argument is a base and an offset in elements: one text for buffers with offsets, sub-buffers, SVM. */
+#define BUFFER(type, name) __global type *restrict name##_base, const long name##_from
+/* The same handed to a function: not restrict, whose traces in inlined code Oclgrind does not know. */
+#define BUFFER_IN(type, name) __global type *name##_base, const long name##_from
+#define TENSOR_IN(name) BUFFER_IN(const elem, name)
+#define AT(name) (name##_base + name##_from)
+#define PASS(name) name##_base, name##_from
+#define TENSOR_OF(name, sequence) TENSOR_AT(name)
+
+typedef struct { long batch, head, row; } strides;
+typedef struct { int row, head, part; } item_place;
+#define EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)                          \
+    {                                                                                           \
+        const item_place at = {BLOCK_ROW(heavy_last), BLOCK_HEAD(heavy_last), BLOCK_PART()};    \
+        call;                                                                                   \
+    }
+
+#if STORE == 0
+typedef float elem;
+#elif STORE == 1
+typedef half elem;                   /* vload_half needs no cl_khr_fp16 */
+#else
+typedef ushort elem;
+#endif
+#if OUT == 0
+typedef float out_elem;
+#elif OUT == 1
+typedef half out_elem;
+#else
+typedef ushort out_elem;
+#endif
+
+/* One element, whatever the storage. */
+OP float elem_at(const __global elem *p, long i) {
+#if STORE == 0
+    return p[i];
+#elif STORE == 1
+    return vload_half(i, p);
+#else
+    return as_float((uint)p[i] << 16);
+#endif
+}
+/* pair_scale_add for tiles whose visits are single elements; what does not exist gets its last neighbour's. */
+#define PAIR_SCALE_ADD_BY_GATHER \
+    OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) { \
+        EACH_PAIR(i) s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1))); \
+    }
+OP ushort bf16_of(float x) { /* to nearest, ties to even; NaN stays NaN */
+    const uint u = as_uint(x);
+    return (u & 0x7fffffffu) > 0x7f800000u ? (ushort)((u >> 16) | 64u) : (ushort)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+OP void out_put(__global out_elem *p, long i, float x) {
+#if OUT == 0
+    p[i] = x;
+#elif OUT == 1
+    vstore_half(x, i, p);
+#else
+    p[i] = bf16_of(x);
+#endif
+}

@@ -1,0 +1,361 @@
+/* tile_nv_wgmma: NVIDIA, sm_90a. TMA fills swizzled rings in local memory, wgmma reads them: one loading warpgroup, BM / 64 computing ones.
+ *   S[64][BN] = held[64][DK] . tile[BN][DK]^T  both from local memory       O[64][DV] += P[64][BN] . tile[BN][DV]  P from registers
+ * A warpgroup owns 64 rows; a warp 16 of them; a lane, for every 8 columns, two columns of row lane / 4 and two of row lane / 4 + 8.
+ * A tensor is a tensor map (made by nv_tensor_maps.cl): rows past an end and columns past DK or DV arrive as zeros, so products need no
+ * limits; only stores do. Local memory holds heads in slices of 64 columns (128-byte swizzle); products run over DK and DV rounded up to 16.
+ *
+ * Parameters (src/attend/shape_wgmma.c chooses them), beside those of tile.cl: BM a multiple of 64, BN of 16, both at most 256 and 128;
+ *   SLOTS   tiles of a stream's ring       PARTS   chains of a row's maximum and sum       TURNS   see schedule/roles.cl
+ *   RESIDENT   1: groups stay and take items until none is left: the next item's loads hide behind the stores of the one before, which
+ *           pays where items are short; long ones are better off with the registers that this costs
+ *   ALIGNED   1: rows and offsets of what is written are multiples of four elements
+ * The PTX of a driver says sm_90: the host loads it again as sm_90a, with .minnctapersm, without which setmaxnreg has no effect. */
+#ifndef SLOTS
+#define SLOTS 2
+#endif
+#ifndef PARTS
+#define PARTS 1
+#endif
+#ifndef ALIGNED
+#define ALIGNED 0
+#endif
+#ifndef TURNS
+#define TURNS 0
+#endif
+#ifndef RESIDENT
+#define RESIDENT 0
+#endif
+#define WORKERS (BM / 64)
+#define ROUND(x, n) (((x) + (n) - 1) / (n) * (n))
+#define DK64 ROUND(DK, 64)
+#define DV64 ROUND(DV, 64)
+#define DV16 ROUND(DV, 16)
+#define WIDEST (DK64 > DV64 ? DK64 : DV64)
+#define ITEMS (128 + 128 * WORKERS)
+#define UNROLL _Pragma("unroll")
+#define ROW_LEN 2
+typedef float VF;
+typedef int VI;
+typedef const __global ulong16 *tensor_in;                    /* a tensor map: 128 bytes */
+typedef struct { float x[2]; } row;
+typedef struct { float x[2 * PARTS]; } parts;                 /* running maxima or sums of a row, PARTS to a lane */
+typedef struct { float x[BN / 2]; } acc_pair;
+typedef struct { float x[DV16 / 2]; } acc_head;
+typedef struct { uint x[BN / 4]; } op_pair;
+typedef struct { uint at; } held;
+typedef struct { tensor_in map; int head, batch; } tensor;
+typedef struct { __global out_elem *x; long row, pack; int rows; } tensor_out;
+typedef struct { uint mem, ring, bar; int worker, lane, row, loads, base, helds, round; } tile;
+#define TENSOR(name) const __global ulong16 *name##_base, const long name##_from
+#undef TENSOR_IN
+#define TENSOR_IN(name) TENSOR(name)
+#define TENSOR_AT(name) (name##_base + name##_from)
+#undef TENSOR_OF
+#define TENSOR_OF(name, sequence) (TENSOR_AT(name) + (sequence))
+#define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+#define EACH_ROW(r)  UNROLL for (int r = 0; r < 2; r++)
+#define EACH_PAIR(i) UNROLL for (int i = 0; i < BN / 2; i++)
+#define EACH_PART(k) UNROLL for (int k = 0; k < 2 * PARTS; k++)
+#define ROW_OF(i) (((i) >> 1) & 1)
+#define PART_OF(i) (ROW_OF(i) + 2 * (((i) ^ ((i) >> 2) << 1 ^ ((i) & 2)) % PARTS))
+#define ROW_AT(t, i) ((t)->row + ROW_OF(i) * 8)
+#define COL_AT(t, i) (((i) >> 2) * 8 + ((i) & 1) + ((t)->lane & 3) * 2)
+
+OP float vexp2(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+OP float vtanh(float x) { float y; asm("tanh.approx.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+OP float vmax(float a, float b) { return fmax(a, b); }
+OP float vabs(float a) { return fabs(a); }
+OP float vlog(float a) { return log(a); }
+#define TO_VF(x) ((float)(x))
+OP float pick(int choose, float yes, float no) { return choose ? yes : no; }
+OP float gather(const __global float *p, int r, long pitch, int c) { return p[r * pitch + c]; }
+OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p[r * pitch + c]; }
+OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
+/* Whole tiles: pairs of columns at constant distances; else element by element, what does not exist gets its last neighbour's. */
+OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) {
+    const __global float *upper = p + min(t->row, rows - 1) * pitch + (t->lane & 3) * 2, *lower = p + min(t->row + 8, rows - 1) * pitch + (t->lane & 3) * 2;
+    if (cols >= BN && (((ulong)p | (ulong)pitch << 2) & 7) == 0) {
+        UNROLL for (int i = 0; i < BN / 2; i += 4) {
+            const float2 u = *(const __global float2 *)(upper + i * 2), l = *(const __global float2 *)(lower + i * 2);
+            s->x[i] = fma(s->x[i], scale, u.x);
+            s->x[i + 1] = fma(s->x[i + 1], scale, u.y);
+            s->x[i + 2] = fma(s->x[i + 2], scale, l.x);
+            s->x[i + 3] = fma(s->x[i + 3], scale, l.y);
+        }
+    } else {
+        EACH_PAIR(i) s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1)));
+    }
+}
+OP float xor_lane(float x, int m) { float y; asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=f"(y) : "f"(x), "r"(m)); return y; }
+OP uint half_pair(float low, float high) { uint y; asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
+OP uint bf16_pair(float low, float high) { uint y; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
+
+#define BAR() asm volatile("bar.sync 0;" ::: "memory")
+OP void mb_init(uint b, int n) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" :: "r"(b), "r"(n) : "memory"); }
+OP void mb_arrive(uint b) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" :: "r"(b) : "memory"); }
+OP void mb_expect(uint b, int n) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" :: "r"(b), "r"(n) : "memory"); }
+OP void mb_wait(uint b, uint parity) {
+    int ok;
+    do {
+        asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.s32 %0, 1, 0, p;\n}"
+                     : "=r"(ok) : "r"(b), "r"(parity) : "memory");
+    } while (!ok);
+}
+OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];"
+                 :: "r"(to), "l"((ulong)x->map), "r"(col), "r"(c1), "r"(c2), "r"(x->batch), "r"(b) : "memory");
+}
+
+/* rings: stream s has SLOTS tiles of BN rows and for each a "full" and an "empty" barrier, before them those of the held tile and of the
+ * item's number, and that number. base: tiles of the items before, helds and round: held tiles and items before (phases of the barriers) */
+#define HELD_FULL(t) ((t)->bar)
+#define HELD_EMPTY(t) ((t)->bar + 8)
+#define ITEM_FULL(t) ((t)->bar + 16)
+#define ITEM_EMPTY(t) ((t)->bar + 24)
+#define ITEM_NUMBER(t) ((t)->bar + 32)
+#define TILE_BYTES (BN * WIDEST * 2)
+#define TURN_OF(t, j) ((uint)((t)->base + (j)))
+#define RING(t, s, j) ((t)->ring + ((s) * SLOTS + TURN_OF(t, j) % SLOTS) * TILE_BYTES)
+#define FULL(t, s, j)  ((t)->bar + 48 + 16 * ((s) * SLOTS + TURN_OF(t, j) % SLOTS))
+#define EMPTY(t, s, j) (FULL(t, s, j) + 8)
+#define TILE_BEGIN(tp)                                                                                           \
+    __local ushort mem_[HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST] __attribute__((aligned(1024)));       \
+    __local ulong bar_[6 + 2 * STREAMS * SLOTS] __attribute__((aligned(16)));                                    \
+    tile_begin(tp, (uint)(ulong)mem_, (uint)(ulong)bar_, HELDS, STREAMS)
+OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int streams) {
+    const int id = (int)get_local_id(0), c = id - 128;
+    t->mem = mem;
+    t->ring = mem + helds * BM * DK64 * 2;
+    t->bar = bar;
+    t->worker = c >> 7;
+    t->lane = id & 31;
+    t->loads = t->base = t->helds = t->round = 0;
+    t->row = (c >> 7) * 64 + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
+    if (id == 0) {
+        for (int i = 0; i < streams * SLOTS + 3; i++) {       /* (one of them lies where the number is: no matter) */
+            mb_init(bar + 16 * i, i == 0 && helds ? helds : 1); /* an immediate count of 0 crashes the driver's assembler */
+            mb_init(bar + 8 + 16 * i, 4 * WORKERS);
+        }
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    }
+    BAR();
+}
+OP void turn_wait(tile *t) { asm volatile("bar.sync %0, 256;" :: "r"(t->worker + 1) : "memory"); }
+OP void turn_pass(tile *t) { asm volatile("bar.arrive %0, 256;" :: "r"((t->worker + 1) % WORKERS + 1) : "memory"); }
+/* Registers: what one group may hold, divided among the loading warpgroup and the computing ones. */
+#if WORKERS > 2
+#define LOAD_REGISTERS "32"
+#define COMPUTE_REGISTERS "160"
+#elif WORKERS == 2 && !RESIDENT
+#define LOAD_REGISTERS "24"
+#define COMPUTE_REGISTERS "240"
+#elif WORKERS == 2
+#define LOAD_REGISTERS "40"
+#define COMPUTE_REGISTERS "232"
+#elif !RESIDENT
+#define LOAD_REGISTERS "24"
+#define COMPUTE_REGISTERS "232"
+#else
+#define LOAD_REGISTERS "40"
+#define COMPUTE_REGISTERS "216"
+#endif
+OP int split_load(tile *t) {
+    if (get_local_id(0) >= 128) return 0;
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 " LOAD_REGISTERS ";");
+    return 1;
+}
+OP void split_compute(tile *t) { asm volatile("setmaxnreg.inc.sync.aligned.u32 " COMPUTE_REGISTERS ";"); }
+OP int role_first(tile *t) { return get_local_id(0) == 0; }  /* one item issues every copy */
+OP void first_turn(tile *t) { if (TURNS && t->worker == WORKERS - 1) turn_pass(t); }
+OP void last_turn(tile *t) { if (TURNS && t->worker == 0) turn_wait(t); }
+#if RESIDENT
+/* The next item: the loader takes its number from a counter that nv_tensor_maps.cl has set to 0, and tells the others. Groups stay until the
+ * numbers are used up; the loader is one item ahead of those who still store. The turns go on from item to item. */
+OP int role_load(tile *t) { return t->loads; }
+OP void role_compute(tile *t) {}
+OP void turns_begin(tile *t) {}
+OP void turns_end(tile *t) {}
+OP void leave(void) { asm volatile("exit;"); }
+OP item_place item_next(tile *t, const __global ulong16 *first_map, const int heavy_last, int rows, int heads, int parts) {
+    int n;
+    if (t->loads) {
+        mb_wait(ITEM_EMPTY(t), (t->round & 1) ^ 1);
+        n = atomic_inc((volatile __global int *)(first_map - 1));
+        asm volatile("st.shared.u32 [%0], %1;" :: "r"(ITEM_NUMBER(t)), "r"(n) : "memory");
+        mb_arrive(ITEM_FULL(t));
+    } else {
+        mb_wait(ITEM_FULL(t), t->round & 1);
+        asm volatile("ld.volatile.shared.u32 %0, [%1];" : "=r"(n) : "r"(ITEM_NUMBER(t)) : "memory");
+        asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+        if (t->lane == 0) mb_arrive(ITEM_EMPTY(t));
+    }
+    t->round++;
+    if (n >= rows * heads * parts) {
+        if (!t->loads) last_turn(t);
+        leave();
+    }
+    const item_place at = { heavy_last ? rows - 1 - n % rows : n % rows, n / rows % heads, n / rows / heads };
+    return at;
+}
+#undef EACH_ITEM
+#define EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)                                  \
+    if (split_load(t)) {                                                                                \
+        if (!role_first(t)) leave();                                                                    \
+        (t)->loads = 1;                                                                                 \
+        for (;;) {                                                                                      \
+            const item_place at = item_next(t, tensor, heavy_last, rows, heads, parts);                 \
+            call;                                                                                       \
+        }                                                                                               \
+    } else {                                                                                            \
+        split_compute(t);                                                                               \
+        first_turn(t);                                                                                  \
+        for (;;) {                                                                                      \
+            const item_place at = item_next(t, tensor, heavy_last, rows, heads, parts);                 \
+            call;                                                                                       \
+        }                                                                                               \
+    }
+#else
+#define BLOCK_ROW(heavy_last) ((heavy_last) ? (int)get_num_groups(0) - 1 - (int)get_group_id(0) : (int)get_group_id(0))
+#define BLOCK_HEAD(heavy_last) ((int)get_group_id(1))
+#define BLOCK_PART() ((int)get_group_id(2))
+OP int role_load(tile *t) { return split_load(t); }
+OP void role_compute(tile *t) { split_compute(t); }
+OP void turns_begin(tile *t) { first_turn(t); }
+OP void turns_end(tile *t) { last_turn(t); }
+#endif
+OP void role_done(tile *t, int n) {
+    if (!t->loads && t->lane == 0) mb_arrive(HELD_EMPTY(t));
+    t->base += n;
+    t->helds++;
+}
+
+/* A packed sequence has a map of its own, which begins at its first row. */
+OP tensor tensor_view(tensor_in map, const strides *s, int batch, int head, long first, int rows) {
+    const tensor y = { map, head, batch };
+    return y;
+}
+OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int head, long first, int rows) {
+    const tensor_out y = { x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows };
+    return y;
+}
+OP void tensor_begin(tile *t, tensor *x) { asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" :: "l"((ulong)x->map) : "memory"); }
+#define held_at(tp, q, index) ((q)->at = (tp)->mem + (index) * BM * DK64 * 2)
+#define HELD_ROWS (BM / PACK * PACK)                          /* with PACK a map's order is columns, heads, rows: boxes of PACK heads */
+OP void held_load(tile *t, held *q, tensor *x, int r0) {
+    mb_expect(HELD_FULL(t), HELD_ROWS * DK64 * 2);
+    UNROLL for (int i = 0; i < DK64 / 64; i++)
+        tma(q->at + i * BM * 128, x, i * 64, PACK > 1 ? x->head : r0, PACK > 1 ? r0 / PACK : x->head, HELD_FULL(t));
+}
+OP void held_acquire(tile *t) { mb_wait(HELD_EMPTY(t), (t->helds & 1) ^ 1); }
+OP void held_wait(tile *t) { mb_wait(HELD_FULL(t), t->helds & 1); }
+OP void stream_acquire(tile *t, int s, int j) { mb_wait(EMPTY(t, s, j), ((TURN_OF(t, j) / SLOTS) & 1) ^ 1); }
+OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {
+    mb_expect(FULL(t, s, j), BN * width * 2);
+    UNROLL for (int i = 0; i < width / 64; i++) tma(RING(t, s, j) + i * BN * 128, x, i * 64, r0, x->head, FULL(t, s, j));
+}
+#define stream_load(tp, s, j, x, r0) load_rows(tp, s, j, x, r0, ROUND(WIDTH(s), 64))
+OP void stream_wait(tile *t, int s, int j) { mb_wait(FULL(t, s, j), (TURN_OF(t, j) / SLOTS) & 1); }
+OP void stream_release(tile *t, int s, int j) { if (t->lane == 0) mb_arrive(EMPTY(t, s, j)); }
+
+#include "tile/nv_products.cl"
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define mma_fence() asm volatile("wgmma.fence.sync.aligned;" ::: "memory")
+#define mma_commit() asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory")
+#define mma_wait(n) asm volatile("wgmma.wait_group.sync.aligned " #n ";" ::: "memory")
+/* 128-byte swizzle: rows of 128 bytes, eight rows an atom of 1024 */
+OP ulong desc(uint at, uint lbo) { return (ulong)((at & 0x3FFFF) >> 4) | (ulong)lbo << 16 | 64UL << 32 | 1UL << 62; }
+OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
+    const uint a = q->at + t->worker * 64 * 128, b = RING(t, s, j);
+    mma_fence();
+    CAT(ABTNEW, BN)(out->x, desc(a, 1), desc(b, 1));
+    UNROLL for (int k = 1; k < ROUND(DK, 16) / 16; k++)
+        CAT(ABT, BN)(out->x, desc(a + (k >> 2) * BM * 128 + (k & 3) * 32, 1), desc(b + (k >> 2) * BN * 128 + (k & 3) * 32, 1));
+}
+/* The columns of O: up to 128 by one product, the others by a second. The preprocessor works the width out: CAT needs a literal. */
+#if DV16 > 128
+#define LAST16 (DV16 - 128)
+#else
+#define LAST16 DV16
+#endif
+#if LAST16 == 16
+#define AB_LAST AB16
+#elif LAST16 == 32
+#define AB_LAST AB32
+#elif LAST16 == 48
+#define AB_LAST AB48
+#elif LAST16 == 64
+#define AB_LAST AB64
+#elif LAST16 == 80
+#define AB_LAST AB80
+#elif LAST16 == 96
+#define AB_LAST AB96
+#elif LAST16 == 112
+#define AB_LAST AB112
+#else
+#define AB_LAST AB128
+#endif
+OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {
+    const uint b = RING(t, s, j), lbo = (BN * 128) >> 4;
+    mma_fence();
+    UNROLL for (int k = 0; k < BN / 16; k++) {
+#if DV16 > 128
+        AB128(out->x, p->x + 4 * k, desc(b + k * 2048, lbo));
+        AB_LAST((out->x + 64), p->x + 4 * k, desc(b + 2 * BN * 128 + k * 2048, lbo));
+#else
+        AB_LAST(out->x, p->x + 4 * k, desc(b + k * 2048, lbo));
+#endif
+    }
+}
+OP void convert(op_pair *p, acc_pair *s) {
+    UNROLL for (int i = 0; i < BN / 4; i++)
+        p->x[i] = STORE == 1 ? half_pair(s->x[2 * i], s->x[2 * i + 1]) : bf16_pair(s->x[2 * i], s->x[2 * i + 1]);
+}
+OP void row_scale(acc_head *o, row *f) { UNROLL for (int i = 0; i < DV16 / 2; i++) o->x[i] *= f->x[ROW_OF(i)]; }
+OP void acc_zero(acc_head *o) { UNROLL for (int i = 0; i < DV16 / 2; i++) o->x[i] = 0.0f; }
+OP void fold_max(tile *t, row *r, parts *p) {
+    EACH_ROW(i) {
+        UNROLL for (int k = 0; k < PARTS; k++) r->x[i] = vmax(r->x[i], p->x[i + 2 * k]);
+        r->x[i] = vmax(r->x[i], xor_lane(r->x[i], 1));
+        r->x[i] = vmax(r->x[i], xor_lane(r->x[i], 2));
+    }
+}
+OP void fold_sum(row *r, parts *p) { EACH_ROW(i) UNROLL for (int k = 0; k < PARTS; k++) r->x[i] += p->x[i + 2 * k]; }
+OP void row_join_sum(tile *t, row *r) {
+    EACH_ROW(i) {
+        r->x[i] += xor_lane(r->x[i], 1);
+        r->x[i] += xor_lane(r->x[i], 2);
+    }
+}
+OP float row_once(tile *t, float x) { return (t->lane & 3) == 0 ? x : 0.0f; } /* a row's sum is shared by four lanes until row_join_sum */
+
+OP void put_pair(__global out_elem *p, int d, float a, float b) {
+#if !ALIGNED
+    if (d < DV) out_put(p, d, a);
+    if (d + 1 < DV) out_put(p, d + 1, b);
+#else
+    if (DV % 8 && d >= DV) return;
+#if OUT == 0
+    *(__global float2 *)(p + d) = (float2)(a, b);
+#elif OUT == 1
+    *(__global uint *)(p + d) = half_pair(a, b);
+#else
+    *(__global uint *)(p + d) = bf16_pair(a, b);
+#endif
+#endif
+}
+OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
+    EACH_ROW(h) {
+        const int r = row0 + t->row + h * 8;
+        if (r < y->rows) {
+            __global out_elem *p = y->x + r / PACK * y->row + (PACK > 1 ? r % PACK * y->pack : 0);
+            UNROLL for (int i = 0; i < ROUND(DV, 8) / 8; i++) put_pair(p, i * 8 + (t->lane & 3) * 2, o->x[4 * i + 2 * h], o->x[4 * i + 2 * h + 1]);
+        }
+    }
+}
+OP void row_store(tile *t, __global float *y, long row_stride, long pack_stride, int rows, row *r) {
+    if ((t->lane & 3) == 0) EACH_ROW(h) {
+        const int at = t->row + h * 8;
+        if (at < rows) y[at / PACK * row_stride + at % PACK * pack_stride] = r->x[h];
+    }
+}
