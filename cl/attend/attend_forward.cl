@@ -1,0 +1,187 @@
+/* attend forward:  O = softmax(score(scale Q K^T)) V over the listed blocks, LSE out.
+ * An item is a block of query rows of one head (or of PACK heads of a GQA group). Its line (start, entries, masked) names a list of the first
+ * keys of the blocks it may see; the first `masked` entries ask hidden_text, the others run no mask code. With parts > 1 a list is cut, and each part leaves a partial
+ * result (O, LSE) for merge_lse. m and l are the running row maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2, base 2. */
+#define K 0                                   /* the streams: tiles that arrive step by step */
+#define V 1
+#define STREAMS 2
+#define HELDS 1
+#define MAY_OVERLAP 1                         /* front(j) leaves alone what back(j-1) uses */
+#define FIRST_READ(s) ((s) == K ? FRONT : BACK)
+#define LAST_READ(s)  ((s) == K ? FRONT : BACK)
+#define WIDTH(s)      ((s) == K ? DK : DV)
+#ifndef SINK
+#define SINK 0
+#endif
+#ifndef COLS
+#define COLS BN                               /* keys of a block: fewer than a tile's columns where a block is no tile */
+#endif
+#ifndef PARTIAL
+#define PARTIAL 1                             /* 0: the host promises that no block needs a mask */
+#endif
+#ifndef PACKED
+#define PACKED 0                              /* sequences one after another: lengths from cu_seqlens */
+#endif
+
+typedef struct {                              /* by value: all a problem is; longs first, so no holes */
+    strides q, k, v, o;                       /* in elements */
+    long o_part, lse_part;                    /* between the partial results of two parts */
+    long lse_batch, lse_head;
+    long bias_batch, bias_head, bias_row, padding_batch;
+    long list_batch, list_head;               /* in lines */
+    int nq, nk;                               /* nq = 0: every group returns at once */
+    int heads, group;                         /* items of a batch; query heads that share a KV head */
+    int step, parts;                          /* tokens of a block of rows */
+    int left, right;
+    int places;                               /* KEYED: keys before the choice */
+    int rows, items, spare;                   /* block rows of a head, items of a row */
+    float scale, cap, p[8];
+} attend_args;
+
+typedef struct {
+    tile t;
+    held q;                                   /* BM x DK, stays              */
+    acc_pair s;                               /* BM x BN scores              */
+    op_pair p;                                /* the same, as an operand     */
+    acc_head o;                               /* BM x DV                     */
+    row m, l, alpha;
+    tensor qt, kt, vt;
+    tensor_out ot;
+    __global float *lse; long lse_head;
+    const __global int *list;
+    int n, masked;
+    int row0, rows, block, next;              /* rows of this block that exist; next: read a step ahead, for score texts */
+    score_args a;
+    float scale_in, scale2;                   /* what a score text is given; what turns its result into an exponent of 2 */
+    float sink, sink_weight;                  /* of the parts of a list, the first one counts the sink */
+} stage;
+
+OP void step_hold(stage *c) {
+    tensor_begin(&c->t, &c->qt);
+    tensor_begin(&c->t, &c->kt);
+    tensor_begin(&c->t, &c->vt);
+    held_load(&c->t, &c->q, &c->qt, c->row0 * PACK);
+}
+OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->list[j]); }
+OP void step_begin(stage *c) {
+    held_wait(&c->t);
+    acc_zero(&c->o);
+    EACH_ROW(r) { c->m.x[r] = SINK ? c->sink : LOW; c->l.x[r] = SINK ? row_once(&c->t, c->sink_weight) : 0.0f; }
+    if (SCORES) c->next = c->n ? c->list[0] : 0;
+}
+OP void step_front(stage *c, int j) {
+    if (SCORES) { c->block = c->next; c->next = c->list[j + 1 < c->n ? j + 1 : j]; }
+    mma_abt(&c->t, &c->s, &c->q, K, j);
+}
+OP void step_middle(stage *c, int j) {
+    const int row0 = c->row0;
+#if SCORES
+    const int key0 = c->block;
+#if BIAS
+    pair_scale_add(&c->t, &c->s, c->scale_in, c->a.bias + row0 * c->a.bias_row + key0, c->a.bias_row, c->rows, c->a.nk - key0);
+    const float scale_in = 1.0f;
+#else
+    const float scale_in = c->scale_in;
+#endif
+    if (TEXTS) EACH_PAIR(i) {
+        VI query = ROW_AT(&c->t, i) / PACK + row0, key = COL_AT(&c->t, i) + key0;
+        if (GATHERS) { query = min(query, (VI)(c->a.nq - 1)); key = min(key, (VI)(c->a.nk - 1)); }
+        c->s.x[i] = score_text(c->s.x[i] * scale_in, query, key, &c->a);
+    }
+#endif
+    if (PARTIAL && j < c->masked) {
+        const int key0 = c->list[j];
+        EACH_PAIR(i) {
+            VI query = ROW_AT(&c->t, i) / PACK + row0;
+            if (GATHERS) query = min(query, (VI)(c->a.nq - 1));
+            VI hidden = hidden_text(query, COL_AT(&c->t, i) + key0, &c->a);
+            if (COLS < BN) hidden |= COL_AT(&c->t, i) >= COLS;
+            c->s.x[i] = pick(hidden, LOW, c->s.x[i]);
+        }
+    }
+    parts top, sum;
+    row base, best = c->m;
+    EACH_PART(k) { top.x[k] = LOW; sum.x[k] = 0.0f; }
+    EACH_PAIR(i) top.x[PART_OF(i)] = vmax(top.x[PART_OF(i)], c->s.x[i]);
+    fold_max(&c->t, &best, &top);
+    EACH_ROW(r) {
+        base.x[r] = best.x[r] < (VF)(0.5f * LOW) ? (VF)(0.0f) : best.x[r] * c->scale2;    /* a row that has seen nothing */
+        const VF before = c->m.x[r] * c->scale2;   /* rounded as the base of earlier weights was: a statement of its own, so not fused */
+        c->alpha.x[r] = vexp2(before - base.x[r]);
+        c->m.x[r] = best.x[r];
+        c->l.x[r] *= c->alpha.x[r];
+    }
+    EACH_PAIR(i) {
+        c->s.x[i] = vexp2(fma(c->s.x[i], (VF)(c->scale2), -base.x[ROW_OF(i)]));
+        sum.x[PART_OF(i)] += c->s.x[i];
+    }
+    fold_sum(&c->l, &sum);
+}
+OP void step_settle(stage *c, int j) { row_scale(&c->o, &c->alpha); convert(&c->p, &c->s); }
+OP void step_back(stage *c, int j) { mma_ab(&c->t, &c->o, &c->p, V, j); }
+OP void step_done(stage *c, int j) {}
+OP void step_finish(stage *c) {
+    row inv, z;
+    row_join_sum(&c->t, &c->l);
+    EACH_ROW(r) {
+        inv.x[r] = c->l.x[r] > (VF)(0.0f) ? (VF)(1.0f) / c->l.x[r] : (VF)(0.0f);
+        z.x[r] = c->l.x[r] > (VF)(0.0f) ? c->m.x[r] * (c->scale2 * LN2) + vlog(c->l.x[r]) : (VF)(-INFINITY);
+    }
+    row_scale(&c->o, &inv);
+    acc_store(&c->t, &c->ot, c->row0 * PACK, &c->o);
+    if (c->lse) row_store(&c->t, c->lse, 1, c->lse_head, c->rows * PACK, &z);
+}
+OP void run(stage *c);                        /* the schedule */
+
+OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), TENSOR_IN(v), BUFFER_IN(out_elem, o), BUFFER_IN(float, lse),
+    BUFFER_IN(const int, lines), BUFFER_IN(const int, list), BUFFER_IN(const int, cu_q), BUFFER_IN(const int, cu_k),
+    BUFFER_IN(const float, bias), BUFFER_IN(const uchar, padding), BUFFER_IN(const float, slopes), BUFFER_IN(const float, sinks),
+    BUFFER_IN(const int, positions), BUFFER_IN(const pattern_rule, rules), BUFFER_IN(const uchar, flags), BUFFER_IN(const float, text_buffer),
+    const attend_args *a) {
+    const int block = at.row, item = at.head, part = at.part;
+    /* sequences of one head lie beside each other: whoever shares the items out in ranges shares long and short ones evenly */
+    const int sequences = a->items / a->heads, batch = PACKED ? item % sequences : item / a->heads;
+    const int head = (PACKED ? item / sequences : item % a->heads) * PACK, of_kv = head / a->group;
+    const int q0 = PACKED ? AT(cu_q)[batch] : 0, nq = PACKED ? AT(cu_q)[batch + 1] - q0 : a->nq;
+    const int k0 = PACKED ? AT(cu_k)[batch] : 0, nk = PACKED ? AT(cu_k)[batch + 1] - k0 : a->nk;
+    const int in = PACKED ? 0 : batch;        /* sequences lie in one batch */
+    const int sequence = PACKED ? batch : 0;
+    c->row0 = block * a->step;
+    c->rows = min(a->step, nq - c->row0);
+    if (c->rows <= 0) return;
+    c->qt = tensor_view(TENSOR_OF(q, sequence), &a->q, in, head, q0, (c->row0 + c->rows) * PACK);
+    c->kt = tensor_view(TENSOR_OF(k, sequence), &a->k, in, of_kv, k0, nk);
+    c->vt = tensor_view(TENSOR_OF(v, sequence), &a->v, in, of_kv, k0, nk);
+    c->ot = out_view(AT(o) + part * a->o_part, &a->o, in, head, q0, (c->row0 + c->rows) * PACK);
+    c->lse = lse_base ? AT(lse) + part * a->lse_part + in * a->lse_batch + head * a->lse_head + q0 + c->row0 : 0;
+    c->lse_head = a->lse_head;
+    const long line = batch * a->list_batch + head * a->list_head + block;
+    const int all = AT(lines)[3 * line + 1], share = (all + a->parts - 1) / a->parts, start = min(part * share, all);
+    c->list = AT(list) + AT(lines)[3 * line] + start;
+    c->n = min(share, all - start);
+    c->masked = min(max(AT(lines)[3 * line + 2] - start, 0), c->n);
+    c->a.shift = (KEYED ? a->places : nk) - nq; c->a.nq = nq; c->a.nk = nk; c->a.left = a->left; c->a.right = a->right; c->a.cap = a->cap; c->a.batch = batch; c->a.head = head;
+    c->scale_in = a->scale * score_in(&c->a);
+    c->scale2 = LOG2E * (SCORES ? score_out(&c->a) : a->scale);
+    if (ALIBI) c->a.slope = AT(slopes)[head];
+    if (BIAS) { c->a.bias = AT(bias) + batch * a->bias_batch + head * a->bias_head; c->a.bias_row = a->bias_row; }
+    if (PADDING) c->a.padding = AT(padding) + (PACKED ? k0 : batch * a->padding_batch);
+    if (KEYED) c->a.positions = AT(positions);
+    if (PATTERN) { c->a.rule = AT(rules)[a->list_head ? head : 0]; c->a.flags = AT(flags); }
+    if (SCORE_TEXT || MASK_TEXT) { c->a.buffer = AT(text_buffer); for (int i = 0; i < 8; i++) c->a.p[i] = a->p[i]; }
+    if (SINK) { c->sink = part ? LOW : AT(sinks)[head] * (LOG2E / c->scale2); c->sink_weight = part ? 0.0f : 1.0f; }   /* m is kept in units of s */
+    run(c);
+}
+TILE_KERNEL void attend_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o), BUFFER(float, lse),
+    BUFFER(const int, lines), BUFFER(const int, list), BUFFER(const int, cu_q), BUFFER(const int, cu_k),
+    BUFFER(const float, bias), BUFFER(const uchar, padding), BUFFER(const float, slopes), BUFFER(const float, sinks),
+    BUFFER(const int, positions), BUFFER(const pattern_rule, rules), BUFFER(const uchar, flags), BUFFER(const float, text_buffer),
+    const attend_args a) {
+    stage c;
+    TILE_BEGIN(&c.t);
+    held_at(&c.t, &c.q, 0);
+    if (a.nq == 0) return;
+    EACH_ITEM(&c.t, at, TENSOR_AT(q), CAUSAL, a.rows, a.items, a.parts,
+        attend_item(&c, at, PASS(q), PASS(k), PASS(v), PASS(o), PASS(lse), PASS(lines), PASS(list), PASS(cu_q), PASS(cu_k), PASS(bias),
+            PASS(padding), PASS(slopes), PASS(sinks), PASS(positions), PASS(rules), PASS(flags), PASS(text_buffer), &a))
+}

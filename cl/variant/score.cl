@@ -1,0 +1,118 @@
+/* What may change a score, and which scores do not count: pure functions on a tile's visit types; -D decides what is in.
+ *   x  =  scale q.k  + bias (added by the tile: pair_scale_add),   then soft-cap,   then ALiBi,   then the caller's text;   masks last.
+ * x arrives as score * score_in, and what leaves is taken times score_out: factors folded into those of the softmax. */
+#ifndef CAUSAL
+#define CAUSAL 0
+#endif
+#ifndef WINDOW
+#define WINDOW 0
+#endif
+#ifndef SOFTCAP
+#define SOFTCAP 0
+#endif
+#ifndef ALIBI
+#define ALIBI 0
+#endif
+#ifndef BIAS
+#define BIAS 0
+#endif
+#ifndef PADDING
+#define PADDING 0
+#endif
+#ifndef PATTERN
+#define PATTERN 0
+#endif
+#ifndef KEYED                                 /* keys stand at positions[column], not at their column */
+#define KEYED 0
+#endif
+#ifndef SCORE_TEXT                            /* the caller's */
+#define SCORE_TEXT 0
+#endif
+#ifndef MASK_TEXT
+#define MASK_TEXT 0
+#endif
+#ifndef SCALED                                /* 1: the scale is applied to the score itself (it is not positive) */
+#define SCALED 0
+#endif
+#define SCORES (SOFTCAP || ALIBI || BIAS || SCORE_TEXT || SCALED)
+#define TEXTS (SCORES && !(BIAS && !SOFTCAP && !ALIBI && !SCORE_TEXT))      /* score_text has something to do beyond the bias and the scale */
+#define GATHERS (PADDING || PATTERN || KEYED || SCORE_TEXT || MASK_TEXT)   /* reads buffers by row and column: both are kept inside */
+#define CAP_FOLDED (SOFTCAP && !BIAS && !ALIBI && !SCORE_TEXT && !SCALED)
+typedef struct { int left, right, dilation, chunk, use_flags, spare[3]; } pattern_rule;      /* see pattern.cl */
+typedef struct {
+    const __global float *bias;
+    const __global uchar *padding, *flags;
+    const __global int *positions;
+    const __global float *buffer;             /* the caller's texts */
+    long bias_row;
+    pattern_rule rule;
+    float slope, cap, p[8];
+    int shift, left, right, nq, nk, batch, head;
+} score_args;
+#include "variant/softcap.cl"
+#include "variant/alibi.cl"
+#include "variant/causal.cl"
+#include "variant/window.cl"
+#include "variant/padding.cl"
+#include "variant/pattern.cl"
+
+/* The caller's texts are bodies of these functions; an expression alone is returned. README "Score text". */
+#define CALLER_NAMES \
+    const float p0 = a->p[0], p1 = a->p[1], p2 = a->p[2], p3 = a->p[3], p4 = a->p[4], p5 = a->p[5], p6 = a->p[6], p7 = a->p[7]; \
+    const int batch = a->batch, head = a->head, shift = a->shift; \
+    const __global float *buffer = a->buffer;
+#if SCORE_TEXT
+OP VF caller_score(VF score, VI query, VI key, const score_args *a) {
+    CALLER_NAMES
+#include "caller_score"
+}
+#endif
+#if MASK_TEXT
+OP VI caller_sees(VI query, VI key, const score_args *a) {
+    CALLER_NAMES
+#include "caller_mask"
+}
+#endif
+
+OP float score_in(const score_args *a) { return CAP_FOLDED ? 1.0f / a->cap : 1.0f; }
+OP float score_out(const score_args *a) { return CAP_FOLDED ? a->cap : 1.0f; }
+OP VI key_of(VI col, const score_args *a) { return KEYED ? gather_int(a->positions, (VI)(0), 0, col) : col; }
+OP VF score_text(VF x, VI query, VI col, const score_args *a) {
+    const VI key = key_of(col, a);
+#if SOFTCAP
+    x = softcap_text(x, a);
+#if !CAP_FOLDED
+    x *= a->cap;
+#endif
+#endif
+#if ALIBI
+    x -= alibi_text(query + a->shift, key, a);
+#endif
+#if SCORE_TEXT
+    x = caller_score(x, query, key, a);
+#endif
+    return x;
+}
+/* Asked only for the blocks that the list says need it. A causal mask implies the key limit for every row that exists. */
+OP VI hidden_text(VI query, VI col, const score_args *a) {
+    const VI place = query + a->shift;
+    VI hidden = col >= a->nk;
+    if (GATHERS) col = min(col, (VI)(a->nk - 1));
+    const VI key = key_of(col, a);
+#if CAUSAL
+    hidden |= causal_hides(place, key);
+#endif
+#if WINDOW
+    hidden |= window_hides(place, key, a);
+#endif
+#if PATTERN
+    hidden |= pattern_hides(place, key, a);
+#endif
+#if PADDING
+    hidden |= padding_hides(col, a);
+#endif
+#if MASK_TEXT
+    hidden |= caller_sees(query, key, a) == 0;
+#endif
+    return hidden;
+}

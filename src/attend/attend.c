@@ -1,0 +1,354 @@
+/* Host side of cl/attend/attend_forward.cl: shapes, lists, splits, arguments. */
+#include "attend/attend.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "attend/tensors.h"
+#include "device/tiles.h"
+#include "layout/lists.h"
+#include "merge/merge.h"
+#include "plan/problem.h"
+
+#define SHORT_LIST 24 /* tiles; measured on an H200: at 6 it gains 17 %, at 20 5 %, at 64 it loses 3 % */
+
+typedef struct strides_arg { cl_long batch, head, row; } strides_arg;
+
+typedef struct attend_args { /* as in the kernel */
+    strides_arg q, k, v, o;
+    cl_long o_part, lse_part;
+    cl_long lse_batch, lse_head;
+    cl_long bias_batch, bias_head, bias_row, padding_batch;
+    cl_long list_batch, list_head;
+    cl_int nq, nk;
+    cl_int heads, group;
+    cl_int step, parts;
+    cl_int left, right;
+    cl_int places;
+    cl_int rows, items, spare;
+    cl_float scale, cap, p[8];
+} attend_args;
+
+static bool is(ct_ref ref)
+{
+    return ref.where != CT_NOWHERE;
+}
+
+clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_layout *layout, ct_attend *out)
+{
+    clattn_status st = CLATTN_OK;
+    int64_t dims[4];
+    ct_attend a = {.in = p->dtype, .out = p->dtype, .b = p->b, .hq = p->hq, .hk = p->hk, .nq = p->nq, .nk = p->nk, .dqk = p->dqk,
+        .dv = p->dv, .sequences = p->sequences, .max_q = ct_problem_max_q(p), .max_k = ct_problem_max_k(p),
+        .scale = ct_problem_scale(p), .softcap = p->softcap, .causal = ct_problem_causal(p), .left = p->window_left,
+        .right = p->window_right, .score_text = p->score_text, .mask_text = p->mask_text, .layout = layout,
+        .score_name = p->score_file[0] ? p->score_file : "score text", .mask_name = p->mask_file[0] ? p->mask_file : "mask text"};
+    if (layout && (p->pattern.kind == CLATTN_PATTERN_LONGFORMER || p->pattern.kind == CLATTN_PATTERN_SAMPLES)) {
+        a.left = a.right = -1; /* the window is in the token rules of these patterns */
+    }
+    const clattn_slot tensors[4] = {CLATTN_Q, CLATTN_K, CLATTN_V, CLATTN_O};
+    ct_ref *refs[4] = {&a.q, &a.k, &a.v, &a.o};
+    clattn_strides *strides[4] = {&a.qs, &a.ks, &a.vs, &a.os};
+    for (int i = 0; i < 4; i++) {
+        ct_problem_dims(p, tensors[i], dims);
+        *strides[i] = ct_problem_strides(p, tensors[i]);
+        *refs[i] = ct_builder_slot(b, tensors[i], 2, p->dtype, 4, dims);
+    }
+    const int64_t lse[3] = {p->b, p->hq, p->nq};
+    a.lse = ct_builder_slot(b, CLATTN_LSE, 1, CLATTN_F32, 3, lse);
+    const int64_t ends = p->sequences + 1;
+    if (p->sequences) {
+        a.cu_q = ct_builder_slot(b, CLATTN_CU_SEQLENS, 2, CLATTN_I32, 1, &ends);
+        a.cu_k = ct_problem_keys_differ(p) ? ct_builder_slot(b, CLATTN_CU_SEQLENS_K, 2, CLATTN_I32, 1, &ends) : a.cu_q;
+    }
+    if (p->alibi == 2) {
+        a.slopes = ct_builder_slot(b, CLATTN_ALIBI_SLOPES, 2, CLATTN_F32, 1, &p->hq);
+    } else if (p->alibi) {
+        float *slopes = ct_alloc_array(ct_builder_allocator(b), (size_t)p->hq, sizeof *slopes);
+        if (!slopes) {
+            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the slopes of %lld heads", (long long)p->hq);
+        }
+        st = clattn_alibi_slopes((int)p->hq, slopes);
+        st = st == CLATTN_OK ? ct_builder_constant(b, "slopes", slopes, p->hq, 4, &a.slopes) : st;
+        ct_release(ct_builder_allocator(b), slopes);
+        CT_TRY(st);
+    }
+    if (p->sink) {
+        a.sink = ct_builder_slot(b, CLATTN_SINK, 2, CLATTN_F32, 1, &p->hq);
+    }
+    if (p->bias) {
+        a.bias_b = p->bias_b ? p->bias_b : p->b;
+        a.bias_h = p->bias_h ? p->bias_h : p->hq;
+        const int64_t bias[4] = {a.bias_b, a.bias_h, p->nq, p->nk};
+        a.bias = ct_builder_slot(b, CLATTN_BIAS, 2, CLATTN_F32, 4, bias);
+    }
+    if (p->key_padding) {
+        const int64_t padding[2] = {p->b, p->nk};
+        a.padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, padding);
+    }
+    if (a.score_text || a.mask_text) {
+        const int64_t any = 0;
+        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, 1, CLATTN_F32, 1, &any);
+        memcpy(a.p, p->text_params, sizeof a.p);
+    }
+    *out = a;
+out:
+    return st;
+}
+
+/* Heads of a group become rows of one tile where queries are too few to fill it; only where nothing differs by head. */
+static int heads_packed(const ct_attend *a)
+{
+    const int64_t group = a->hq / a->hk;
+    const bool by_head = is(a->slopes) || is(a->sink) || is(a->bias) || a->score_text || a->mask_text || (a->layout && a->layout->heads > 1);
+    return group > 1 && !by_head && a->max_q < 16 && group <= 64 ? (int)group : 1;
+}
+
+static bool rows_aligned(const ct_attend *a)
+{
+    const int64_t parts[] = {a->qs.batch, a->qs.head, a->qs.row, a->ks.batch, a->ks.head, a->ks.row, a->vs.batch, a->vs.head,
+                             a->vs.row,   a->os.batch, a->os.head, a->os.row, a->dqk,      a->dv};
+    for (size_t i = 0; i < CT_COUNT(parts); i++) {
+        if (parts[i] % 4) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How many parts a line's keys are cut into: enough groups to fill the device, and no part of fewer than eight tiles. */
+static int64_t parts_for(ct_builder *b, int64_t groups, int64_t longest)
+{
+    const int64_t units = ct_builder_context(b)->facts.compute_units, enough = 2 * units * (ct_builder_tile(b)->line_items > 1 ? 2 : 1);
+    return groups >= enough ? 1 : ct_max(1, ct_min(ct_ceil_div(enough, groups), longest / 8));
+}
+
+typedef struct attend_parts {
+    const ct_attend *a;
+    ct_shape shape;
+    ct_lists lists;
+    int pack;
+    int64_t batches, groups_y, parts;
+    ct_ref q, k, v, o, lse;
+    attend_args args;
+} attend_parts;
+
+static strides_arg strides_of(clattn_strides s)
+{
+    return (strides_arg){s.batch, s.head, s.row};
+}
+
+static cl_int token_bound(int64_t bound, const ct_attend *a)
+{
+    const int64_t most = ct_max(ct_max(a->nq, a->nk), a->places);
+    return (cl_int)(bound < 0 || bound > most ? most : bound);
+}
+
+static void fill_args(attend_parts *s)
+{
+    const ct_attend *a = s->a;
+    attend_args *g = &s->args;
+    *g = (attend_args){.q = strides_of(a->qs), .k = strides_of(a->ks), .v = strides_of(a->vs), .o = strides_of(a->os),
+        .lse_batch = a->hq * a->nq, .lse_head = a->nq, .bias_row = a->nk, .list_batch = s->lists.list_batch,
+        .list_head = s->lists.list_head, .nq = (cl_int)a->nq, .nk = (cl_int)a->nk, .heads = (cl_int)(a->hq / s->pack),
+        .group = (cl_int)(a->hq / a->hk), .step = s->shape.step, .parts = (cl_int)s->parts, .left = token_bound(a->left, a),
+        .right = token_bound(a->right, a), .places = (cl_int)a->places, .rows = (cl_int)s->lists.rows,
+        .items = (cl_int)s->groups_y, .scale = (cl_float)a->scale, .cap = (cl_float)a->softcap};
+    g->bias_head = a->bias_h > 1 ? a->nq * a->nk : 0;
+    g->bias_batch = a->bias_b > 1 ? a->bias_h * a->nq * a->nk : 0;
+    g->padding_batch = a->nk;
+    for (int i = 0; i < 8; i++) {
+        g->p[i] = (cl_float)a->p[i];
+    }
+    if (s->parts > 1) {
+        g->o_part = a->b * a->hq * a->nq * a->dv;
+        g->lse_part = a->b * a->hq * a->nq;
+        g->o = (strides_arg){a->hq * a->nq * a->dv, a->nq * a->dv, a->dv};
+    }
+}
+
+static void define(ct_launch *l, const attend_parts *s)
+{
+    const ct_attend *a = s->a;
+    const bool window = a->left >= 0 || a->right >= 0;
+    const ct_define defines[] = {
+        {"BM", s->shape.bm}, {"BN", s->shape.bn}, {"DK", a->dqk}, {"DV", a->dv}, {"PACK", s->pack},
+        {"STORE", a->in}, {"OUT", s->parts > 1 ? CLATTN_F32 : a->out}, {"COLS", s->shape.cols}, {"PARTIAL", s->lists.partial},
+        {"CAUSAL", a->causal}, {"WINDOW", window}, {"SOFTCAP", a->softcap > 0}, {"ALIBI", is(a->slopes)}, {"BIAS", is(a->bias)},
+        {"PADDING", is(a->padding)}, {"SINK", is(a->sink)}, {"KEYED", is(a->positions)},
+        {"PATTERN", a->layout && a->layout->rules}, {"PACKED", a->sequences > 0}, {"SCORE_TEXT", a->score_text != NULL},
+        {"MASK_TEXT", a->mask_text != NULL}, {"SCALED", !(a->scale > 0)},
+    };
+    for (size_t i = 0; i < CT_COUNT(defines); i++) {
+        if (defines[i].value || i < 2) { /* every one of them is 0 unless it says otherwise */
+            ct_launch_define(l, defines[i].name, defines[i].value);
+        }
+    }
+    if (!s->lists.partial) {
+        ct_launch_define(l, "PARTIAL", 0);
+    }
+    for (int i = 0; i < s->shape.n_extra; i++) {
+        ct_launch_define(l, s->shape.extra[i].name, s->shape.extra[i].value);
+    }
+}
+
+static clattn_status rule_constants(ct_builder *b, const clattn_layout *layout, ct_ref *rules, ct_ref *flags)
+{
+    clattn_status st = CLATTN_OK;
+    *rules = *flags = ct_nothing();
+    if (layout && layout->rules) {
+        CT_TRY(ct_builder_constant(b, "rules", layout->rules, layout->heads, (int)sizeof *layout->rules, rules));
+    }
+    if (layout && layout->flags) {
+        CT_TRY(ct_builder_constant(b, "flags", layout->flags, layout->nk, 1, flags));
+    }
+out:
+    return st;
+}
+
+/* The tensors as the tile's kernels get them. */
+static clattn_status take_tensors(ct_builder *b, attend_parts *s)
+{
+    clattn_status st = CLATTN_OK;
+    const ct_attend *a = s->a;
+    const ct_tile *tile = ct_builder_tile(b);
+    ct_tensor t[] = {
+        {a->q, a->qs, a->in, a->dqk, a->nq, a->hq, a->b, s->shape.bm / s->pack, s->pack, a->cu_q},
+        {a->k, a->ks, a->in, a->dqk, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
+        {a->v, a->vs, a->in, a->dv, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
+    };
+    if (tile->tensors) {
+        CT_TRY(tile->tensors(b, t, (int)CT_COUNT(t), a->sequences, &s->shape));
+    }
+    s->q = t[0].ref;
+    s->k = t[1].ref;
+    s->v = t[2].ref;
+out:
+    return st;
+}
+
+/* Groups that stay for several items: where items are so short that their beginnings and ends count. */
+static bool stays(const attend_parts *s)
+{
+    return s->shape.resident && ct_ceil_div(s->lists.longest, s->parts) <= SHORT_LIST;
+}
+
+static clattn_status add_launch(ct_builder *b, const attend_parts *s)
+{
+    clattn_status st = CLATTN_OK;
+    const ct_attend *a = s->a;
+    const ct_tile *tile = ct_builder_tile(b);
+    ct_launch *l = NULL;
+    ct_ref rules, flags;
+    CT_TRY(rule_constants(b, a->layout, &rules, &flags));
+    CT_TRY(ct_builder_launch(b, "attend_forward", &l));
+    ct_program_spec *spec = ct_launch_spec(l);
+    ct_spec_part(spec, "tile/tile.cl");
+    if (s->shape.rows) {
+        ct_spec_part(spec, s->shape.rows);
+    }
+    for (int i = 0; tile->rows[i] && !s->shape.rows; i++) {
+        ct_spec_part(spec, tile->rows[i]);
+    }
+    ct_spec_part(spec, "variant/score.cl");
+    ct_spec_part(spec, "attend/attend_forward.cl");
+    ct_spec_part(spec, tile->schedule ? tile->schedule : "schedule/serial.cl");
+    spec->ptx_target = tile->ptx_target;
+    spec->ptx_groups = s->shape.groups;
+    spec->score_text = a->score_text;
+    spec->mask_text = a->mask_text;
+    spec->score_name = a->score_name;
+    spec->mask_name = a->mask_name;
+    define(l, s);
+    const ct_ref buffers[] = {s->q, s->k, s->v, s->o, s->lse, s->lists.lines, s->lists.list, a->cu_q, a->cu_k, a->bias, a->padding,
+                              a->slopes, a->sink, a->positions, rules, flags, a->text_buffer};
+    for (size_t i = 0; i < CT_COUNT(buffers); i++) {
+        ct_launch_buffer(l, buffers[i]);
+    }
+    ct_launch_value(l, &s->args, sizeof s->args);
+    ct_launch_warm(l, 0);
+    ct_launch_main(l);
+    if (stays(s)) {
+        const int64_t all = s->lists.rows * s->groups_y * s->parts, most = s->shape.resident * (int64_t)ct_builder_context(b)->facts.compute_units;
+        ct_launch_define(l, "RESIDENT", 1);
+        ct_launch_groups(l, ct_min(all, most), 1, 1, s->shape.items);
+    } else {
+        ct_launch_groups(l, s->lists.rows, s->groups_y, s->parts, s->shape.items);
+    }
+out:
+    return st;
+}
+
+static ct_reads reads_of(const ct_attend *a)
+{
+    const bool rules = is(a->positions) || (a->layout && a->layout->rules);
+    return rules ? CT_READS_RULES : is(a->bias) ? CT_READS_BIAS : is(a->padding) || a->score_text || a->mask_text ? CT_READS_KEYS : CT_READS_NOTHING;
+}
+
+static clattn_status choose_shape(ct_builder *b, attend_parts *s)
+{
+    const ct_attend *a = s->a;
+    char why[256] = "";
+    const ct_shape_wish wish = {.block_q = a->layout ? a->layout->block_q : 0, .block_k = a->layout ? a->layout->block_k : 0,
+        .nq = a->max_q, .nk = a->max_k, .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
+        .window = a->left >= 0 || a->right >= 0,
+        .reads = reads_of(a),
+        .aligned = rows_aligned(a), .dtype = a->in, .dots = a->in == CLATTN_BF16 && ct_dots_usable(ct_builder_context(b))};
+    if (wish.aligned || ct_builder_tile(b)->tensors) {
+        ct_builder_align(b, ct_builder_tile(b)->vectors);
+    }
+    if (!ct_builder_tile(b)->shape(&ct_builder_context(b)->facts, &wish, &s->shape, why, sizeof why)) {
+        return ct_builder_decline(b, "%s", why);
+    }
+    return CLATTN_OK;
+}
+
+static clattn_status make_lists(ct_builder *b, attend_parts *s)
+{
+    const ct_attend *a = s->a;
+    const bool known = !is(a->positions) || a->positions_host;
+    const int64_t right = a->causal ? (a->right < 0 ? 0 : ct_min(a->right, 0)) : a->right < 0 ? CT_UNLIMITED : a->right;
+    const ct_lists_wish wish = {.layout = a->layout, .nq = a->max_q, .nk = a->max_k, .left = known && a->left >= 0 ? a->left : CT_UNLIMITED,
+        .right = known ? right : CT_UNLIMITED,
+        .all_masked = is(a->padding) || a->mask_text || !known,
+        .step = s->shape.step, .tile_cols = s->shape.cols, .tile_width = s->shape.bn, .positions = a->positions_host,
+        .places = a->places, .sequences = a->sequences, .cu_q = a->cu_q, .cu_k = a->cu_k};
+    return ct_lists_add(b, &wish, &s->lists);
+}
+
+static void count_work(ct_builder *b, const attend_parts *s)
+{
+    const ct_attend *a = s->a;
+    const double heads = (double)a->hq / (a->layout ? a->layout->heads : 1), pairs = s->lists.pairs * heads * (double)a->b;
+    const double size = (double)clattn_dtype_size(a->in);
+    const double bytes = size * (double)a->b * ((double)(a->hq * a->nq) * (double)(a->dqk + a->dv) + (double)(a->hk * a->nk) * (double)(a->dqk + a->dv)) +
+                         4.0 * (double)(a->b * a->hq * a->nq) + 4.0 * (double)s->lists.entries;
+    ct_builder_work(b, (ct_work){2.0 * (double)(a->dqk + a->dv) * pairs, bytes, pairs});
+}
+
+clattn_status ct_attend_add(ct_builder *b, const ct_attend *a)
+{
+    clattn_status st = CLATTN_OK;
+    attend_parts s = {.a = a, .pack = heads_packed(a), .o = a->o, .lse = a->lse};
+    s.batches = a->sequences ? a->sequences : a->b;
+    s.groups_y = s.batches * a->hq / s.pack;
+    CT_TRY(choose_shape(b, &s));
+    CT_TRY(make_lists(b, &s));
+    s.parts = a->sequences ? 1 : parts_for(b, s.lists.rows * s.groups_y, s.lists.longest);
+    fill_args(&s);
+    if (s.parts > 1) {
+        s.o = ct_builder_zone(b, "o_parts", s.parts * s.args.o_part, 4);
+        s.lse = ct_builder_zone(b, "lse_parts", s.parts * s.args.lse_part, 4);
+    }
+    CT_TRY(take_tensors(b, &s));
+    CT_TRY(add_launch(b, &s));
+    if (s.parts > 1) {
+        const ct_merge_lse merge = {.parts = (int)s.parts, .batch = a->b, .heads = a->hq, .rows = a->nq, .dv = a->dv, .o_parts = s.o,
+            .lse_parts = s.lse, .o = a->o, .o_strides = a->os, .o_dtype = a->out, .lse = a->lse};
+        CT_TRY(ct_merge_lse_add(b, &merge));
+    }
+    count_work(b, &s);
+out:
+    return st;
+}

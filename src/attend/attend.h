@@ -1,0 +1,33 @@
+/* Attend forward: softmax attention over block lists; decode; split keys. */
+#ifndef CT_ATTEND_H
+#define CT_ATTEND_H
+
+#include "layout/layout.h"
+#include "plan/builder.h"
+
+/* All that one softmax branch is. ct_attend_of() fills it from a problem and declares the slots; a method may then change it. */
+typedef struct ct_attend {
+    ct_ref q, k, v, o, lse;          /* lse: nothing, or float [b, hq, nq] */
+    clattn_strides qs, ks, vs, os;
+    clattn_dtype in, out;            /* element types of q, k, v and of o */
+    int64_t b, hq, hk, nq, nk, dqk, dv;
+    int64_t sequences, max_q, max_k; /* packed; 0: not */
+    ct_ref cu_q, cu_k;
+    double scale, softcap;
+    bool causal;
+    int64_t left, right;             /* -1: unlimited */
+    ct_ref slopes, sink, bias, padding, text_buffer; /* nothing: not in it */
+    int64_t bias_b, bias_h;
+    ct_ref positions;                /* keys stand at positions[key] (int32 [nk], ascending): sampled keys, gathered before */
+    const int32_t *positions_host;   /* the same if the host knows them; NULL: it does not */
+    int64_t places;                  /* with positions: keys before the choice */
+    const char *score_text, *mask_text;
+    const char *score_name, *mask_name; /* for the compiler's messages */
+    double p[8];
+    const clattn_layout *layout;     /* NULL: every key */
+} ct_attend;
+
+clattn_status ct_attend_of(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout, ct_attend *out);
+clattn_status ct_attend_add(ct_builder *b, const ct_attend *attend);
+
+#endif

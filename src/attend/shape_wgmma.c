@@ -1,0 +1,89 @@
+#include "attend/shape_wgmma.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LOCAL_BYTES = 227 << 10, SLOTS = 2, WIDEST_HEAD = 256 };
+
+/* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers. The first row that
+ * is wide enough and takes what masks and texts read; `causal` rows are for triangles only. */
+static const struct { int width; ct_reads reads; bool causal; int bm, bn, parts; } free_shapes[] = {
+    {64, CT_READS_NOTHING, false, 192, 128, 1},
+    {64, CT_READS_RULES, false, 128, 128, 1},
+    {96, CT_READS_NOTHING, false, 192, 96, 1},
+    {128, CT_READS_NOTHING, true, 128, 144, 2},
+    {128, CT_READS_KEYS, false, 128, 128, 2},
+    {128, CT_READS_BIAS, false, 128, 96, 1},
+    {128, CT_READS_RULES, false, 128, 64, 1},
+    {192, CT_READS_NOTHING, false, 128, 112, 1},
+    {256, CT_READS_NOTHING, false, 128, 80, 1},
+    {256, CT_READS_RULES, false, 128, 64, 1},
+};
+
+/* The largest divisor of a block up to `most`, or a block that one tile covers; 0: none worth it. Free blocks: `most`. */
+static int part_of(int block, int most)
+{
+    if (block == 0) {
+        return most;
+    }
+    for (int size = most < block ? most : block; size >= 16; size--) {
+        if (block % size == 0) {
+            return size;
+        }
+    }
+    return block <= most ? block : 0;
+}
+
+static int64_t local_bytes(const ct_shape *s, int dk, int dv)
+{
+    const int64_t dk64 = ct_round_up(dk, 64), dv64 = ct_round_up(dv, 64);
+    return 2 * (s->bm * dk64 + 2 * SLOTS * s->bn * ct_max(dk64, dv64)) + 1024 + 256;
+}
+
+static size_t row_of(const ct_shape_wish *wish, int widest)
+{
+    size_t i = 0;
+    while (free_shapes[i].width < widest || free_shapes[i].reads < wish->reads ||
+           (free_shapes[i].causal && !(wish->causal && !wish->window && !wish->block_k))) {
+        i++;
+    }
+    return i;
+}
+
+bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    const int widest = wish->dk > wish->dv ? wish->dk : wish->dv;
+    (void)facts;
+    if (wish->dtype == CLATTN_F32) {
+        snprintf(why, bytes, "float tensors: the matrix units would round them; they take an exact path");
+        return false;
+    }
+    if (widest > WIDEST_HEAD) {
+        snprintf(why, bytes, "heads of dqk %d, dv %d: at most %d columns fit the accumulators", wish->dk, wish->dv, WIDEST_HEAD);
+        return false;
+    }
+    const size_t row = row_of(wish, widest);
+    /* 64 rows and one computing warpgroup, two groups a compute unit, where blocks or queries are few */
+    const bool small = (wish->block_q && part_of(wish->block_q, 128) <= 64) || wish->nq * wish->pack <= 64;
+    const int most = small ? 64 : wish->block_q ? 128 : free_shapes[row].bm, wide = small && free_shapes[row].bn > 64 ? 64 : free_shapes[row].bn;
+    out->step = part_of(wish->block_q, most / wish->pack);
+    out->cols = part_of(wish->block_k, wide);
+    if (!out->step || !out->cols) {
+        snprintf(why, bytes, "block %dx%d with %d heads a tile: no divisor of 16 or more fits", wish->block_q, wish->block_k, wish->pack);
+        return false;
+    }
+    out->bm = (int)ct_round_up(out->step * wish->pack, 64);
+    out->bn = (int)ct_round_up(out->cols, 16);
+    if (local_bytes(out, wish->dk, wish->dv) > LOCAL_BYTES) {
+        snprintf(why, bytes, "tiles of %d x %d take %lld bytes of local memory, there are %d", out->bm, out->bn,
+                 (long long)local_bytes(out, wish->dk, wish->dv), LOCAL_BYTES);
+        return false;
+    }
+    out->items = 128 + 2 * out->bm;
+    out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv) <= LOCAL_BYTES ? 2 : 1;
+    out->resident = out->bm <= 128 && widest <= 128 ? out->groups : 0; /* wider ones lack the registers */
+    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned}};
+    memcpy(out->extra, extra, sizeof extra);
+    out->n_extra = (int)CT_COUNT(extra);
+    return true;
+}

@@ -1,0 +1,9 @@
+/* The tile shape of cl/tile/tile_nv_wgmma.cl for a problem. */
+#ifndef CT_SHAPE_WGMMA_H
+#define CT_SHAPE_WGMMA_H
+
+#include "device/tiles.h"
+
+bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes);
+
+#endif

@@ -1,0 +1,65 @@
+#include "attend/tensors.h"
+
+#include "device/tiles.h"
+
+#define MAP_BYTES 128
+#define MOST 3
+
+typedef struct map_of { /* as in cl/tile/nv_tensor_maps.cl */
+    cl_long batch, head, row;
+    cl_int width, rows, heads, batches, box, pack, lengths, spare;
+} map_of;
+typedef struct map_args { map_of t[MOST]; cl_int sequences, spare; } map_args;
+
+/* The stride of a dimension; one of a single element has none, and any legal number will do. */
+static clattn_status legal_stride(ct_builder *b, const char *name, int64_t extent, int64_t stride, cl_long *out)
+{
+    *out = extent > 1 ? stride : 8;
+    if (*out % 8 || *out <= 0) {
+        return ct_builder_decline(b, "%s stride %lld: tensor copies take positive multiples of 8 elements", name, (long long)stride);
+    }
+    return CLATTN_OK;
+}
+
+static clattn_status describe(ct_builder *b, const ct_tensor *t, bool of_queries, map_of *out)
+{
+    clattn_status st = CLATTN_OK;
+    *out = (map_of){.width = (cl_int)t->width, .rows = (cl_int)t->rows, .heads = (cl_int)t->heads, .batches = (cl_int)t->batches,
+                    .box = t->box, .pack = t->pack, .lengths = t->cu.where == CT_NOWHERE ? 0 : of_queries ? 1 : 2};
+    CT_TRY(legal_stride(b, "row", t->rows, t->strides.row, &out->row));
+    CT_TRY(legal_stride(b, "head", t->heads, t->strides.head, &out->head));
+    CT_TRY(legal_stride(b, "batch", t->batches, t->strides.batch, &out->batch));
+out:
+    return st;
+}
+
+clattn_status ct_tensor_maps(ct_builder *b, ct_tensor *tensors, int n, int64_t sequences, const struct ct_shape *shape)
+{
+    clattn_status st = CLATTN_OK;
+    ct_launch *l = NULL;
+    const int64_t each = ct_max(sequences, 1);
+    map_args args = {.sequences = (cl_int)each};
+    (void)shape;
+    for (int i = 0; i < n && i < MOST; i++) {
+        CT_TRY(describe(b, &tensors[i], i == 0, &args.t[i]));
+    }
+    const ct_ref maps = ct_ref_at(ct_builder_zone(b, "tensor maps", 1 + n * each, MAP_BYTES), 1); /* behind the counter of items */
+    CT_TRY(ct_builder_launch(b, "tensor_maps", &l));
+    ct_program_spec *spec = ct_launch_spec(l);
+    spec->ptx_target = ct_builder_tile(b)->ptx_target;
+    ct_spec_part(spec, "tile/tile.cl");
+    ct_spec_part(spec, "tile/nv_tensor_maps.cl");
+    ct_launch_define(l, "STORE", tensors[0].dtype);
+    for (int i = 0; i < n; i++) {
+        ct_launch_buffer(l, tensors[i].ref);
+        tensors[i].ref = ct_ref_at(maps, i * each);
+    }
+    ct_launch_buffer(l, maps);
+    ct_launch_buffer(l, tensors[0].cu);
+    ct_launch_buffer(l, tensors[n - 1].cu);
+    ct_launch_value(l, &args, sizeof args);
+    ct_launch_warm(l, 0);
+    ct_launch_groups(l, n, each, 1, 32);
+out:
+    return st;
+}
