@@ -1,0 +1,109 @@
+/* accumulate forward:  S_t = decay_t S_(t-1) + k_t v_t^T,  o_t = scale S_t^T q_t, chunk by chunk: inside a chunk as a masked product of pairs,
+ * between chunks through the state (the chunked form of linear attention: Hua et al. 2022, Sun et al. 2023, Qin et al. 2024).
+ * An item is one head of one batch or sequence, or one segment of it; then its state comes in from the segments before. */
+#define Q 0
+#define K 1
+#define V 2
+#define STREAMS 3
+#define HELDS 0
+#define MAY_OVERLAP 0                         /* front(j) moves q, which back(j-1) still reads */
+#define FIRST_READ(s) ((s) == V ? BACK : FRONT)
+#define LAST_READ(s)  BACK
+#define WIDTH(s)      ((s) == V ? DV : DK)
+#define STORED (PAIRS_STAY && DECAY == 1)     /* D_i / D_k kept for all chunks */
+
+typedef struct {
+    tile t;
+    held q;
+    acc_pair s;
+    op_pair p;
+    op_keys w;                                /* keys, weighted by what is left of them when the chunk ends */
+    acc_head o;
+    acc_state state;
+    decays d;
+#if STORED
+    acc_pair seen;                            /* scale * D_i / D_k */
+#endif
+    tensor qt, kt, vt;
+    tensor_out ot;
+    const __global float *state_in;
+    __global float *state_out;
+    int n, step, tokens;
+    float scale;
+} stage;
+
+OP void step_hold(stage *c) {
+    tensor_begin(&c->t, &c->qt);
+    tensor_begin(&c->t, &c->kt);
+    tensor_begin(&c->t, &c->vt);
+}
+OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == Q ? &c->qt : s == K ? &c->kt : &c->vt, j * c->step); }
+OP void step_begin(stage *c) {
+    state_load(&c->t, &c->state, c->state_in, DV);
+    state_publish(&c->t, &c->state);
+#if STORED
+    EACH_LOWER(i) c->seen.x[i] = vexp2(TO_VF(ROW_AT(&c->t, i) - COL_AT(&c->t, i)) * c->d.rate) * c->scale;
+#endif
+}
+OP void step_front(stage *c, int j) {
+    rows_load(&c->t, &c->q, Q, j);
+    decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), c->scale);
+    mma_abt_lower(&c->t, &c->s, &c->q, K, j);
+}
+OP void step_middle(stage *c, int j) {
+    EACH_LOWER(i) {
+        const VI gap = ROW_AT(&c->t, i) - COL_AT(&c->t, i);
+        VF e = c->s.x[i];                     /* computed outside the choice: an opaque call inside one becomes a branch */
+#if STORED
+        e *= c->seen.x[i];
+#elif DECAY == 2
+        e *= c->scale * vexp2((c->d.row_whole.x[ROW_OF(i)] - c->d.whole.x[KEY_OF(i)]) + (c->d.row_part.x[ROW_OF(i)] - c->d.part.x[KEY_OF(i)]));
+#elif DECAY == 1
+        e *= c->scale * vexp2(TO_VF(gap) * c->d.rate);
+#else
+        e *= c->scale;
+#endif
+        c->s.x[i] = pick(gap >= 0, e, (VF)(0.0f));
+    }
+}
+OP void step_settle(stage *c, int j) {
+    convert(&c->p, &c->s);
+    keys_load(&c->t, &c->w, K, j, &c->d.outer);
+    state_scale(&c->state, c->d.keep);
+}
+OP void step_back(stage *c, int j) {
+    acc_bind(&c->o, &c->ot, j * c->step);
+    mma_state_ab_lower(&c->t, &c->o, &c->q, &c->state, &c->d.inter, &c->p, V, j);     /* o = inter * (q state) + p v */
+    mma_atb(&c->t, &c->state, &c->w, V, j);
+}
+OP void step_done(stage *c, int j) {
+    acc_store(&c->t, &c->ot, j * c->step, &c->o);
+    state_publish(&c->t, &c->state);
+}
+OP void step_finish(stage *c) {
+    if (FINAL) state_store(&c->t, c->state_out, DV, &c->state);
+}
+OP void run(stage *c);                        /* the schedule */
+
+TILE_KERNEL void accumulate_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o), BUFFER(const float, state_in), BUFFER(float, state_out),
+    BUFFER(const float, decay), BUFFER(const int, cu), const accumulate_args a) {
+    stage c;
+    TILE_BEGIN(&c.t);
+    if (a.nk == 0) return;
+    const int segment = BLOCK_ROW(0);
+    const portion p = portion_of(&a, AT(cu), a.nq, BLOCK_HEAD(0), segment);
+    if (p.tokens <= 0 && segment) return;     /* segment 0 of an empty sequence hands its state on */
+    const int kv = p.head / a.group;
+    c.qt = tensor_view(TENSOR_AT(q), &a.q, p.in, p.head, p.first, p.tokens);
+    c.kt = tensor_view(TENSOR_AT(k), &a.k, p.in, kv, p.first, p.tokens);
+    c.vt = tensor_view(TENSOR_AT(v), &a.v, p.in, kv, p.first, p.tokens);
+    c.ot = out_view(AT(o), &a.o, p.in, p.head, p.first, p.tokens);
+    c.state_in = INITIAL && state_in_base ? AT(state_in) + p.index * DK * DV : 0;
+    c.state_out = AT(state_out) + p.index * DK * DV;
+    c.step = a.step;
+    c.tokens = p.tokens;
+    c.n = (p.tokens + a.step - 1) / a.step;
+    c.scale = a.scale;
+    decays_begin(&c.d, AT(decay), &a, &p);
+    run(&c);
+}

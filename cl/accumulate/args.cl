@@ -1,0 +1,38 @@
+/* What the accumulate kernels share: their parameters, their arguments, and which tokens a group does. */
+#ifndef DECAY
+#define DECAY 0                               /* 0: none; 1: a number a head, [heads]; 2: a number a token, [batch, heads, n]; both ln(decay) */
+#endif
+#ifndef PACKED
+#define PACKED 0                              /* sequences one after another: lengths from cu_seqlens */
+#endif
+#ifndef INITIAL
+#define INITIAL 0                             /* a state comes in, if its buffer is there */
+#endif
+#ifndef FINAL
+#define FINAL 0                               /* a state goes out */
+#endif
+
+typedef struct {                              /* by value; longs first, so no holes */
+    strides q, k, v, o;                       /* in elements */
+    long decay_batch, decay_head;
+    int nq, nk;                               /* nk = 0: every group returns at once */
+    int heads, group;                         /* query heads of a batch; those that share a KV head */
+    int step;                                 /* tokens of a chunk, BN at most */
+    int segment, segments;                    /* tokens of a segment, a multiple of step; their number */
+    float scale;
+} accumulate_args;
+
+typedef struct { int batch, head, in, first, tokens; long index; } portion;   /* what a group does: tokens of a head; index: of its state */
+
+OP portion portion_of(const accumulate_args *a, const __global int *cu, int all, int item, int segment) {
+    portion p;
+    p.batch = item / a->heads;
+    p.head = item % a->heads;
+    p.in = PACKED ? 0 : p.batch;              /* sequences lie in one batch */
+    const int start = PACKED ? cu[p.batch] : 0, n = PACKED ? cu[p.batch + 1] - start : all;
+    const int from = min((long)segment * a->segment, (long)n);
+    p.first = start + from;
+    p.tokens = min(a->segment, n - from);
+    p.index = (long)item * a->segments + segment;
+    return p;
+}

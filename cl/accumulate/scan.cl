@@ -1,0 +1,26 @@
+/* scan: what the segments' states amount to.  E_0 = S_in,  E_(s+1) = fade_s E_s + S_s;  the last E is the state after all of them.
+ * A group does `slab` elements of one item's states, one after another. */
+#ifndef ENTERING
+#define ENTERING 1                            /* S_s is replaced by E_s, the state that enters segment s */
+#endif
+typedef struct { int size, slab, segments, unused; } scan_args;       /* size: elements of a state; 0: every group returns at once */
+
+LINE_KERNEL void accumulate_scan(BUFFER(float, states), BUFFER(const float, fade), BUFFER(const float, state_in), BUFFER(float, state_out), const scan_args a) {
+    line t;
+    LINE_BEGIN(&t);
+    if (a.size == 0) return;
+    const long item = LINE_Y(), from = LINE_X() * a.slab;
+    const int width = min(a.slab, (int)(a.size - from));
+    __global float *s = AT(states) + item * a.segments * a.size + from;
+    const __global float *f = AT(fade) + item * a.segments;
+    EACH_COL(c, width) {
+        VF e = (VF)(0.0f);
+        if (INITIAL && state_in_base) e = get(AT(state_in) + item * a.size + from, c, width);
+        for (int i = 0; i < a.segments; i++) {
+            const VF own = get(s + (long)i * a.size, c, width);
+            if (ENTERING) put(s + (long)i * a.size, c, width, e);
+            e = e * f[i] + own;
+        }
+        if (FINAL) put(AT(state_out) + item * a.size + from, c, width, e);
+    }
+}

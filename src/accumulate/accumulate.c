@@ -1,0 +1,286 @@
+/* Chunked linear attention: one launch where there are heads enough, else segments: states of the segments, scan, outputs. */
+#include "accumulate/accumulate.h"
+
+#include "accumulate/parts.h"
+#include "device/tiles.h"
+#include "merge/line.h"
+
+#define SEGMENTS_A_UNIT 3 /* fewer leave units idle at the end, more repeat the state's work too often */
+
+/* cl/accumulate/scan.cl */
+typedef struct scan_args {
+    int32_t size, slab, segments, unused;
+} scan_args;
+
+static bool rows_aligned(const ct_accumulate_run *run)
+{
+    const clattn_strides *q = &run->args.q, *k = &run->args.k, *v = &run->args.v, *o = &run->args.o;
+    const int64_t lengths[] = {q->batch, q->head, q->row, k->batch, k->head, k->row, v->batch, v->head,
+                               v->row,   o->batch, o->head, o->row, run->a.dk, run->width};
+    for (size_t i = 0; i < CT_COUNT(lengths); i++) {
+        if (lengths[i] % 4) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* After the features: they change where rows lie. */
+static clattn_status choose_shape(ct_builder *b, ct_accumulate_run *run)
+{
+    const ct_tile *tile = ct_builder_tile(b);
+    char why[256] = "";
+    const ct_shape_wish wish = {.block_q = run->a.chunk, .nq = ct_max(run->longest_q, run->longest_k), .nk = run->longest_k,
+        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype};
+    if (!tile->state_shape) {
+        return ct_builder_decline(b, "tile %s has no state words", tile->name);
+    }
+    if (!tile->state_shape(&ct_builder_context(b)->facts, &wish, &run->shape, why, sizeof why)) {
+        return ct_builder_decline(b, "%s", why);
+    }
+    if (wish.aligned) {
+        ct_builder_align(b, tile->vectors);
+    }
+    run->args.step = (int32_t)run->shape.step;
+    return CLATTN_OK;
+}
+
+/* Tokens of a segment and their number, so that every compute unit has work. */
+static void choose_segments(ct_builder *b, const ct_accumulate_run *run, int64_t tokens, bool split, ct_accumulate_args *args)
+{
+    const int64_t units = ct_builder_context(b)->facts.compute_units;
+    const int64_t chunks = ct_max(ct_ceil_div(tokens, args->step), 1);
+    const int64_t wish = split && run->items < units ? ct_ceil_div(units * SEGMENTS_A_UNIT, run->items) : 1;
+    const int64_t each = ct_ceil_div(chunks, ct_min(wish, chunks)); /* chunks */
+    args->segment = (int32_t)(each * args->step);
+    args->segments = (int32_t)ct_max(ct_ceil_div(chunks, each), 1);
+}
+
+static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, const char *part, const char *kernel, ct_launch **out)
+{
+    const ct_tile *tile = ct_builder_tile(b);
+    const clattn_status st = ct_builder_launch(b, kernel, out);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    ct_program_spec *spec = ct_launch_spec(*out);
+    ct_spec_part(spec, "tile/tile.cl");
+    for (size_t i = 0; i < CT_COUNT(tile->states) && tile->states[i]; i++) {
+        ct_spec_part(spec, tile->states[i]);
+    }
+    ct_spec_part(spec, "accumulate/args.cl");
+    ct_spec_part(spec, "accumulate/decays.cl");
+    ct_spec_part(spec, part);
+    ct_spec_part(spec, "schedule/serial.cl");
+    ct_launch_define(*out, "BM", run->shape.bm);
+    ct_launch_define(*out, "BN", run->shape.bn);
+    ct_launch_define(*out, "DK", (long)run->a.dk);
+    ct_launch_define(*out, "DV", (long)run->width);
+    ct_launch_define(*out, "STORE", run->a.dtype);
+    ct_launch_define(*out, "OUT", run->a.o_dtype);
+    ct_launch_define(*out, "PACKED", run->a.sequences > 0);
+    for (int i = 0; i < run->shape.n_extra; i++) {
+        ct_launch_define(*out, run->shape.extra[i].name, run->shape.extra[i].value);
+    }
+    return CLATTN_OK;
+}
+
+static void stage_groups(ct_launch *l, const ct_accumulate_run *run, const ct_accumulate_args *args)
+{
+    ct_launch_groups(l, args->segments, run->items, ct_max(run->shape.parts, 1), run->shape.items);
+}
+
+static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct_ref state_in, ct_ref state_out)
+{
+    ct_launch *l = NULL;
+    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_forward.cl", "accumulate_forward", &l);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    ct_launch_define(l, "DECAY", run->a.fading);
+    ct_launch_define(l, "INITIAL", state_in.where != CT_NOWHERE);
+    ct_launch_define(l, "FINAL", state_out.where != CT_NOWHERE);
+    ct_launch_buffer(l, run->a.q);
+    ct_launch_buffer(l, run->a.k);
+    ct_launch_buffer(l, run->a.v);
+    ct_launch_buffer(l, run->a.o);
+    ct_launch_buffer(l, state_in);
+    ct_launch_buffer(l, state_out);
+    ct_launch_buffer(l, run->a.decay);
+    ct_launch_buffer(l, run->a.cu_q);
+    ct_launch_value(l, &run->args, sizeof run->args);
+    ct_launch_warm(l, 0);
+    stage_groups(l, run, &run->args);
+    ct_launch_main(l);
+    return CLATTN_OK;
+}
+
+static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args, ct_ref states, ct_ref fade)
+{
+    ct_launch *l = NULL;
+    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_state.cl", "accumulate_state", &l);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    ct_launch_define(l, "DECAY", run->a.fading);
+    ct_launch_buffer(l, run->a.k);
+    ct_launch_buffer(l, run->a.v);
+    ct_launch_buffer(l, states);
+    ct_launch_buffer(l, fade);
+    ct_launch_buffer(l, run->a.decay);
+    ct_launch_buffer(l, run->a.cu_k);
+    ct_launch_value(l, args, sizeof *args);
+    ct_launch_warm(l, 0);
+    stage_groups(l, run, args);
+    return CLATTN_OK;
+}
+
+static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int segments, ct_ref states, ct_ref fade, ct_ref state_out)
+{
+    ct_launch *l = NULL;
+    const int64_t size = run->a.dk * run->width, slab = 1024;
+    const clattn_status st = ct_line_launch(b, "accumulate/scan.cl", "accumulate_scan", 1, &l);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    const scan_args args = {(int32_t)size, (int32_t)slab, segments, 0};
+    ct_launch_define(l, "INITIAL", run->a.state_in.where != CT_NOWHERE);
+    ct_launch_define(l, "FINAL", state_out.where != CT_NOWHERE);
+    ct_launch_define(l, "ENTERING", run->a.causal);
+    ct_launch_buffer(l, states);
+    ct_launch_buffer(l, fade);
+    ct_launch_buffer(l, run->a.state_in);
+    ct_launch_buffer(l, state_out);
+    ct_launch_value(l, &args, sizeof args);
+    ct_launch_warm(l, 0);
+    ct_launch_groups(l, ct_ceil_div(size, slab), run->items, 1, ct_builder_tile(b)->line_items);
+    return CLATTN_OK;
+}
+
+/* o = S^T phi(q), with one S of all keys, or one of each segment of the queries. */
+static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args, ct_ref state)
+{
+    ct_launch *l = NULL;
+    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_apply.cl", "accumulate_apply", &l);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    ct_launch_define(l, "OWN", run->a.left_out != NULL);
+    ct_launch_buffer(l, run->a.q);
+    ct_launch_buffer(l, run->a.o);
+    ct_launch_buffer(l, state);
+    ct_launch_buffer(l, run->a.cu_q);
+    ct_launch_value(l, args, sizeof *args);
+    ct_launch_warm(l, 0);
+    stage_groups(l, run, args);
+    ct_launch_main(l);
+    return CLATTN_OK;
+}
+
+static clattn_status add_causal(ct_builder *b, ct_accumulate_run *run)
+{
+    clattn_status st = CLATTN_OK;
+    choose_segments(b, run, run->longest_k, true, &run->args);
+    if (run->args.segments == 1) {
+        return add_forward(b, run, run->a.state_in, run->a.state_out);
+    }
+    const int64_t count = run->items * run->args.segments;
+    const ct_ref states = ct_builder_zone(b, "states of segments", count * run->a.dk * run->width, sizeof(float));
+    const ct_ref fade = ct_builder_zone(b, "decays of segments", count, sizeof(float));
+    CT_TRY(add_states(b, run, &run->args, states, fade));
+    CT_TRY(add_scan(b, run, run->args.segments, states, fade, run->a.state_out));
+    CT_TRY(add_forward(b, run, states, ct_nothing()));
+out:
+    return st;
+}
+
+static clattn_status add_full(ct_builder *b, ct_accumulate_run *run)
+{
+    clattn_status st = CLATTN_OK;
+    ct_accumulate_args keys = run->args, queries = run->args;
+    choose_segments(b, run, run->longest_k, true, &keys);
+    choose_segments(b, run, run->longest_q, true, &queries);
+    const int64_t size = run->a.dk * run->width;
+    const ct_ref states = ct_builder_zone(b, "states of segments", run->items * keys.segments * size, sizeof(float));
+    const ct_ref fade = ct_builder_zone(b, "decays of segments", run->items * keys.segments, sizeof(float));
+    const bool alone = keys.segments == 1 && run->a.state_in.where == CT_NOWHERE && run->a.state_out.where == CT_NOWHERE;
+    const ct_ref total = alone                                      ? states
+                         : run->a.state_out.where != CT_NOWHERE ? run->a.state_out
+                                                                : ct_builder_zone(b, "state", run->items * size, sizeof(float));
+    CT_TRY(add_states(b, run, &keys, states, fade));
+    if (!alone) {
+        CT_TRY(add_scan(b, run, keys.segments, states, fade, total));
+    }
+    CT_TRY(add_apply(b, run, &queries, total));
+out:
+    return st;
+}
+
+/* A segment of keys is a block of the layout, one of queries a block row. */
+static clattn_status add_rows(ct_builder *b, ct_accumulate_run *run)
+{
+    clattn_status st = CLATTN_OK;
+    const clattn_layout *layout = run->a.left_out;
+    ct_accumulate_args keys = run->args, queries = run->args;
+    keys.segment = layout->block_k;
+    keys.segments = layout->cols;
+    queries.segment = layout->block_q;
+    queries.segments = layout->rows;
+    const int64_t size = run->a.dk * run->width;
+    const ct_ref states = ct_builder_zone(b, "states of blocks", run->items * keys.segments * size, sizeof(float));
+    const ct_ref fade = ct_builder_zone(b, "decays of blocks", run->items * keys.segments, sizeof(float));
+    const ct_ref sums = ct_builder_zone(b, "states of block rows", run->items * queries.segments * size, sizeof(float));
+    CT_TRY(add_states(b, run, &keys, states, fade));
+    CT_TRY(ct_accumulate_rows(b, run, states, sums));
+    CT_TRY(add_apply(b, run, &queries, sums));
+out:
+    return st;
+}
+
+static void fill_args(ct_accumulate_run *run)
+{
+    const ct_accumulate *a = &run->a;
+    run->items = (a->sequences ? a->sequences : a->batch) * a->heads;
+    run->width = a->dv + a->normalise;
+    run->longest_q = a->sequences ? a->longest_q : a->nq;
+    run->longest_k = a->sequences ? a->longest_k : a->nk;
+    run->args = (ct_accumulate_args){
+        .q = a->q_strides,
+        .k = a->k_strides,
+        .v = a->v_strides,
+        .o = a->o_strides,
+        .decay_batch = a->heads * a->nk,
+        .decay_head = a->nk,
+        .nq = (int32_t)a->nq,
+        .nk = (int32_t)a->nk,
+        .heads = (int32_t)a->heads,
+        .group = (int32_t)(a->heads / a->kv_heads),
+        .step = 1,
+        .segment = (int32_t)run->longest_k,
+        .segments = 1,
+        .scale = (float)a->scale,
+    };
+}
+
+clattn_status ct_accumulate_add(ct_builder *b, const ct_accumulate *accumulate)
+{
+    clattn_status st = CLATTN_OK;
+    ct_accumulate_run run = {.a = *accumulate};
+    fill_args(&run);
+    const ct_ref result = run.a.o;
+    if (run.a.steps) {
+        CT_TRY(ct_accumulate_steps(b, &run));
+        goto out;
+    }
+    CT_TRY(ct_accumulate_features(b, &run));
+    CT_TRY(choose_shape(b, &run));
+    CT_TRY(run.a.causal ? add_causal(b, &run) : run.a.left_out ? add_rows(b, &run) : add_full(b, &run));
+    if (run.a.normalise) {
+        const ct_ref sums = run.a.o;
+        run.a = *accumulate;
+        run.a.o = result;
+        CT_TRY(ct_accumulate_divide(b, &run, sums));
+    }
+out:
+    return st;
+}

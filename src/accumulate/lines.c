@@ -1,0 +1,165 @@
+/* The line kernels around the chunks, and the recurrent step. */
+#include <string.h>
+
+#include "accumulate/parts.h"
+#include "device/tiles.h"
+#include "merge/line.h"
+
+#define ROWS_A_GROUP 64 /* a group of one row would cost more to start than to run */
+
+/* cl/accumulate/feature.cl */
+typedef struct feature_args {
+    clattn_strides x;
+    int64_t n, padding_batch;
+    int32_t heads, width, rows, unused;
+} feature_args;
+
+/* cl/accumulate/divide.cl */
+typedef struct divide_args {
+    clattn_strides o;
+    int64_t n;
+    int32_t heads, width, rows, unused;
+} divide_args;
+
+typedef struct feature_of {
+    const char *zone;
+    ct_ref *x;
+    clattn_strides *strides;
+    int64_t heads, n, width;
+    clattn_feature feature;
+    bool ones, padded;
+} feature_of;
+
+/* Replaces *x and its strides by a zone that holds phi(x). */
+static clattn_status add_feature(ct_builder *b, const ct_accumulate *a, const feature_of *f)
+{
+    ct_launch *l = NULL;
+    const int64_t full = f->width + f->ones;
+    const clattn_status st = ct_line_launch(b, "accumulate/feature.cl", "accumulate_feature", 1, &l);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    const feature_args args = {.x = *f->strides, .n = f->n, .padding_batch = a->nk, .heads = (int32_t)f->heads, .width = (int32_t)f->width,
+                               .rows = ROWS_A_GROUP};
+    const ct_ref zone = ct_builder_zone(b, f->zone, a->batch * f->heads * f->n * full, sizeof(float));
+    ct_launch_define(l, "FEATURE", f->feature);
+    ct_launch_define(l, "ONES", f->ones);
+    ct_launch_define(l, "PADDING", f->padded);
+    ct_launch_define(l, "STORE", a->dtype);
+    ct_launch_buffer(l, *f->x);
+    ct_launch_buffer(l, zone);
+    ct_launch_buffer(l, f->padded ? a->padding : ct_nothing());
+    ct_launch_value(l, &args, sizeof args);
+    ct_launch_warm(l, 0);
+    ct_launch_groups(l, ct_ceil_div(f->n, ROWS_A_GROUP), f->heads, a->batch, ct_builder_tile(b)->line_items);
+    *f->x = zone;
+    *f->strides = (clattn_strides){f->heads * f->n * full, f->n * full, full};
+    return CLATTN_OK;
+}
+
+static clattn_status add_feature_qk(ct_builder *b, ct_accumulate_run *run)
+{
+    clattn_status st = CLATTN_OK;
+    ct_accumulate *a = &run->a;
+    const bool padded = a->padding.where != CT_NOWHERE;
+    CT_TRY(add_feature(b, a, &(feature_of){"phi(q)", &a->q, &run->args.q, a->heads, a->nq, a->dk, a->feature, false, false}));
+    CT_TRY(add_feature(b, a, &(feature_of){"phi(k)", &a->k, &run->args.k, a->kv_heads, a->nk, a->dk, a->feature, false, padded}));
+    run->featured = true;
+out:
+    return st;
+}
+
+/* Whether q, k and v can be read where they are. If one cannot, all become floats: they share one storage type. */
+clattn_status ct_accumulate_features(ct_builder *b, ct_accumulate_run *run)
+{
+    clattn_status st = CLATTN_OK;
+    ct_accumulate *a = &run->a;
+    const bool mapped = a->feature != CLATTN_IDENTITY || a->padding.where != CT_NOWHERE;
+    const bool narrow = a->dtype != CLATTN_F32;
+    if (mapped || (a->normalise && narrow)) {
+        CT_TRY(add_feature_qk(b, run));
+    }
+    if (a->normalise || (mapped && narrow)) {
+        CT_TRY(add_feature(b, a, &(feature_of){"v, 1", &a->v, &run->args.v, a->kv_heads, a->nk, a->dv, CLATTN_IDENTITY, a->normalise, false}));
+    }
+    if (mapped || a->normalise) {
+        a->dtype = CLATTN_F32;
+    }
+    if (a->normalise) {
+        const int64_t w = run->width;
+        a->o = ct_builder_zone(b, "o, normaliser", a->batch * a->heads * a->nq * w, sizeof(float));
+        a->o_dtype = CLATTN_F32;
+        run->args.o = (clattn_strides){a->heads * a->nq * w, a->nq * w, w};
+    }
+out:
+    return st;
+}
+
+clattn_status ct_accumulate_divide(ct_builder *b, const ct_accumulate_run *run, ct_ref from)
+{
+    ct_launch *l = NULL;
+    const ct_accumulate *a = &run->a;
+    const clattn_status st = ct_line_launch(b, "accumulate/divide.cl", "accumulate_divide", 1, &l);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    const divide_args args = {.o = a->o_strides, .n = a->nq, .heads = (int32_t)a->heads, .width = (int32_t)a->dv, .rows = ROWS_A_GROUP};
+    ct_launch_define(l, "OUT", a->o_dtype);
+    ct_launch_buffer(l, from);
+    ct_launch_buffer(l, a->o);
+    ct_launch_value(l, &args, sizeof args);
+    ct_launch_warm(l, 0);
+    ct_launch_groups(l, ct_ceil_div(a->nq, ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
+    return CLATTN_OK;
+}
+
+/* Columns of a state that one group does: all of them, unless heads are few. */
+static int64_t step_slab(ct_builder *b, const ct_accumulate_run *run)
+{
+    const int64_t units = ct_builder_context(b)->facts.compute_units;
+    const int64_t unit = ct_max(16, ct_builder_tile(b)->line_items);
+    if (run->a.normalise || run->items >= units) {
+        return run->width;
+    }
+    return ct_min(ct_round_up(ct_ceil_div(run->width, ct_ceil_div(units, run->items)), unit), run->width);
+}
+
+clattn_status ct_accumulate_steps(ct_builder *b, ct_accumulate_run *run)
+{
+    clattn_status st = CLATTN_OK;
+    ct_accumulate *a = &run->a;
+    ct_launch *l = NULL;
+    if (a->feature != CLATTN_IDENTITY || a->padding.where != CT_NOWHERE) {
+        CT_TRY(add_feature_qk(b, run));
+    }
+    const int64_t slab = step_slab(b, run);
+    const ct_ref state_out = a->state_out.where != CT_NOWHERE
+                                 ? a->state_out
+                                 : ct_builder_zone(b, "state", run->items * a->dk * run->width, sizeof(float));
+    CT_TRY(ct_line_launch(b, "accumulate/args.cl", "accumulate_step", 1, &l));
+    ct_spec_part(ct_launch_spec(l), "accumulate/step.cl");
+    ct_launch_define(l, "DK", (long)a->dk);
+    ct_launch_define(l, "DV", (long)run->width);
+    ct_launch_define(l, "SLAB", (long)slab);
+    ct_launch_define(l, "STORE", a->dtype);
+    ct_launch_define(l, "OUT", a->o_dtype);
+    ct_launch_define(l, "FEATURED", run->featured);
+    ct_launch_define(l, "NORMALISE", a->normalise);
+    ct_launch_define(l, "DECAY", a->fading);
+    ct_launch_define(l, "INITIAL", a->state_in.where != CT_NOWHERE);
+    ct_launch_define(l, "PACKED", a->sequences > 0);
+    ct_launch_buffer(l, a->q);
+    ct_launch_buffer(l, a->k);
+    ct_launch_buffer(l, a->v);
+    ct_launch_buffer(l, a->o);
+    ct_launch_buffer(l, a->state_in);
+    ct_launch_buffer(l, state_out);
+    ct_launch_buffer(l, a->decay);
+    ct_launch_buffer(l, a->cu_k);
+    ct_launch_value(l, &run->args, sizeof run->args);
+    ct_launch_warm(l, 0);
+    ct_launch_groups(l, ct_ceil_div(run->width, slab), run->items, 1, ct_builder_tile(b)->line_items);
+    ct_launch_main(l);
+out:
+    return st;
+}

@@ -1,0 +1,32 @@
+/* Private to src/accumulate. */
+#ifndef CT_ACCUMULATE_PARTS_H
+#define CT_ACCUMULATE_PARTS_H
+
+#include "accumulate/accumulate.h"
+#include "device/tiles.h"
+
+/* accumulate_args of cl/accumulate/args.cl, by value. */
+typedef struct ct_accumulate_args {
+    clattn_strides q, k, v, o;
+    int64_t decay_batch, decay_head;
+    int32_t nq, nk, heads, group, step, segment, segments;
+    float scale;
+} ct_accumulate_args;
+
+/* A problem on its way to the kernels: phi applied, the column of ones added. */
+typedef struct ct_accumulate_run {
+    ct_accumulate a;
+    ct_accumulate_args args;
+    int64_t items;         /* heads of all batches or sequences: each has a state */
+    int64_t width;         /* columns of a state */
+    int64_t longest_q, longest_k;
+    bool featured;         /* q, k are zones of floats */
+    ct_shape shape;        /* of the stages that are not lines */
+} ct_accumulate_run;
+
+clattn_status ct_accumulate_features(ct_builder *b, ct_accumulate_run *run);
+clattn_status ct_accumulate_divide(ct_builder *b, const ct_accumulate_run *run, ct_ref from);
+clattn_status ct_accumulate_rows(ct_builder *b, const ct_accumulate_run *run, ct_ref states, ct_ref sums);
+clattn_status ct_accumulate_steps(ct_builder *b, ct_accumulate_run *run);
+
+#endif

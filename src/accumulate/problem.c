@@ -1,0 +1,117 @@
+/* From a problem's fields to ct_accumulate. */
+#include <math.h>
+
+#include "accumulate/accumulate.h"
+#include "plan/problem.h"
+
+clattn_status ct_accumulate_check(const clattn_problem *p)
+{
+    const bool causal = p->causal != 0;
+    if (causal && p->nq != p->nk) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "nq=%lld, nk=%lld: causal linear attention wants nq = nk; earlier keys come in as a state",
+                       (long long)p->nq, (long long)p->nk);
+    }
+    if (causal && p->sequences && ct_problem_max_q(p) != ct_problem_max_k(p)) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "max_q=%lld, max_k=%lld: causal linear attention wants them equal",
+                       (long long)ct_problem_max_q(p), (long long)ct_problem_max_k(p));
+    }
+    if (!causal && p->decay != CLATTN_DECAY_NONE) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "causal=0: a decay is undefined without an order of the keys; decay=none, or causal=1");
+    }
+    if (!causal && p->pass == CLATTN_DECODE) {
+        return ct_fail(CLATTN_UNSUPPORTED, "causal=0: pass=decode carries a state from token to token, which is causal");
+    }
+    if (p->pass == CLATTN_BWD) {
+        return ct_fail(CLATTN_UNSUPPORTED, "pass=bwd: linear attention has no backward pass yet");
+    }
+    if (p->nq > INT32_MAX || p->nk > INT32_MAX) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "nq=%lld, nk=%lld: at most %d", (long long)p->nq, (long long)p->nk, INT32_MAX);
+    }
+    return CLATTN_OK;
+}
+
+static clattn_status decay_of(ct_builder *b, const clattn_problem *p, ct_accumulate *a)
+{
+    clattn_status st = CLATTN_OK;
+    const clattn_allocator *allocator = ct_builder_allocator(b);
+    float *slopes = NULL;
+    a->decay = ct_nothing();
+    a->fading = p->decay == CLATTN_DECAY_NONE ? CT_FADE_NONE : p->decay == CLATTN_DECAY_TOKEN ? CT_FADE_TOKEN : CT_FADE_HEAD;
+    if (p->decay == CLATTN_DECAY_TOKEN) {
+        a->decay = ct_builder_slot(b, CLATTN_DECAY, 2, CLATTN_F32, 3, (const int64_t[]){p->b, p->hq, p->nk});
+    } else if (p->decay == CLATTN_DECAY_HEAD) {
+        a->decay = ct_builder_slot(b, CLATTN_DECAY, 2, CLATTN_F32, 1, &p->hq);
+    } else if (p->decay != CLATTN_DECAY_NONE) {
+        slopes = ct_alloc_array(allocator, (size_t)p->hq, sizeof *slopes);
+        if (!slopes) {
+            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for the decays of %lld heads", (long long)p->hq);
+        }
+        if (p->decay == CLATTN_DECAY_NUMBER) {
+            for (int64_t h = 0; h < p->hq; h++) {
+                slopes[h] = (float)p->decay_value;
+            }
+        } else {
+            CT_TRY(clattn_decay_slopes(p->decay, p->decay_layer, p->decay_layers, (int)p->hq, slopes));
+        }
+        CT_TRY(ct_builder_constant(b, "decays", slopes, p->hq, sizeof *slopes, &a->decay));
+    }
+out:
+    ct_release(allocator, slopes);
+    return st;
+}
+
+static ct_ref tensor_slot(ct_builder *b, const clattn_problem *p, clattn_slot slot)
+{
+    int64_t dims[4];
+    ct_problem_dims(p, slot, dims);
+    return ct_builder_slot(b, slot, 2, p->dtype, 4, dims);
+}
+
+clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumulate *a)
+{
+    const bool causal = p->causal != 0;
+    const int64_t limits = p->sequences + 1, states[] = {p->sequences ? p->sequences : p->b, p->hq, p->dqk, p->dv + (p->normalise != 0)};
+    const int64_t keys[] = {p->b, p->nk};
+    *a = (ct_accumulate){
+        .batch = p->b, .heads = p->hq, .kv_heads = p->hk, .nq = p->nq, .nk = p->nk, .dk = p->dqk, .dv = p->dv,
+        .sequences = p->sequences, .longest_q = ct_problem_max_q(p), .longest_k = ct_problem_max_k(p),
+        .q = tensor_slot(b, p, CLATTN_Q), .k = tensor_slot(b, p, CLATTN_K), .v = tensor_slot(b, p, CLATTN_V), .o = tensor_slot(b, p, CLATTN_O),
+        .q_strides = ct_problem_strides(p, CLATTN_Q), .k_strides = ct_problem_strides(p, CLATTN_K),
+        .v_strides = ct_problem_strides(p, CLATTN_V), .o_strides = ct_problem_strides(p, CLATTN_O),
+        .dtype = p->dtype, .o_dtype = p->dtype, .scale = isnan(p->scale) ? 1.0 : p->scale, .causal = causal,
+        .steps = p->pass == CLATTN_DECODE, .feature = p->feature, .normalise = p->normalise != 0, .chunk = p->chunk,
+        .cu_q = ct_nothing(), .cu_k = ct_nothing(), .padding = ct_nothing(), .state_in = ct_nothing(), .state_out = ct_nothing(),
+    };
+    if (p->sequences) {
+        a->cu_q = a->cu_k = ct_builder_slot(b, CLATTN_CU_SEQLENS, 2, CLATTN_I32, 1, &limits);
+        if (ct_problem_keys_differ(p)) {
+            a->cu_k = ct_builder_slot(b, CLATTN_CU_SEQLENS_K, 2, CLATTN_I32, 1, &limits);
+        }
+    }
+    if (p->key_padding) {
+        a->padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, keys);
+    }
+    if (p->state) {
+        a->state_in = ct_builder_slot(b, CLATTN_STATE_IN, 1, CLATTN_F32, 4, states);
+        a->state_out = ct_builder_slot(b, CLATTN_STATE_OUT, 2, CLATTN_F32, 4, states);
+    }
+    return decay_of(b, p, a);
+}
+
+/* Recurrent operations: two of k v^T and two of S^T q for each element of a state; what a chunk adds to them is not useful work. */
+ct_work ct_accumulate_work(const ct_accumulate *a)
+{
+    const double items = (double)(a->batch * a->heads), state = (double)a->dk * (double)(a->dv + a->normalise);
+    const double element = (double)clattn_dtype_size(a->dtype), count = (double)(a->sequences ? a->sequences : a->batch);
+    ct_work w = {0};
+    w.flop = 2.0 * items * state * (double)(a->nq + a->nk);
+    w.bytes = element * (double)a->batch * ((double)a->heads * (double)a->nq * (double)(a->dk + a->dv) +
+                                            (double)a->kv_heads * (double)a->nk * (double)(a->dk + a->dv));
+    if (a->state_in.where != CT_NOWHERE) {
+        w.bytes += 2.0 * sizeof(float) * count * (double)a->heads * state;
+    }
+    if (a->feature == CLATTN_ELU || a->feature >= CLATTN_SILU) {
+        w.exps = (double)a->batch * (double)a->dk * (double)(a->heads * a->nq + a->kv_heads * a->nk);
+    }
+    return w;
+}
