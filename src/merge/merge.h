@@ -1,0 +1,65 @@
+/* Merging of branches: partial softmaxes by their LSE, gated sums, and the gathering of chosen rows. Each call adds one launch. */
+#ifndef CT_MERGE_H
+#define CT_MERGE_H
+
+#include "plan/builder.h"
+
+/* O = sum_p exp(L_p - L) O_p, L = ln(sum_p exp(L_p)). The identity is (0, -infinity); parts with L_p = -infinity are not read. */
+typedef struct ct_merge_lse {
+    int parts;
+    int64_t batch, heads, rows, dv;
+    ct_ref o_parts;    /* float [parts][batch][heads][rows][dv] */
+    ct_ref lse_parts;  /* float [parts][batch][heads][rows] */
+    ct_ref o;
+    clattn_strides o_strides;
+    clattn_dtype o_dtype;
+    ct_ref lse;        /* float [batch][heads][rows], or nothing */
+} ct_merge_lse;
+clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *merge);
+
+typedef enum ct_gate {
+    CT_GATE_NONE = 0,   /* o = a + b */
+    CT_GATE_GIVEN = 1,  /* o = g a + (1 - g) b, g from `gate` */
+    CT_GATE_LINEAR = 2, /* g = sigmoid(q . weight_h + bias_h) */
+    CT_GATE_HALF = 3    /* g = 1/2 */
+} ct_gate;
+typedef struct ct_merge_gate {
+    ct_gate kind;
+    int64_t batch, heads, rows, dv, dqk;
+    ct_ref o_a, o_b;     /* float [batch][heads][rows][dv] */
+    ct_ref lse_a, lse_b; /* float [batch][heads][rows], or nothing: g becomes 1 where b saw no key, 0 where a saw none */
+    ct_ref gate;         /* float [batch][heads][rows]; CT_GATE_GIVEN */
+    ct_ref q, weight;    /* weight: float [heads][dqk]; CT_GATE_LINEAR */
+    ct_ref bias;         /* float [heads], or nothing, or a slot that may be left out */
+    clattn_strides q_strides;
+    clattn_dtype q_dtype;
+    ct_ref o;
+    clattn_strides o_strides;
+    clattn_dtype o_dtype;
+} ct_merge_gate;
+clattn_status ct_merge_gate_add(ct_builder *b, const ct_merge_gate *merge);
+/* The gate that problem->gate asks for, with its slots declared; kind `otherwise` where it asks for none. */
+void ct_merge_gate_of(ct_builder *b, ct_gate otherwise, ct_merge_gate *merge);
+
+/* to[batch][heads][samples][width] = from at positions[samples] (int32): elements of `dtype`. */
+typedef struct ct_gather_rows {
+    int64_t batch, heads, rows, samples, width;
+    ct_ref from;
+    clattn_strides strides;
+    clattn_dtype dtype;
+    ct_ref positions;
+    ct_ref to;
+} ct_gather_rows;
+clattn_status ct_gather_rows_add(ct_builder *b, const ct_gather_rows *gather);
+
+/* Which of the chosen keys count: shown[batch][samples] (uint8) is 0 for positions outside 0 ... rows - 1, for one that
+ * repeats its predecessor, and for keys that the padding hides. places[samples] are the positions, kept inside. */
+typedef struct ct_gather_keys {
+    int64_t batch, rows, samples;
+    ct_ref positions;
+    ct_ref padding;  /* uint8 [batch][rows], or nothing */
+    ct_ref places, shown;
+} ct_gather_keys;
+clattn_status ct_gather_keys_add(ct_builder *b, const ct_gather_keys *gather);
+
+#endif
