@@ -1,0 +1,11 @@
+/* block_sparse: softmax attention over the key blocks that a layout lists (Child et al. 2019; DeepSpeed Sparse Attention; BigBird; Longformer). */
+#include "methods/softmax.h"
+
+const ct_method ct_method_block_sparse = {
+    .name = "block_sparse",
+    .text = "softmax attention over listed key blocks",
+    .softmax = true,
+    .patterned = true,
+    .build = ct_softmax_build,
+    .reference = ct_softmax_reference,
+};

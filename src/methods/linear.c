@@ -1,0 +1,33 @@
+#include "methods/linear.h"
+
+#include "accumulate/accumulate.h"
+#include "methods/reference_linear.h"
+
+clattn_status ct_linear_build(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout)
+{
+    (void)layout;
+    clattn_status st = CLATTN_OK;
+    ct_accumulate a;
+    CT_TRY(ct_accumulate_of(b, problem, &a));
+    CT_TRY(ct_accumulate_add(b, &a));
+    ct_builder_work(b, ct_accumulate_work(&a));
+out:
+    return st;
+}
+
+clattn_status ct_linear_reference(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io,
+                                  const clattn_allocator *allocator)
+{
+    (void)layout;
+    const ct_linear_branch branch = ct_linear_branch_of(problem);
+    return ct_reference_linear(problem, &branch, io, allocator);
+}
+
+const ct_method ct_method_linear = {
+    .name = "linear",
+    .text = "linear attention: S = decay S + phi(k) v^T, o = scale S^T phi(q)",
+    .linear = true,
+    .check = ct_accumulate_check,
+    .build = ct_linear_build,
+    .reference = ct_linear_reference,
+};

@@ -1,0 +1,144 @@
+/* merge: results over disjoint key sets become one by their LSE; with a gate, the gated sum of two branches. */
+#include <math.h>
+
+#include "merge/merge.h"
+#include "methods/method.h"
+#include "methods/reference_softmax.h"
+#include "plan/problem.h"
+
+static int parts_of(const clattn_problem *problem)
+{
+    return problem->parts ? problem->parts : 2;
+}
+
+static clattn_status check(const clattn_problem *problem)
+{
+    if (problem->parts < 0 || problem->parts > 65536) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "parts=%d: the value must be from 0 to 65536", problem->parts);
+    }
+    if (problem->gate && parts_of(problem) != 2) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "parts=%d: a gated sum (gate=%d) has 2 branches", problem->parts, problem->gate);
+    }
+    if (problem->pass != CLATTN_FWD) {
+        return ct_fail(CLATTN_UNSUPPORTED, "pass=%d: merge has a forward pass (0) only", (int)problem->pass);
+    }
+    if (problem->sequences) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "sequences=%lld: merge takes rows as they come; give b=1 and nq=all of them",
+                       (long long)problem->sequences);
+    }
+    return CLATTN_OK;
+}
+
+static ct_ref output(ct_builder *b, const clattn_problem *p)
+{
+    int64_t dims[4];
+    ct_problem_dims(p, CLATTN_O, dims);
+    return ct_builder_slot(b, CLATTN_O, 2, p->dtype, 4, dims);
+}
+
+static clattn_status build_gate(ct_builder *b, const clattn_problem *p, ct_ref o_parts, ct_ref lse_parts)
+{
+    const int64_t rows = p->b * p->hq * p->nq;
+    ct_merge_gate m = {.batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv, .dqk = p->dqk, .q_dtype = p->dtype,
+                       .o_strides = ct_problem_strides(p, CLATTN_O), .o_dtype = p->dtype};
+    m.o_a = o_parts;
+    m.o_b = ct_ref_at(o_parts, rows * p->dv);
+    m.lse_a = lse_parts;
+    m.lse_b = ct_ref_at(lse_parts, rows);
+    m.o = output(b, p);
+    ct_merge_gate_of(b, CT_GATE_HALF, &m);
+    return ct_merge_gate_add(b, &m);
+}
+
+static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_layout *layout)
+{
+    (void)layout;
+    const int parts = parts_of(p);
+    const int64_t dims[] = {parts, p->b, p->hq, p->nq, p->dv};
+    const int64_t rows = p->b * p->hq * p->nq;
+    const ct_ref o_parts = ct_builder_slot(b, CLATTN_O_PARTS, 2, CLATTN_F32, 5, dims);
+    const ct_ref lse_parts = ct_builder_slot(b, CLATTN_LSE_PARTS, p->gate ? 1 : 2, CLATTN_F32, 4, dims);
+    const double elements = (double)rows * (double)p->dv;
+    ct_builder_work(b, (ct_work){.flop = 2.0 * parts * elements,
+                                 .bytes = elements * (4.0 * parts + (double)clattn_dtype_size(p->dtype)) + 4.0 * parts * (double)rows,
+                                 .exps = (double)parts * (double)rows});
+    if (p->gate) {
+        return build_gate(b, p, o_parts, lse_parts);
+    }
+    const ct_merge_lse m = {.parts = parts, .batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv,
+                            .o_parts = o_parts, .lse_parts = lse_parts, .o = output(b, p),
+                            .o_strides = ct_problem_strides(p, CLATTN_O), .o_dtype = p->dtype,
+                            .lse = ct_builder_slot(b, CLATTN_LSE, 1, CLATTN_F32, 3, dims + 1)};
+    return ct_merge_lse_add(b, &m);
+}
+
+/* The weights of one row's parts; returns its LSE. */
+static double weights_by_lse(const double *lse, int parts, int64_t pitch, double *weight)
+{
+    double top = -INFINITY, sum = 0.0;
+    for (int p = 0; p < parts; p++) {
+        top = fmax(top, lse[p * pitch]);
+    }
+    for (int p = 0; p < parts; p++) {
+        weight[p] = isinf(lse[p * pitch]) ? 0.0 : exp(lse[p * pitch] - top);
+        sum += weight[p];
+    }
+    for (int p = 0; p < parts; p++) {
+        weight[p] /= sum > 0.0 ? sum : 1.0;
+    }
+    return sum > 0.0 ? top + log(sum) : -INFINITY;
+}
+
+static clattn_status reference(const clattn_problem *p, const clattn_layout *layout, ct_reference_io *io,
+                               const clattn_allocator *allocator)
+{
+    (void)layout;
+    clattn_status st = CLATTN_OK;
+    const int parts = parts_of(p);
+    const int64_t all = p->b * p->hq * p->nq, count = io->rows ? io->n_rows : all;
+    double *weight = ct_alloc_array(allocator, (size_t)parts, sizeof(double));
+    double *gate = ct_alloc_array(allocator, (size_t)all, sizeof(double));
+    if (!weight || !gate) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for the weights of %lld rows", (long long)all);
+    }
+    if (p->gate) {
+        ct_reference_gate(p, io, gate);
+    }
+    for (int64_t r = 0; r < count; r++) {
+        const int64_t row = io->rows ? io->rows[r] : r;
+        const double *lse = io->in[CLATTN_LSE_PARTS] ? io->in[CLATTN_LSE_PARTS] + row : NULL;
+        double total = -INFINITY;
+        if (p->gate) {
+            const bool none_a = lse && lse[0] == -INFINITY, none_b = lse && lse[all] == -INFINITY;
+            weight[0] = none_b ? 1.0 : none_a ? 0.0 : gate[row];
+            weight[1] = 1.0 - weight[0];
+        } else {
+            total = weights_by_lse(lse, parts, all, weight);
+        }
+        for (int64_t d = 0; io->o && d < p->dv; d++) {
+            double sum = 0.0;
+            for (int i = 0; i < parts; i++) {
+                sum += weight[i] != 0.0 ? weight[i] * io->in[CLATTN_O_PARTS][(i * all + row) * p->dv + d] : 0.0;
+                sum = io->single ? (double)(float)sum : sum;
+            }
+            io->o[row * p->dv + d] = sum;
+        }
+        if (io->lse && !p->gate) {
+            io->lse[row] = io->single ? (double)(float)total : total;
+        }
+    }
+out:
+    ct_release(allocator, gate);
+    ct_release(allocator, weight);
+    return st;
+}
+
+const ct_method ct_method_merge = {
+    .name = "merge",
+    .text = "one result from several: over disjoint keys by their LSE, or a gated sum of two",
+    .gated = true,
+    .merges = true,
+    .check = check,
+    .build = build,
+    .reference = reference,
+};

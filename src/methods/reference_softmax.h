@@ -1,0 +1,34 @@
+/* Naive softmax attention on the host, by the definition in clattn.h: plain loops, no blocks, no online sums.
+ * One text (reference_softmax.inc) compiled with double and with float; io->single chooses. */
+#ifndef CT_REFERENCE_SOFTMAX_H
+#define CT_REFERENCE_SOFTMAX_H
+
+#include "methods/method.h"
+
+/* What one softmax is taken over. Everything else (sizes, softcap, ALiBi, bias, sink, padding, sequences) is the problem's. */
+typedef struct ct_softmax_branch {
+    const clattn_layout *layout;  /* NULL: every key. Contents on the device are read from io's slots */
+    const int32_t *keys;          /* NULL: every key; else only the keys at these n_keys positions (of the sequence, if packed) */
+    int64_t n_keys;
+    int causal;
+    int64_t window_left, window_right;
+    double scale;
+    bool sink;                    /* slot SINK is a logit of this softmax */
+} ct_softmax_branch;
+
+/* The problem's own branch; scale = NaN and causal = -1 become 1/sqrt(dqk) and 0; no window
+ * for patterns whose token rule holds it. */
+ct_softmax_branch ct_softmax_branch_of(const clattn_problem *problem, const clattn_layout *layout);
+/* Writes io->o and io->lse (either may be NULL) of one branch: all rows, or io->rows only. */
+clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softmax_branch *branch, ct_reference_io *io,
+                                   const clattn_allocator *allocator);
+/* Is the block in the head's list? Reads slots for a layout whose contents are on the device. */
+bool ct_reference_has_block(const clattn_layout *layout, const ct_reference_io *io, int head, int64_t row, int64_t col);
+/* Does the layout let query i of a sequence see key j of it? Block list and token rule; `shift` = keys - queries of the
+ * sequence (unpacked: nk - nq). */
+bool ct_reference_listed(const clattn_layout *layout, const ct_reference_io *io, int head, int64_t query, int64_t key,
+                         int64_t shift);
+/* The gate g of problem->gate (1: slot GATE, 2: sigmoid of the linear map of q), into gate [b, hq, nq]; rows as in io. */
+void ct_reference_gate(const clattn_problem *problem, const ct_reference_io *io, double *gate);
+
+#endif
