@@ -1,0 +1,168 @@
+/* Launches, slots, zones and constants of a plan under construction. */
+#include <stdio.h>
+#include <string.h>
+
+#include "plan/plan_parts.h"
+#include "plan/problem.h"
+
+clattn_context *ct_builder_context(ct_builder *b) { return b->plan->context; }
+const ct_tile *ct_builder_tile(ct_builder *b) { return b->plan->tile; }
+const clattn_problem *ct_builder_problem(ct_builder *b) { return &b->plan->problem; }
+const clattn_allocator *ct_builder_allocator(ct_builder *b) { return &b->plan->allocator; }
+
+/* Bytes from the slot's offset to the end of the tensor. */
+static int64_t slot_bytes(const clattn_problem *problem, clattn_slot slot, clattn_dtype dtype, int rank, const int64_t *dims)
+{
+    int64_t elements = 1;
+    if (slot <= CLATTN_O) {
+        const clattn_strides s = ct_problem_strides(problem, slot);
+        elements = (dims[0] - 1) * s.batch + (dims[1] - 1) * s.head + (dims[2] - 1) * s.row + dims[3];
+    } else {
+        for (int i = 0; i < rank; i++) {
+            elements *= dims[i];
+        }
+    }
+    return elements * (int64_t)clattn_dtype_size(dtype);
+}
+
+ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want, clattn_dtype dtype, int rank, const int64_t *dims)
+{
+    ct_plan_slot *s = &b->plan->slots[slot];
+    s->want = want > s->want ? want : s->want;
+    s->dtype = dtype;
+    s->rank = rank;
+    memcpy(s->dims, dims, (size_t)rank * sizeof dims[0]);
+    s->bytes = slot_bytes(&b->plan->problem, slot, dtype, rank, dims);
+    return (ct_ref){CT_SLOT, (int)slot, 0, (int)clattn_dtype_size(dtype)};
+}
+
+void ct_builder_drop(ct_builder *b, clattn_slot slot)
+{
+    b->plan->slots[slot].want = 0;
+}
+
+ct_ref ct_builder_zone(ct_builder *b, const char *name, int64_t elements, int element)
+{
+    clattn_plan *plan = b->plan;
+    if (plan->n_zones == CT_MAX_ZONES) {
+        snprintf(b->declined, sizeof b->declined, "more than %d workspace zones", CT_MAX_ZONES);
+        return ct_nothing();
+    }
+    ct_zone *zone = &plan->zones[plan->n_zones];
+    *zone = (ct_zone){name, plan->workspace, elements * element, element};
+    plan->workspace += ct_round_up(ct_max(zone->bytes, 1), 256);
+    return (ct_ref){CT_ZONE, plan->n_zones++, 0, element};
+}
+
+clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *data, int64_t elements, int element, ct_ref *out)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_plan *plan = b->plan;
+    cl_int error = CL_SUCCESS;
+    const unsigned char nothing[16] = {0};
+    const size_t bytes = (size_t)elements * (size_t)element;
+    if (plan->n_constants == CT_MAX_CONSTANTS) {
+        CT_FAIL(CLATTN_INTERNAL, "constant '%s': more than %d", name, CT_MAX_CONSTANTS);
+    }
+    /* COPY_HOST_PTR does not write through the pointer */
+    cl_mem mem = clCreateBuffer(plan->context->cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes ? bytes : sizeof nothing,
+                                bytes ? (void *)(uintptr_t)data : (void *)(uintptr_t)nothing, &error);
+    if (error != CL_SUCCESS) {
+        CT_FAIL(error, "clCreateBuffer of the %zu bytes of '%s' returned %s", bytes, name, clattn_status_name(error));
+    }
+    plan->constants[plan->n_constants].name = name;
+    plan->constants[plan->n_constants].mem = mem;
+    plan->constants[plan->n_constants].element = element;
+    *out = (ct_ref){CT_CONSTANT, plan->n_constants++, 0, element};
+out:
+    return st;
+}
+
+ct_ref ct_ref_at(ct_ref ref, int64_t offset_elements)
+{
+    ref.offset += offset_elements;
+    return ref;
+}
+
+clattn_status ct_builder_launch(ct_builder *b, const char *kernel, ct_launch **out)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_plan *plan = b->plan;
+    if (plan->n_launches == CT_MAX_LAUNCHES) {
+        CT_FAIL(CLATTN_INTERNAL, "kernel '%s': more than %d launches", kernel, CT_MAX_LAUNCHES);
+    }
+    ct_launch *launch = ct_alloc(&plan->allocator, sizeof *launch);
+    if (!launch) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a launch (%zu bytes)", sizeof *launch);
+    }
+    launch->spec.kernel = kernel;
+    launch->spec.backend = plan->tile->name;
+    launch->warm = -1;
+    launch->items = 1;
+    plan->launches[plan->n_launches++] = launch;
+    *out = launch;
+out:
+    return st;
+}
+
+ct_program_spec *ct_launch_spec(ct_launch *l) { return &l->spec; }
+void ct_launch_define(ct_launch *l, const char *name, long value) { ct_spec_define(&l->spec, name, value); }
+
+static ct_kernel_arg *next_arg(ct_launch *l)
+{
+    if (l->n_args == CT_MAX_ARGS) {
+        l->overflow = true;
+        return NULL;
+    }
+    return &l->args[l->n_args++];
+}
+
+void ct_launch_buffer(ct_launch *l, ct_ref ref)
+{
+    ct_kernel_arg *arg = next_arg(l);
+    if (arg) {
+        arg->buffer = true;
+        arg->ref = ref;
+    }
+}
+
+void ct_launch_value(ct_launch *l, const void *value, size_t bytes)
+{
+    ct_kernel_arg *arg = bytes <= CT_VALUE_BYTES ? next_arg(l) : NULL;
+    if (!arg) {
+        l->overflow = true;
+        return;
+    }
+    memcpy(arg->value, value, bytes);
+    arg->bytes = bytes;
+    l->n_values++;
+}
+
+void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items)
+{
+    l->groups[0] = (size_t)x;
+    l->groups[1] = (size_t)y;
+    l->groups[2] = (size_t)z;
+    l->items = (size_t)items;
+}
+
+void ct_launch_warm(ct_launch *l, int value_index) { l->warm = value_index; }
+void ct_launch_main(ct_launch *l) { l->main = true; }
+
+void ct_builder_align(ct_builder *b, int elements) { b->plan->aligned = elements > b->plan->aligned ? elements : b->plan->aligned; }
+
+void ct_builder_work(ct_builder *b, ct_work work)
+{
+    b->plan->work.flop += work.flop;
+    b->plan->work.bytes += work.bytes;
+    b->plan->work.exps += work.exps;
+}
+
+clattn_status ct_builder_decline(ct_builder *b, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(b->declined, sizeof b->declined, format, arguments);
+    va_end(arguments);
+    return ct_fail(CLATTN_DEVICE_LACKS, "%s", b->declined);
+}

@@ -1,0 +1,65 @@
+/* A plan under construction: launches over slots, workspace zones and constants. Stages add launches; methods call stages. */
+#ifndef CT_BUILDER_H
+#define CT_BUILDER_H
+
+#include "core/core.h"
+#include "device/context.h"
+#include "layout/layout.h"
+#include "program/program.h"
+
+/* Where a kernel's buffer comes from. */
+typedef enum ct_where { CT_NOWHERE = 0, CT_SLOT, CT_ZONE, CT_CONSTANT } ct_where;
+typedef struct ct_ref {
+    ct_where where;
+    int index;
+    int64_t offset;  /* elements of `element` bytes, added to the slot's own offset */
+    int element;     /* bytes of one element: kernels get (buffer, long offset in elements) */
+} ct_ref;
+static inline ct_ref ct_nothing(void) { return (ct_ref){CT_NOWHERE, 0, 0, 1}; }
+
+typedef struct ct_builder ct_builder;
+typedef struct ct_launch ct_launch;
+struct ct_tile;
+
+typedef struct ct_work { double flop, bytes, exps; } ct_work;
+
+/* The things a stage may ask. */
+clattn_context *ct_builder_context(ct_builder *b);
+const struct ct_tile *ct_builder_tile(ct_builder *b);
+const clattn_problem *ct_builder_problem(ct_builder *b);
+const clattn_allocator *ct_builder_allocator(ct_builder *b);
+
+/* A slot the caller fills: declares it. want: 1 optional, 2 needed. Returns its ref. */
+ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want, clattn_dtype dtype, int rank, const int64_t *dims);
+/* Takes a declaration back: passing this slot is an error again. */
+void ct_builder_drop(ct_builder *b, clattn_slot slot);
+/* A zone of the workspace (256-byte aligned). */
+ct_ref ct_builder_zone(ct_builder *b, const char *name, int64_t elements, int element);
+/* Host data copied into a device buffer that the plan owns. */
+clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *data, int64_t elements, int element, ct_ref *out);
+ct_ref ct_ref_at(ct_ref ref, int64_t offset_elements);
+
+/* A launch: fill its spec (parts, defines), then its arguments in the kernel's order, then its groups. Launches run in the
+ * order they were added. */
+clattn_status ct_builder_launch(ct_builder *b, const char *kernel, ct_launch **out);
+ct_program_spec *ct_launch_spec(ct_launch *l);
+void ct_launch_define(ct_launch *l, const char *name, long value);
+/* A global pointer argument: in the kernel  BUFFER(type, name)  = two arguments, see cl/tile/tile.cl. */
+void ct_launch_buffer(ct_launch *l, ct_ref ref);
+/* A by-value argument; copied, at most 256 bytes. */
+void ct_launch_value(ct_launch *l, const void *value, size_t bytes);
+/* Work-groups in three dimensions, and items of a group (dimension 0 only). */
+void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items);
+/* The argument that makes every group return at once: value argument `argument` (counted over ct_launch_value calls) is
+ * replaced by `bytes` zeros for the warm-up launch at plan creation. Kernels must read nothing before that test. */
+void ct_launch_warm(ct_launch *l, int value_index);
+/* q, k, v, o must start at multiples of so many elements: the kernels read vectors. */
+void ct_builder_align(ct_builder *b, int elements);
+void ct_builder_work(ct_builder *b, ct_work work);
+/* Marks the launch whose name stands for the plan. */
+void ct_launch_main(ct_launch *l);
+/* A condition under which this backend cannot do it: makes the candidate decline, with the reason. Returns
+ * CLATTN_DEVICE_LACKS. */
+clattn_status ct_builder_decline(ct_builder *b, const char *format, ...) CT_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,143 @@
+/* Enqueue: checks, kernel arguments, launches. It never compiles, allocates device memory or waits. */
+#include <string.h>
+
+#include "plan/plan_parts.h"
+
+static clattn_status check_room(const char *what, const clattn_buf *buf, int64_t bytes, clattn_status code)
+{
+    size_t size = 0;
+    if (!buf->mem) {
+        return CLATTN_OK; /* the size behind a shared pointer is not known */
+    }
+    const cl_int error = clGetMemObjectInfo(buf->mem, CL_MEM_SIZE, sizeof size, &size, NULL);
+    if (error != CL_SUCCESS) {
+        return ct_fail(error, "clattn_enqueue: %s is no memory object: %s", what, clattn_status_name(error));
+    }
+    if (buf->offset > size || (int64_t)(size - buf->offset) < bytes) {
+        return ct_fail(code, "clattn_enqueue: %s has %zu bytes behind offset %zu, needed are %lld", what,
+                       buf->offset > size ? (size_t)0 : size - buf->offset, buf->offset, (long long)bytes);
+    }
+    return CLATTN_OK;
+}
+
+static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, size_t n_args, clattn_buf *by_slot)
+{
+    clattn_status st = CLATTN_OK;
+    bool seen[CLATTN_SLOT_COUNT] = {false};
+    for (size_t i = 0; i < n_args; i++) {
+        const clattn_slot slot = args[i].slot;
+        if (slot < 0 || slot >= CLATTN_SLOT_COUNT) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: args[%zu].slot is %d, there are %d", i, (int)slot, CLATTN_SLOT_COUNT);
+        }
+        const ct_plan_slot *want = &plan->slots[slot];
+        const size_t element = clattn_dtype_size(want->dtype) * (size_t)(plan->aligned && slot <= CLATTN_O ? plan->aligned : 1);
+        if (!want->want) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: this plan has no slot '%s'", clattn_slot_name(slot));
+        }
+        if (seen[slot]) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' is given twice", clattn_slot_name(slot));
+        }
+        if (args[i].buf.mem && args[i].buf.svm) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' has a cl_mem and a pointer", clattn_slot_name(slot));
+        }
+        if (args[i].buf.offset % element) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' has offset %zu; this plan wants a multiple of %zu bytes",
+                    clattn_slot_name(slot), args[i].buf.offset, element);
+        }
+        CT_TRY(check_room(clattn_slot_name(slot), &args[i].buf, want->bytes, CLATTN_BUFFER_TOO_SMALL));
+        seen[slot] = args[i].buf.mem || args[i].buf.svm;
+        by_slot[slot] = args[i].buf;
+    }
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        if (plan->slots[slot].want == 2 && !seen[slot]) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' is missing", clattn_slot_name((clattn_slot)slot));
+        }
+    }
+out:
+    return st;
+}
+
+static clattn_status check_queue(const clattn_plan *plan, cl_command_queue queue, bool *in_order)
+{
+    clattn_status st = CLATTN_OK;
+    cl_context context = NULL;
+    cl_device_id device = NULL;
+    cl_command_queue_properties properties = 0;
+    CT_TRYCL(clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof context, &context, NULL));
+    CT_TRYCL(clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL));
+    CT_TRYCL(clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL));
+    if (context != plan->context->cl || device != plan->context->device) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: the queue belongs to another %s than the plan",
+                context != plan->context->cl ? "cl_context" : "device");
+    }
+    *in_order = !(properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+out:
+    return st;
+}
+
+/* The events that a launch waits for, and those it leaves. In order: the queue itself keeps the sequence. Out of order: each
+ * launch waits for the one before it. */
+static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool in_order, const clattn_buf *by_slot, clattn_buf workspace,
+                                cl_uint n_wait, const cl_event *wait_list, cl_event *event)
+{
+    clattn_status st = CLATTN_OK;
+    cl_event before = NULL, after = NULL;
+    for (int i = 0; i < plan->n_launches; i++) {
+        ct_launch *l = plan->launches[i];
+        const bool last = i == plan->n_launches - 1;
+        const size_t local[3] = {l->items, 1, 1};
+        const size_t global[3] = {l->groups[0] * l->items, l->groups[1], l->groups[2]};
+        const cl_uint n = i == 0 ? n_wait : before ? 1 : 0;
+        const cl_event *list = i == 0 ? wait_list : &before;
+        const bool wants = last ? event != NULL : !in_order;
+        CT_TRY(ct_launch_set(plan, l, by_slot, workspace, NULL));
+        const cl_int error = clEnqueueNDRangeKernel(queue, l->kernel, 3, NULL, global, local, n, n ? list : NULL, wants ? &after : NULL);
+        if (error != CL_SUCCESS) {
+            CT_FAIL(error, "launching %s returned %s", l->program->name, clattn_status_name(error));
+        }
+        if (before) {
+            clReleaseEvent(before);
+        }
+        before = after;
+        after = NULL;
+    }
+    if (event) {
+        *event = before;
+        before = NULL;
+    }
+out:
+    if (before) {
+        clReleaseEvent(before);
+    }
+    return st;
+}
+
+clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const clattn_arg *args, size_t n_args, clattn_buf workspace,
+                             cl_uint n_wait, const cl_event *wait_list, cl_event *event)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_buf by_slot[CLATTN_SLOT_COUNT] = {{0}};
+    bool in_order = true;
+    if (!queue || !plan || (!args && n_args)) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: %s is NULL", !queue ? "queue" : !plan ? "plan" : "args");
+    }
+    if (!n_wait != !wait_list) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: n_wait is %u and wait_list is %s", n_wait, wait_list ? "given" : "NULL");
+    }
+    CT_TRY(check_queue(plan, queue, &in_order));
+    CT_TRY(sort_args(plan, args, n_args, by_slot));
+    if (plan->workspace) {
+        if (!workspace.mem && !workspace.svm) {
+            CT_FAIL(CLATTN_WORKSPACE_TOO_SMALL, "clattn_enqueue: no workspace, needed are %lld bytes", (long long)plan->workspace);
+        }
+        if (workspace.offset % 256) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: the workspace's offset %zu is no multiple of 256", workspace.offset);
+        }
+        CT_TRY(check_room("workspace", &workspace, plan->workspace, CLATTN_WORKSPACE_TOO_SMALL));
+    }
+    pthread_mutex_lock(&plan->mutex);
+    st = launch_all(plan, queue, in_order, by_slot, workspace, n_wait, wait_list, event);
+    pthread_mutex_unlock(&plan->mutex);
+out:
+    return st;
+}

@@ -1,0 +1,131 @@
+/* The slow part of making a plan: programs, kernels and the first launch, so that enqueue never compiles. */
+#include <string.h>
+
+#include "plan/plan_parts.h"
+
+static clattn_status set_value(ct_launch *l, cl_uint *index, const void *value, size_t bytes)
+{
+    const cl_int error = clSetKernelArg(l->kernel, *index, bytes, value);
+    if (error != CL_SUCCESS) {
+        return ct_fail(error, "clSetKernelArg(%s, %u, %zu bytes) returned %s", l->spec.kernel, *index, bytes, clattn_status_name(error));
+    }
+    (*index)++;
+    return CLATTN_OK;
+}
+
+/* A buffer argument of a kernel is a base pointer and a long: the offset in elements. */
+static clattn_status set_buffer(clattn_plan *plan, ct_launch *l, cl_uint *index, const ct_ref *ref, const clattn_buf *args,
+                                clattn_buf workspace, cl_mem scratch)
+{
+    clattn_buf buf = {0};
+    int64_t offset = ref->offset;
+    if (ref->where == CT_CONSTANT) {
+        buf.mem = plan->constants[ref->index].mem;
+    } else if (ref->where == CT_ZONE && args) {
+        buf = workspace;
+        offset += ((int64_t)buf.offset + plan->zones[ref->index].offset) / ref->element;
+    } else if (ref->where == CT_SLOT && args) {
+        buf = args[ref->index];
+        offset += (int64_t)buf.offset / ref->element;
+    } else if (!args) {
+        buf.mem = scratch;
+        offset = 0;
+    }
+    if (buf.svm) {
+        const cl_int error = clSetKernelArgSVMPointer(l->kernel, *index, buf.svm);
+        if (error != CL_SUCCESS) {
+            return ct_fail(error, "clSetKernelArgSVMPointer(%s, %u) returned %s", l->spec.kernel, *index, clattn_status_name(error));
+        }
+        (*index)++;
+    } else {
+        const clattn_status st = set_value(l, index, buf.mem ? &buf.mem : NULL, sizeof buf.mem);
+        if (st != CLATTN_OK) {
+            return st;
+        }
+    }
+    const cl_long elements = offset;
+    return set_value(l, index, &elements, sizeof elements);
+}
+
+clattn_status ct_launch_set(clattn_plan *plan, ct_launch *l, const clattn_buf *args, clattn_buf workspace, cl_mem scratch)
+{
+    clattn_status st = CLATTN_OK;
+    static const unsigned char zeros[CT_VALUE_BYTES];
+    cl_uint index = 0;
+    int values = 0;
+    for (int i = 0; i < l->n_args; i++) {
+        const ct_kernel_arg *arg = &l->args[i];
+        if (arg->buffer) {
+            CT_TRY(set_buffer(plan, l, &index, &arg->ref, args, workspace, scratch));
+        } else {
+            CT_TRY(set_value(l, &index, !args && values == l->warm ? zeros : arg->value, arg->bytes));
+            values++;
+        }
+    }
+out:
+    return st;
+}
+
+static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
+{
+    clattn_status st = CLATTN_OK;
+    ct_origin origin = CT_FROM_MEMORY;
+    cl_int error = CL_SUCCESS;
+    if (l->overflow) {
+        CT_FAIL(CLATTN_INTERNAL, "kernel '%s': too many arguments, or a value over %d bytes", l->spec.kernel, CT_VALUE_BYTES);
+    }
+    CT_TRY(ct_program_get(plan->context, &l->spec, &l->program, &origin));
+    plan->origins[origin]++;
+    if (origin == CT_BUILT) {
+        plan->compile_ms += l->program->compile_ms;
+    }
+    l->kernel = clCreateKernel(l->program->program, l->spec.kernel, &error);
+    CT_TRYCL(error);
+out:
+    return st;
+}
+
+/* Some drivers finish compiling at the first launch: it is made here, with an argument that lets every group return at once. */
+static clattn_status warm_up(clattn_plan *plan, ct_launch *l, cl_command_queue queue, cl_mem scratch)
+{
+    clattn_status st = CLATTN_OK;
+    const size_t local[3] = {l->items, 1, 1};
+    const size_t global[3] = {l->groups[0] * l->items, l->groups[1], l->groups[2]};
+    CT_TRY(ct_launch_set(plan, l, NULL, clattn_buf_none(), scratch));
+    CT_TRYCL(clEnqueueNDRangeKernel(queue, l->kernel, 3, NULL, global, local, 0, NULL, NULL));
+    CT_TRYCL(clFinish(queue));
+    ct_program_keep(plan->context, l->program);
+out:
+    return st;
+}
+
+clattn_status ct_plan_finish(clattn_plan *plan)
+{
+    clattn_status st = CLATTN_OK;
+    cl_command_queue queue = NULL;
+    cl_mem scratch = NULL;
+    cl_int error = CL_SUCCESS;
+    for (int i = 0; i < plan->n_launches; i++) {
+        CT_TRY(make_kernel(plan, plan->launches[i]));
+    }
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    queue = clCreateCommandQueue(plan->context->cl, plan->context->device, 0, &error);
+#pragma GCC diagnostic pop
+    CT_TRYCL(error);
+    scratch = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, 4096, NULL, &error);
+    CT_TRYCL(error);
+    for (int i = 0; i < plan->n_launches; i++) {
+        if (plan->launches[i]->warm >= 0) {
+            CT_TRY(warm_up(plan, plan->launches[i], queue, scratch));
+        }
+    }
+out:
+    if (scratch) {
+        clReleaseMemObject(scratch);
+    }
+    if (queue) {
+        clReleaseCommandQueue(queue);
+    }
+    return st;
+}

@@ -1,0 +1,280 @@
+/* Plans: candidates in order of preference, the first that accepts wins. */
+#include "plan/plan_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plan/problem.h"
+
+void ct_plan_clear(clattn_plan *plan)
+{
+    for (int i = 0; i < plan->n_launches; i++) {
+        if (plan->launches[i]->kernel) {
+            clReleaseKernel(plan->launches[i]->kernel);
+        }
+        ct_release(&plan->allocator, plan->launches[i]);
+    }
+    for (int i = 0; i < plan->n_constants; i++) {
+        clReleaseMemObject(plan->constants[i].mem);
+    }
+    memset(plan->slots, 0, sizeof plan->slots);
+    memset(plan->origins, 0, sizeof plan->origins);
+    plan->n_launches = plan->n_constants = plan->n_zones = 0;
+    plan->workspace = 0;
+    plan->aligned = 0;
+    plan->work = (ct_work){0, 0, 0};
+    plan->density = 1;
+    plan->compile_ms = 0;
+}
+
+/* A caller's text is the body of a function; an expression alone is what it returns. The first line stays the first. */
+static clattn_status wrap_text(clattn_plan *plan, const char *given, char **copy)
+{
+    ct_text text = {.allocator = &plan->allocator};
+    const bool body = strstr(given, "return") != NULL;
+    ct_text_add(&text, body ? "%s\n" : "return %s\n;\n", given);
+    if (text.failed) {
+        return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a text of %zu bytes", strlen(given));
+    }
+    *copy = text.data;
+    return CLATTN_OK;
+}
+
+static clattn_status copy_text(clattn_plan *plan, const char *given, const char *file, char **copy, const char **in_problem)
+{
+    clattn_status st = CLATTN_OK;
+    size_t length = 0;
+    char *read = NULL;
+    *in_problem = NULL;
+    if (!given && file[0]) {
+        CT_TRY(ct_read_file(&plan->allocator, file, &read, &length));
+        given = read;
+    }
+    if (given) {
+        CT_TRY(wrap_text(plan, given, copy));
+    }
+    *in_problem = *copy;
+out:
+    ct_release(&plan->allocator, read);
+    return st;
+}
+
+static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int index)
+{
+    clattn_status st;
+    const char *why;
+    ct_builder builder = {.plan = plan, .declined = ""};
+    if (!ct_tile_usable(plan->context, index, &why)) {
+        return ct_fail(CLATTN_DEVICE_LACKS, "%s", why);
+    }
+    plan->tile = &ct_tiles[index];
+    st = method->build(&builder, &plan->problem, plan->layout);
+    if (st == CLATTN_OK && builder.declined[0]) {
+        st = ct_fail(CLATTN_DEVICE_LACKS, "%s", builder.declined);
+    }
+    return st == CLATTN_OK ? ct_plan_finish(plan) : st;
+}
+
+static clattn_status choose(clattn_plan *plan, const ct_method *method)
+{
+    clattn_status st = CLATTN_DEVICE_LACKS;
+    bool chosen = false;
+    for (int i = 0; i < ct_tile_count; i++) {
+        if (chosen) {
+            ct_text_add(&plan->explain, "%s: not asked, %s comes first\n", ct_tiles[i].name, plan->tile->name);
+            continue;
+        }
+        st = try_tile(plan, method, i);
+        if (st == CLATTN_OK) {
+            chosen = true;
+            ct_text_add(&plan->explain, "%s: chosen\n", ct_tiles[i].name);
+            continue;
+        }
+        ct_text_add(&plan->explain, "%s: %s\n", ct_tiles[i].name, clattn_error_detail());
+        if (st != CLATTN_DEVICE_LACKS) {
+            return st;
+        }
+        ct_plan_clear(plan);
+    }
+    if (!chosen) {
+        return ct_fail(CLATTN_DEVICE_LACKS, "no backend accepts '%s' on this device:\n%s", plan->problem.method,
+                       plan->explain.data ? plan->explain.data : "");
+    }
+    return CLATTN_OK;
+}
+
+/* Every visible pair of a softmax costs one exponential. */
+static double density_of(const clattn_plan *plan)
+{
+    const clattn_problem *p = &plan->problem;
+    const double pairs = (double)p->b * (double)p->hq * (double)p->nq * (double)p->nk;
+    return plan->work.exps == 0 ? 1 : plan->work.exps / pairs;
+}
+
+static void describe(clattn_plan *plan)
+{
+    for (int i = 0; i < plan->n_launches; i++) {
+        const ct_launch *l = plan->launches[i];
+        ct_text_add(&plan->describe, "%s groups=%zux%zux%zu items=%zu\n", l->program->name, l->groups[0], l->groups[1], l->groups[2],
+                    l->items);
+    }
+}
+
+/* The layout a plan works with must fit its problem. */
+static clattn_status check_layout(const clattn_problem *p, const clattn_layout *layout)
+{
+    if (layout->nq != ct_problem_max_q(p) || layout->nk != ct_problem_max_k(p)) {
+        return ct_fail(CLATTN_BAD_LAYOUT, "the layout is for %lld x %lld tokens, the problem has %lld x %lld", (long long)layout->nq,
+                       (long long)layout->nk, (long long)ct_problem_max_q(p), (long long)ct_problem_max_k(p));
+    }
+    if (layout->heads != 1 && layout->heads != p->hq) {
+        return ct_fail(CLATTN_BAD_LAYOUT, "the layout has %d heads; wanted are 1 or hq=%lld", layout->heads, (long long)p->hq);
+    }
+    return CLATTN_OK;
+}
+
+static clattn_status attach_layout(clattn_plan *plan, const ct_method *method, clattn_layout *layout)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_problem longest = plan->problem;
+    if (!method->patterned) {
+        if (layout) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_plan_create: the method '%s' takes no layout", plan->problem.method);
+        }
+        return CLATTN_OK;
+    }
+    if (layout) {
+        clattn_layout_retain(layout);
+        plan->layout = layout;
+    } else {
+        longest.nq = ct_problem_max_q(&plan->problem);
+        longest.nk = ct_problem_max_k(&plan->problem);
+        longest.causal = ct_problem_causal(&plan->problem);
+        if (plan->problem.sequences) { /* every sequence has its own diagonal: only the pattern itself may drop blocks */
+            longest.causal = 0;
+        }
+        CT_TRY(clattn_layout_from_problem(&plan->layout, &longest, &plan->allocator));
+    }
+    CT_TRY(check_layout(&plan->problem, plan->layout));
+out:
+    return st;
+}
+
+clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem, clattn_layout *layout)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_plan *plan = NULL;
+    if (!out || !context || !problem) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_plan_create: %s is NULL", !out ? "out" : !context ? "context" : "problem");
+    }
+    CT_TRY(clattn_problem_check(problem));
+    if (problem->pass == CLATTN_BWD) {
+        CT_FAIL(CLATTN_UNSUPPORTED, "pass=bwd: this version computes fwd and decode only");
+    }
+    plan = ct_alloc(&context->allocator, sizeof *plan);
+    if (!plan) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a plan (%zu bytes)", sizeof *plan);
+    }
+    atomic_init(&plan->references, 1);
+    pthread_mutex_init(&plan->mutex, NULL);
+    plan->allocator = context->allocator;
+    clattn_context_retain(context);
+    plan->context = context;
+    plan->problem = *problem;
+    plan->describe.allocator = plan->explain.allocator = &plan->allocator;
+    CT_TRY(copy_text(plan, problem->score_text, problem->score_file, &plan->score_text, &plan->problem.score_text));
+    CT_TRY(copy_text(plan, problem->mask_text, problem->mask_file, &plan->mask_text, &plan->problem.mask_text));
+    const ct_method *method = ct_method_find(problem->method);
+    CT_TRY(attach_layout(plan, method, layout));
+    ct_plan_clear(plan);
+    CT_TRY(choose(plan, method));
+    plan->density = density_of(plan);
+    describe(plan);
+    if (plan->describe.failed || plan->explain.failed) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the plan's description");
+    }
+    ct_log(context, CLATTN_LOG_INFO, "plan %s: %s", plan->tile->name, plan->describe.data ? plan->describe.data : "");
+    *out = plan;
+    plan = NULL;
+out:
+    clattn_plan_release(plan);
+    return st;
+}
+
+void clattn_plan_retain(clattn_plan *plan)
+{
+    if (plan) {
+        atomic_fetch_add(&plan->references, 1);
+    }
+}
+
+void clattn_plan_release(clattn_plan *plan)
+{
+    if (!plan || atomic_fetch_sub(&plan->references, 1) != 1) {
+        return;
+    }
+    ct_plan_clear(plan);
+    clattn_layout_release(plan->layout);
+    ct_release(&plan->allocator, plan->score_text);
+    ct_release(&plan->allocator, plan->mask_text);
+    ct_text_release(&plan->describe);
+    ct_text_release(&plan->explain);
+    pthread_mutex_destroy(&plan->mutex);
+    clattn_context *context = plan->context;
+    const clattn_allocator allocator = plan->allocator;
+    ct_release(&allocator, plan);
+    clattn_context_release(context);
+}
+
+clattn_status clattn_plan_workspace(const clattn_plan *plan, size_t *bytes)
+{
+    if (!plan || !bytes) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_plan_workspace: %s is NULL", plan ? "bytes" : "plan");
+    }
+    *bytes = (size_t)plan->workspace;
+    return CLATTN_OK;
+}
+
+const char *clattn_plan_describe(const clattn_plan *plan) { return plan && plan->describe.data ? plan->describe.data : ""; }
+const char *clattn_plan_explain(const clattn_plan *plan) { return plan && plan->explain.data ? plan->explain.data : ""; }
+
+clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *info)
+{
+    if (!plan || !info) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_plan_get_info: %s is NULL", plan ? "info" : "plan");
+    }
+    if (info->struct_size != sizeof *info) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "info.struct_size is %zu, this library's is %zu", info->struct_size, sizeof *info);
+    }
+    const char *kernel = plan->n_launches ? plan->launches[plan->n_launches - 1]->program->name : "none";
+    for (int i = 0; i < plan->n_launches; i++) {
+        kernel = plan->launches[i]->main ? plan->launches[i]->program->name : kernel;
+    }
+    *info = (clattn_plan_info){.struct_size = sizeof *info, .backend = plan->tile->name, .kernel = kernel, .launches = plan->n_launches,
+        .workspace = (size_t)plan->workspace, .flop = plan->work.flop, .bytes = plan->work.bytes, .exps = plan->work.exps,
+        .density = plan->density, .compile_ms = plan->compile_ms, .cache_memory = plan->origins[CT_FROM_MEMORY],
+        .cache_disk = plan->origins[CT_FROM_DISK], .cache_built = plan->origins[CT_BUILT]};
+    return CLATTN_OK;
+}
+
+clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot slot, int *want, clattn_dtype *dtype, int *rank, int64_t dims[5])
+{
+    if (!plan || slot < 0 || slot >= CLATTN_SLOT_COUNT) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_plan_slot: %s%d", plan ? "slot is " : "plan is NULL, slot is ", (int)slot);
+    }
+    const ct_plan_slot *s = &plan->slots[slot];
+    if (want) {
+        *want = s->want;
+    }
+    if (dtype) {
+        *dtype = s->dtype;
+    }
+    if (rank) {
+        *rank = s->rank;
+    }
+    if (dims) {
+        memcpy(dims, s->dims, sizeof s->dims);
+    }
+    return CLATTN_OK;
+}

@@ -1,0 +1,74 @@
+/* What a plan is made of. Private to src/plan. */
+#ifndef CT_PLAN_PARTS_H
+#define CT_PLAN_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "device/tiles.h"
+#include "methods/method.h"
+#include "plan/builder.h"
+
+#define CT_MAX_LAUNCHES 24
+#define CT_MAX_ARGS 64
+#define CT_MAX_ZONES 24
+#define CT_MAX_CONSTANTS 24
+#define CT_VALUE_BYTES 512
+
+typedef struct ct_kernel_arg {
+    bool buffer;
+    ct_ref ref;
+    size_t bytes;                 /* of a value */
+    unsigned char value[CT_VALUE_BYTES];
+} ct_kernel_arg;
+
+struct ct_launch {
+    ct_program_spec spec;
+    ct_kernel_arg args[CT_MAX_ARGS];
+    int n_args, n_values, warm;   /* warm: index among the values, -1: none */
+    size_t groups[3], items;
+    bool main, overflow;
+    const ct_program *program;
+    cl_kernel kernel;
+};
+
+typedef struct ct_plan_slot { int want; clattn_dtype dtype; int rank; int64_t dims[5]; int64_t bytes; } ct_plan_slot;
+typedef struct ct_zone { const char *name; int64_t offset, bytes; int element; } ct_zone;
+
+struct clattn_plan {
+    atomic_int references;
+    clattn_allocator allocator;
+    clattn_context *context;
+    clattn_problem problem;
+    clattn_layout *layout;        /* NULL if the method takes none */
+    char *score_text, *mask_text; /* copies; the problem points here */
+    const ct_tile *tile;
+    pthread_mutex_t mutex;        /* kernel arguments are set and launched under it */
+    ct_launch *launches[CT_MAX_LAUNCHES];
+    int n_launches;
+    ct_plan_slot slots[CLATTN_SLOT_COUNT];
+    ct_zone zones[CT_MAX_ZONES];
+    int n_zones;
+    struct { const char *name; cl_mem mem; int element; } constants[CT_MAX_CONSTANTS];
+    int n_constants;
+    int64_t workspace;
+    int aligned;                  /* q, k, v, o must start at multiples of so many elements; 0: anywhere */
+    ct_work work;
+    double density, compile_ms;
+    int origins[3];
+    ct_text describe, explain;
+};
+
+struct ct_builder {
+    clattn_plan *plan;
+    char declined[512];
+};
+
+/* Forgets what a candidate that declined has left. */
+void ct_plan_clear(clattn_plan *plan);
+/* Programs, kernels, warm-up launches. */
+clattn_status ct_plan_finish(clattn_plan *plan);
+/* Sets all arguments of a launch. `args` by slot; NULL: the warm-up, with `scratch` for every buffer. */
+clattn_status ct_launch_set(clattn_plan *plan, ct_launch *launch, const clattn_buf *args, clattn_buf workspace, cl_mem scratch);
+
+#endif

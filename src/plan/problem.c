@@ -1,0 +1,284 @@
+/* Problems: defaults, text in both directions, checks. */
+#include "plan/problem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "methods/method.h"
+#include "plan/keys.h"
+
+void clattn_problem_init(clattn_problem *problem)
+{
+    memset(problem, 0, sizeof *problem);
+    problem->struct_size = sizeof *problem;
+    strcpy(problem->method, "dense");
+    problem->b = 1;
+    problem->hq = problem->hk = 8;
+    problem->nq = problem->nk = 1024;
+    problem->dqk = problem->dv = 64;
+    problem->scale = NAN;
+    problem->causal = -1;
+    problem->window_left = problem->window_right = -1;
+    problem->block_q = problem->block_k = 64;
+    problem->deterministic = 1;
+    clattn_pattern *p = &problem->pattern;
+    p->local = p->global = p->bidirectional = p->horizontal = p->patterns = p->per_head = p->random = p->sliding = -1;
+    p->stride = p->dilation = p->radius = p->tiles_y = p->tiles_x = p->width = -1;
+}
+
+clattn_status clattn_problem_parse(clattn_problem *out, const char *text)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_problem problem;
+    char word[512], seen[128] = "";
+    if (!out || !text) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_problem_parse: %s is NULL", out ? "text" : "out");
+    }
+    clattn_problem_init(&problem);
+    int words = 0;
+    for (const char *at = text + strspn(text, " \t\n"); *at; at += strspn(at, " \t\n")) {
+        const size_t length = strcspn(at, " \t\n");
+        if (length >= sizeof word) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "problem text: a word of %zu characters, at most %zu", length, sizeof word - 1);
+        }
+        memcpy(word, at, length);
+        word[length] = '\0';
+        at += length;
+        if (words++ == 0) {
+            if (!ct_method_find(word)) {
+                CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown method '%s'; the first word names one of: see clattn_method_name()", word);
+            }
+            strcpy(problem.method, word);
+            if (strcmp(word, "lightning") == 0) {
+                problem.decay = CLATTN_DECAY_ALIBI;
+            }
+            continue;
+        }
+        const char *equals = strchr(word, '=');
+        const ct_key *key = equals ? ct_key_find(word, (size_t)(equals - word)) : NULL;
+        if (!key) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown key '%.*s' in '%s'", equals ? (int)(equals - word) : (int)length, word, word);
+        }
+        const size_t index = (size_t)(key - ct_keys);
+        if (seen[index]) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "key '%s' is given twice", key->name);
+        }
+        seen[index] = 1;
+        CT_TRY(ct_key_read(&problem, key, equals + 1));
+    }
+    if (words == 0) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "the problem text is empty; its first word is a method");
+    }
+    CT_TRY(clattn_problem_check(&problem));
+    *out = problem;
+out:
+    return st;
+}
+
+/* h, n, d stand for two keys that are equal. */
+static bool folded(const clattn_problem *p, const char *name, bool *short_form)
+{
+    static const struct { const char *both, *first, *second; size_t a, b; } pairs[] = {
+        {"h", "hq", "hk", offsetof(clattn_problem, hq), offsetof(clattn_problem, hk)},
+        {"n", "nq", "nk", offsetof(clattn_problem, nq), offsetof(clattn_problem, nk)},
+        {"d", "dqk", "dv", offsetof(clattn_problem, dqk), offsetof(clattn_problem, dv)},
+    };
+    for (size_t i = 0; i < CT_COUNT(pairs); i++) {
+        const bool equal = *(const int64_t *)((const char *)p + pairs[i].a) == *(const int64_t *)((const char *)p + pairs[i].b);
+        *short_form = strcmp(name, pairs[i].both) == 0;
+        if (*short_form || strcmp(name, pairs[i].first) == 0 || strcmp(name, pairs[i].second) == 0) {
+            return *short_form ? !equal : equal;
+        }
+    }
+    *short_form = false;
+    return false;
+}
+
+clattn_status clattn_problem_format(const clattn_problem *problem, char *text, size_t bytes)
+{
+    char value[1024];
+    size_t used;
+    clattn_problem defaults;
+    if (!problem || !text) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_problem_format: %s is NULL", problem ? "text" : "problem");
+    }
+    clattn_problem_init(&defaults);
+    used = (size_t)snprintf(text, bytes, "%s", problem->method);
+    for (int i = 0; i < ct_key_count; i++) {
+        const ct_key *key = &ct_keys[i];
+        bool both = false;
+        if (folded(problem, key->name, &both)) {
+            continue;
+        }
+        if (both) { /* the table's row for h, n, d has no text of its own */
+            const int64_t now = *(const int64_t *)((const char *)problem + key->offset);
+            const int64_t then = *(const int64_t *)((const char *)&defaults + key->offset);
+            if (now == then) {
+                continue;
+            }
+            snprintf(value, sizeof value, "%lld", (long long)now);
+        } else if (!ct_key_write(problem, &defaults, key, value, sizeof value)) {
+            continue;
+        }
+        if (used < bytes) {
+            used += (size_t)snprintf(text + used, bytes - used, " %s=%s", key->name, value);
+        }
+    }
+    if (used >= bytes) {
+        return ct_fail(CLATTN_BUFFER_TOO_SMALL, "clattn_problem_format: bytes = %zu, the text needs %zu or more", bytes, used + 1);
+    }
+    return CLATTN_OK;
+}
+
+/* A key that belongs to other methods must have its default. */
+static clattn_status check_owners(const clattn_problem *problem, const ct_method *method)
+{
+    clattn_problem defaults;
+    char value[1024];
+    const int owns = ct_method_owns(method);
+    clattn_problem_init(&defaults);
+    for (int i = 0; i < ct_key_count; i++) {
+        const ct_key *key = &ct_keys[i];
+        if (key->owners && !(key->owners & owns) && ct_key_write(problem, &defaults, key, value, sizeof value)) {
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the method '%s' has no such key", key->name, value, problem->method);
+        }
+    }
+    return CLATTN_OK;
+}
+
+typedef struct bound { const char *name; int64_t value, low, high; } bound;
+
+static clattn_status check_bounds(const clattn_problem *p)
+{
+    const int64_t largest = 1000000000;
+    const bound bounds[] = {
+        {"b", p->b, 1, largest},        {"hq", p->hq, 1, 65536},       {"hk", p->hk, 1, 65536},
+        {"nq", p->nq, 1, largest},      {"nk", p->nk, 1, largest},     {"dqk", p->dqk, 1, 256},
+        {"dv", p->dv, 1, 256},          {"dtype", p->dtype, 0, 2},     {"pass", p->pass, 0, 2},
+        {"layout", p->layout, 0, 1},    {"sequences", p->sequences, 0, 10000000}, {"causal", p->causal, -1, 1},
+        {"max_q", p->max_q, 0, p->nq},  {"max_k", p->max_k, 0, p->nk}, {"window (left)", p->window_left, -1, largest},
+        {"window (right)", p->window_right, -1, largest},              {"alibi", p->alibi, 0, 2},
+        {"sink", p->sink, 0, 1},        {"bias", p->bias, 0, 1},       {"key_padding", p->key_padding, 0, 1},
+        {"block (query)", p->block_q, 16, 65536},                      {"block (key)", p->block_k, 16, 65536},
+        {"pattern", p->pattern.kind, 0, CLATTN_PATTERN_TABLE},         {"decay", p->decay, 0, CLATTN_DECAY_TOKEN},
+        {"state", p->state, 0, 1},      {"feature", p->feature, 0, 4}, {"normalise", p->normalise, 0, 1},
+        {"chunk", p->chunk, 0, 1024},   {"samples", p->samples, 0, p->nk}, {"spacing", p->spacing, 0, 2},
+        {"gate", p->gate, 0, 2},        {"remaining", p->remaining, 0, 1}, {"tf32", p->tf32, 0, 0},
+        {"windows (count)", p->pattern.n_windows, 0, CLATTN_PATTERN_LIST},
+        {"indices (count)", p->pattern.n_indices, 0, CLATTN_PATTERN_LIST},
+        {"ends (count)", p->pattern.n_ends, 0, CLATTN_PATTERN_LIST},
+    };
+    for (size_t i = 0; i < CT_COUNT(bounds); i++) {
+        if (bounds[i].value < bounds[i].low || bounds[i].value > bounds[i].high) {
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%lld: the value must be from %lld to %lld", bounds[i].name,
+                           (long long)bounds[i].value, (long long)bounds[i].low, (long long)bounds[i].high);
+        }
+    }
+    return CLATTN_OK;
+}
+
+static clattn_status check_together(const clattn_problem *p)
+{
+    if (p->hq % p->hk) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "hq=%lld: must be a multiple of hk=%lld", (long long)p->hq, (long long)p->hk);
+    }
+    if (p->sequences && p->b != 1) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "b=%lld: packed sequences (sequences=%lld) want b=1", (long long)p->b, (long long)p->sequences);
+    }
+    if (!p->sequences && (p->max_q || p->max_k)) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "max_q=%lld, max_k=%lld: only with sequences", (long long)p->max_q, (long long)p->max_k);
+    }
+    if ((p->bias_b && p->bias_b != 1 && p->bias_b != p->b) || (p->bias_h && p->bias_h != 1 && p->bias_h != p->hq)) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "bias_b=%lld, bias_h=%lld: must be 1 or b=%lld, 1 or hq=%lld", (long long)p->bias_b,
+                       (long long)p->bias_h, (long long)p->b, (long long)p->hq);
+    }
+    if (p->bias && p->sequences) {
+        return ct_fail(CLATTN_UNSUPPORTED, "bias=1: not for packed sequences (sequences=%lld); pass it as a score text's buffer",
+                       (long long)p->sequences);
+    }
+    if (!isfinite(p->softcap) || p->softcap < 0) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "softcap=%g: must be finite and at least 0", p->softcap);
+    }
+    if (isinf(p->scale)) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "scale=%g: must be finite, or NaN for the default", p->scale);
+    }
+    if (p->decay == CLATTN_DECAY_NUMBER && !(p->decay_value <= 0)) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "decay=%g: g = ln(decay) must be at most 0", p->decay_value);
+    }
+    if ((p->decay == CLATTN_DECAY_MINIMAX || p->decay == CLATTN_DECAY_FLA) &&
+        (p->decay_layers < 1 || p->decay_layer < 0 || p->decay_layer >= p->decay_layers)) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "decay: layer %d of %d: wants 0 <= layer < layers", p->decay_layer, p->decay_layers);
+    }
+    return CLATTN_OK;
+}
+
+clattn_status clattn_problem_check(const clattn_problem *problem)
+{
+    clattn_status st = CLATTN_OK;
+    if (!problem) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_problem_check: problem is NULL");
+    }
+    if (problem->struct_size != sizeof *problem) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "problem.struct_size is %zu, this library's is %zu: call clattn_problem_init()",
+                problem->struct_size, sizeof *problem);
+    }
+    const ct_method *method = memchr(problem->method, 0, sizeof problem->method) ? ct_method_find(problem->method) : NULL;
+    if (!method) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown method '%.*s'", (int)sizeof problem->method, problem->method);
+    }
+    CT_TRY(check_bounds(problem));
+    CT_TRY(check_owners(problem, method));
+    CT_TRY(check_together(problem));
+    if (method->check) {
+        CT_TRY(method->check(problem));
+    }
+out:
+    return st;
+}
+
+double ct_problem_scale(const clattn_problem *p)
+{
+    const ct_method *method = ct_method_find(p->method);
+    return !isnan(p->scale) ? p->scale : method && method->softmax ? 1.0 / sqrt((double)p->dqk) : 1.0;
+}
+
+bool ct_problem_causal(const clattn_problem *p)
+{
+    const ct_method *method = ct_method_find(p->method);
+    return p->causal >= 0 ? p->causal != 0 : method && method->linear && !method->softmax;
+}
+
+bool ct_problem_keys_differ(const clattn_problem *p) { return p->sequences && p->nk != p->nq; }
+int64_t ct_problem_batches(const clattn_problem *p) { return p->sequences ? p->sequences : p->b; }
+int64_t ct_problem_max_q(const clattn_problem *p) { return p->max_q ? p->max_q : p->nq; }
+int64_t ct_problem_max_k(const clattn_problem *p) { return p->max_k ? p->max_k : p->nk; }
+
+void ct_problem_dims(const clattn_problem *p, clattn_slot slot, int64_t dims[4])
+{
+    dims[0] = p->b;
+    dims[1] = slot == CLATTN_K || slot == CLATTN_V ? p->hk : p->hq;
+    dims[2] = slot == CLATTN_K || slot == CLATTN_V ? p->nk : p->nq;
+    dims[3] = slot == CLATTN_V || slot == CLATTN_O ? p->dv : p->dqk;
+}
+
+clattn_strides ct_problem_strides(const clattn_problem *p, clattn_slot slot)
+{
+    const clattn_strides given = slot == CLATTN_Q ? p->q : slot == CLATTN_K ? p->k : slot == CLATTN_V ? p->v : p->o;
+    int64_t dims[4];
+    if (given.batch || given.head || given.row) {
+        return given;
+    }
+    ct_problem_dims(p, slot, dims);
+    const int64_t h = dims[1], n = dims[2], d = dims[3];
+    return p->layout == CLATTN_BHND ? (clattn_strides){h * n * d, n * d, d} : (clattn_strides){h * n * d, d, h * d};
+}
+
+bool ct_problem_key(int index, ct_key_help *help)
+{
+    if (index < 0 || index >= ct_key_count) {
+        return false;
+    }
+    *help = (ct_key_help){ct_keys[index].name, ct_keys[index].values, ct_keys[index].help};
+    return true;
+}

@@ -1,0 +1,22 @@
+/* What a problem means once its defaults are filled in. */
+#ifndef CT_PROBLEM_H
+#define CT_PROBLEM_H
+
+#include "core/core.h"
+
+double ct_problem_scale(const clattn_problem *problem);
+bool ct_problem_causal(const clattn_problem *problem);
+/* A packed problem's own cu_seqlens for keys is needed: nk != nq. */
+bool ct_problem_keys_differ(const clattn_problem *problem);
+int64_t ct_problem_batches(const clattn_problem *problem);  /* b, or the sequences of a packed one */
+int64_t ct_problem_max_q(const clattn_problem *problem);
+int64_t ct_problem_max_k(const clattn_problem *problem);
+/* Strides of q, k, v, o: given, or dense in the problem's layout. */
+clattn_strides ct_problem_strides(const clattn_problem *problem, clattn_slot slot);
+/* [b, h, n, d] of q, k, v, o. */
+void ct_problem_dims(const clattn_problem *problem, clattn_slot slot, int64_t dims[4]);
+/* The table's keys, for --help: name, values, help; false past the end. */
+typedef struct ct_key_help { const char *name, *values, *help; } ct_key_help;
+bool ct_problem_key(int index, ct_key_help *help);
+
+#endif
