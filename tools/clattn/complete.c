@@ -1,0 +1,292 @@
+#include "complete.h"
+
+#include "plan/problem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct completion {
+    const char *text; /* as given */
+    const given_tensors *given;
+    ct_text full;
+} completion;
+
+static const tensor *find(const completion *c, clattn_slot slot)
+{
+    return c->given->of[slot].data ? &c->given->of[slot] : NULL;
+}
+
+/* Does the text set this key? */
+static bool says(const completion *c, const char *key)
+{
+    const size_t length = strlen(key);
+    for (const char *at = c->text; (at = strstr(at, key)) != NULL; at += length) {
+        if (at > c->text && strchr(" \t\n", at[-1]) && at[length] == '=') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add(completion *c, const char *key, const char *both, int64_t value)
+{
+    if (!says(c, key) && !(both && says(c, both))) {
+        ct_text_add(&c->full, " %s=%lld", key, (long long)value);
+    }
+}
+
+static bool transposed(const completion *c)
+{
+    return strstr(c->text, "layout=bnhd") != NULL;
+}
+
+/* b, h, n, d of one of q, k, v. */
+static clattn_status read_dims(const completion *c, clattn_slot slot, int64_t dims[4])
+{
+    const tensor *t = find(c, slot);
+    const bool swap = transposed(c);
+    char text[128];
+    if (!t) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s is missing", clattn_slot_name(slot));
+    }
+    if (t->rank != 4 || t->dtype > CLATTN_BF16) {
+        tensor_describe(t, text, sizeof text);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted are four dimensions, %s, of f32, f16 or bf16",
+                       clattn_slot_name(slot), text, swap ? "[B, N, H, D]" : "[B, H, N, D]");
+    }
+    dims[0] = t->dims[0];
+    dims[1] = t->dims[swap ? 2 : 1];
+    dims[2] = t->dims[swap ? 1 : 2];
+    dims[3] = t->dims[3];
+    return CLATTN_OK;
+}
+
+static clattn_status add_sizes(completion *c)
+{
+    clattn_status st = CLATTN_OK;
+    int64_t q[4], k[4], v[4];
+    CT_TRY(read_dims(c, CLATTN_Q, q));
+    CT_TRY(read_dims(c, CLATTN_K, k));
+    CT_TRY(read_dims(c, CLATTN_V, v));
+    add(c, "b", NULL, q[0]);
+    add(c, "hq", "h", q[1]);
+    add(c, "hk", "h", k[1]);
+    add(c, "nq", "n", q[2]);
+    add(c, "nk", "n", k[2]);
+    add(c, "dqk", "d", q[3]);
+    add(c, "dv", "d", v[3]);
+    if (!says(c, "dtype")) {
+        ct_text_add(&c->full, " dtype=%s", clattn_dtype_name(find(c, CLATTN_Q)->dtype));
+    }
+out:
+    return st;
+}
+
+/* Slots that are there switch their keys on. */
+static void add_switches(completion *c)
+{
+    static const struct {
+        clattn_slot slot;
+        const char *key;
+        int value;
+    } switches[] = {
+        {CLATTN_BIAS, "bias", 1},          {CLATTN_SINK, "sink", 1},      {CLATTN_GATE, "gate", 1},
+        {CLATTN_GATE_WEIGHT, "gate", 2},   {CLATTN_STATE_IN, "state", 1}, {CLATTN_KEY_PADDING, "key_padding", 1},
+        {CLATTN_ALIBI_SLOPES, "alibi", 2},
+    };
+    for (size_t i = 0; i < CT_COUNT(switches); i++) {
+        if (find(c, switches[i].slot)) {
+            add(c, switches[i].key, NULL, switches[i].value);
+        }
+    }
+    if (c->given->wants_state && !find(c, CLATTN_STATE_IN)) {
+        add(c, "state", NULL, 1);
+    }
+    const tensor *bias = find(c, CLATTN_BIAS), *decay = find(c, CLATTN_DECAY);
+    if (bias && bias->rank == 4) {
+        add(c, "bias_b", NULL, bias->dims[0]);
+        add(c, "bias_h", NULL, bias->dims[1]);
+    } else if (bias && bias->rank <= 3) {
+        add(c, "bias_b", NULL, 1);
+        add(c, "bias_h", NULL, bias->rank == 3 ? bias->dims[0] : 1);
+    }
+    if (decay && !says(c, "decay")) {
+        ct_text_add(&c->full, " decay=%s", decay->rank == 1 ? "head" : "token");
+    }
+}
+
+static void add_patterns(completion *c)
+{
+    static const struct {
+        clattn_slot slot;
+        const char *pattern;
+    } patterns[] = {{CLATTN_ROW_PTR, "csr"}, {CLATTN_BLOCK_MASK, "mask"}, {CLATTN_BLOCK_TABLE, "table"}};
+    for (size_t i = 0; i < CT_COUNT(patterns); i++) {
+        if (find(c, patterns[i].slot) && !says(c, "pattern")) {
+            ct_text_add(&c->full, " pattern=%s", patterns[i].pattern);
+        }
+    }
+    const tensor *table = find(c, CLATTN_BLOCK_TABLE), *positions = find(c, CLATTN_POSITIONS);
+    if (table && table->rank > 0) {
+        add(c, "width", NULL, table->dims[table->rank - 1]);
+    }
+    if (positions) {
+        add(c, "samples", NULL, tensor_count(positions));
+        if (!says(c, "spacing")) {
+            ct_text_add(&c->full, " spacing=given");
+        }
+    }
+}
+
+/* Cuts between packed sequences: from 0 to `total`, never down. Returns the longest stretch. */
+static clattn_status read_cuts(const completion *c, clattn_slot slot, int64_t total, int64_t *longest)
+{
+    const tensor *t = find(c, slot);
+    const int32_t *cut = t->data;
+    const char *name = clattn_slot_name(slot);
+    const int64_t count = tensor_count(t);
+    if (t->dtype != CLATTN_I32 || t->rank != 1 || count < 2) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: wanted are i32 [sequences + 1]", name);
+    }
+    if (cut[0] != 0 || cut[count - 1] != total) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT,
+                       "--%s: goes from %d to %d; must go from 0 to %lld, the tokens there are", name, cut[0],
+                       cut[count - 1], (long long)total);
+    }
+    *longest = 0;
+    for (int64_t i = 1; i < count; i++) {
+        if (cut[i] < cut[i - 1]) {
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: element %lld is %d, below the one before it, %d", name,
+                           (long long)i, cut[i], cut[i - 1]);
+        }
+        *longest = ct_max(*longest, (int64_t)cut[i] - cut[i - 1]);
+    }
+    return CLATTN_OK;
+}
+
+static clattn_status add_sequences(completion *c)
+{
+    clattn_status st = CLATTN_OK;
+    int64_t q[4], k[4], longest, longest_k;
+    if (!find(c, CLATTN_CU_SEQLENS)) {
+        return CLATTN_OK;
+    }
+    CT_TRY(read_dims(c, CLATTN_Q, q));
+    CT_TRY(read_dims(c, CLATTN_K, k));
+    CT_TRY(read_cuts(c, CLATTN_CU_SEQLENS, q[2], &longest));
+    longest_k = longest;
+    if (find(c, CLATTN_CU_SEQLENS_K)) {
+        CT_TRY(read_cuts(c, CLATTN_CU_SEQLENS_K, k[2], &longest_k));
+    }
+    add(c, "sequences", NULL, tensor_count(find(c, CLATTN_CU_SEQLENS)) - 1);
+    add(c, "max_q", NULL, longest);
+    add(c, "max_k", NULL, longest_k);
+out:
+    return st;
+}
+
+/* The text's sizes against the tensors'. */
+static clattn_status check_sizes(const completion *c, const clattn_problem *problem)
+{
+    static const clattn_slot slots[] = {CLATTN_Q, CLATTN_K, CLATTN_V};
+    for (size_t i = 0; i < CT_COUNT(slots); i++) {
+        int64_t have[4], want[4];
+        const clattn_status st = read_dims(c, slots[i], have);
+        const tensor *t = find(c, slots[i]);
+        if (st != CLATTN_OK) {
+            return st;
+        }
+        ct_problem_dims(problem, slots[i], want);
+        if (memcmp(have, want, sizeof have) != 0) {
+            return ct_fail(CLATTN_INVALID_ARGUMENT,
+                           "--%s: b=%lld h=%lld n=%lld d=%lld; the problem has b=%lld h=%lld n=%lld d=%lld",
+                           clattn_slot_name(slots[i]), (long long)have[0], (long long)have[1], (long long)have[2],
+                           (long long)have[3], (long long)want[0], (long long)want[1], (long long)want[2],
+                           (long long)want[3]);
+        }
+        if (t->dtype != problem->dtype) {
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: elements are %s; the problem has dtype=%s",
+                           clattn_slot_name(slots[i]), clattn_dtype_name(t->dtype), clattn_dtype_name(problem->dtype));
+        }
+    }
+    return CLATTN_OK;
+}
+
+clattn_status complete_problem(const char *text, const given_tensors *given, clattn_problem *problem, char **full)
+{
+    clattn_status st = CLATTN_OK;
+    completion c = {text, given, {0}};
+    ct_text_add(&c.full, "%s", text);
+    CT_TRY(add_sizes(&c));
+    add_switches(&c);
+    add_patterns(&c);
+    CT_TRY(add_sequences(&c));
+    if (c.full.failed) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the problem's text");
+    }
+    CT_TRY(clattn_problem_parse(problem, c.full.data));
+    CT_TRY(check_sizes(&c, problem));
+    *full = c.full.data;
+    c.full.data = NULL;
+out:
+    ct_text_release(&c.full);
+    return st;
+}
+
+static clattn_status check_lists(const clattn_problem *p, const given_tensors *given)
+{
+    clattn_layout *shape = NULL, *lists = NULL;
+    clattn_layout_info info = {.struct_size = sizeof info};
+    clattn_status st = CLATTN_OK;
+    const tensor *row_ptr = &given->of[CLATTN_ROW_PTR], *col = &given->of[CLATTN_COL_IDX],
+                 *table = &given->of[CLATTN_BLOCK_TABLE];
+    CT_TRY(clattn_layout_from_problem(&shape, p, NULL));
+    CT_TRY(clattn_layout_get_info(shape, &info));
+    const int64_t rows = (int64_t)info.heads * info.rows;
+    if (p->pattern.kind == CLATTN_PATTERN_CSR && row_ptr->data && col->data) {
+        if (row_ptr->dtype != CLATTN_I32 || col->dtype != CLATTN_I32 || tensor_count(row_ptr) != rows + 1) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT,
+                    "--row-ptr, --col-idx: must be i32, row-ptr of %lld elements (heads %d, rows %d)",
+                    (long long)rows + 1, info.heads, info.rows);
+        }
+        const int32_t last = ((const int32_t *)row_ptr->data)[rows];
+        if (last < 0 || last > tensor_count(col)) {
+            CT_FAIL(CLATTN_BAD_LAYOUT, "--row-ptr: ends with %d; --col-idx has %lld elements", last,
+                    (long long)tensor_count(col));
+        }
+        CT_TRY(clattn_layout_from_csr(&lists, info.heads, p->nq, p->nk, p->block_q, p->block_k, row_ptr->data,
+                                      col->data, NULL));
+    } else if (p->pattern.kind == CLATTN_PATTERN_TABLE && table->data) {
+        if (table->dtype != CLATTN_I32 || tensor_count(table) != rows * p->pattern.width) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT,
+                    "--block-table: must be i32 of %lld elements (heads %d, rows %d, width %d)",
+                    (long long)(rows * p->pattern.width), info.heads, info.rows, p->pattern.width);
+        }
+        CT_TRY(clattn_layout_from_table(&lists, info.heads, p->nq, p->nk, p->block_q, p->block_k, p->pattern.width,
+                                        table->data, NULL));
+    }
+out:
+    clattn_layout_release(lists);
+    clattn_layout_release(shape);
+    return st;
+}
+
+clattn_status check_contents(const clattn_problem *p, const given_tensors *given)
+{
+    const tensor *positions = &given->of[CLATTN_POSITIONS];
+    if (positions->data && positions->dtype == CLATTN_I32) {
+        const int32_t *at = positions->data;
+        const int64_t keys = ct_problem_max_k(p);
+        for (int64_t i = 0, count = tensor_count(positions); i < count; i++) {
+            if (at[i] < 0 || at[i] >= keys || (i > 0 && at[i] <= at[i - 1])) {
+                return ct_fail(CLATTN_INVALID_ARGUMENT,
+                               "--positions: element %lld is %d; must ascend within 0 and %lld", (long long)i, at[i],
+                               (long long)keys - 1);
+            }
+        }
+    }
+    if (p->pattern.kind == CLATTN_PATTERN_CSR || p->pattern.kind == CLATTN_PATTERN_TABLE) {
+        return check_lists(p, given);
+    }
+    return CLATTN_OK;
+}

@@ -1,0 +1,31 @@
+/* Which OpenCL device the tool uses, and what it needs of it. */
+#ifndef TOOL_DEVICE_H
+#define TOOL_DEVICE_H
+
+#include "options.h"
+
+typedef struct device_entry {
+    cl_platform_id platform;
+    cl_device_id device;
+    int platform_index, device_index;
+    cl_device_type type;
+    char name[128], driver[128], platform_name[128];
+} device_entry;
+
+/* All devices of all platforms; at most `most`. Returns how many; 0 without a platform. */
+int device_list(device_entry *entries, int most);
+
+typedef struct place {
+    device_entry entry;
+    cl_context cl;
+    cl_command_queue queue; /* in order, with profiling */
+    clattn_context *context;
+} place;
+
+/* `options->device`, else $CLATTN_DEVICE, else the first GPU, else the first CPU. */
+clattn_status place_open(place *p, const place_options *options);
+clattn_status place_open_entry(place *p, const device_entry *entry, const place_options *options);
+void place_close(place *p);
+double seconds_now(void);
+
+#endif

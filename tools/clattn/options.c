@@ -1,0 +1,179 @@
+#include "options.h"
+
+#include "plan/problem.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_ROWS 48
+
+static void print_row(const char *name, const char *value, const char *help)
+{
+    char left[64];
+    snprintf(left, sizeof left, "--%s%s%s", name, value ? " " : "", value ? value : "");
+    printf("  %-26s %s\n", left, help);
+}
+
+static void print_keys(void)
+{
+    ct_key_help key;
+    printf("\nKeys of a problem, \"METHOD key=value ...\":\n");
+    for (int i = 0; ct_problem_key(i, &key); i++) {
+        printf("  %-11s %s\n              %s\n", key.name, key.values, key.help);
+    }
+    printf(
+        "\nKeys of patterns: strided: stride (attention); window: window; longformer: window, dilation, indices "
+        "(token\n"
+        "positions); samples: window, samples, spacing or indices; image: tiles, radius; csr: --row-ptr, --col-idx;\n"
+        "mask: --block-mask; table: width, --block-table. The other six take DeepSpeed's.\n\nMethods:\n");
+    for (int i = 0; i < clattn_method_count(); i++) {
+        printf("  %-13s %s\n", clattn_method_name(i), clattn_method_text(i));
+    }
+}
+
+static void print_help(const command_line *line)
+{
+    printf("usage: clattn %s\n\n%s\n\n", line->usage, line->text);
+    for (int i = 0; i < line->n_rows; i++) {
+        print_row(line->rows[i].name, line->rows[i].value, line->rows[i].help);
+    }
+    if (line->place) {
+        print_row("device", "NAME|P:D",
+                  "part of a device's name, or platform:device; else $CLATTN_DEVICE, a GPU, a CPU");
+        print_row("backend", "NAME", "only this one: cpu, simt, ref");
+        print_row("verbose", NULL, "what the library logs, on stderr");
+    }
+    print_row("help", NULL, "this text");
+    if (line->problems) {
+        print_keys();
+    }
+}
+
+static int set_value(const option_row *row, const char *value)
+{
+    int64_t number;
+    switch (row->kind) {
+    case OPTION_FLAG:
+        *(bool *)row->target = true;
+        return TOOL_DONE;
+    case OPTION_TEXT:
+        *(const char **)row->target = value;
+        return TOOL_DONE;
+    case OPTION_INT:
+        break;
+    }
+    if (!ct_parse_int(value, &number) || number < row->low || number > row->high) {
+        fprintf(stderr, "clattn: --%s %s: must be an integer from %lld to %lld\n", row->name, value,
+                (long long)row->low, (long long)row->high);
+        return TOOL_USAGE;
+    }
+    *(int64_t *)row->target = number;
+    return TOOL_DONE;
+}
+
+static bool continues(const char *word)
+{
+    const size_t first = strcspn(word, " \t\n");
+    const char *equals = memchr(word, '=', first);
+    return equals && equals > word;
+}
+
+/* Words become problem texts of their own. */
+static int take_problems(command_line *line, char **words, int n)
+{
+    line->words = ct_alloc_array(NULL, (size_t)(n ? n : 1), sizeof *line->words);
+    line->n_words = 0;
+    if (!line->words) {
+        return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for %d problem texts", n);
+    }
+    for (int i = 0; i < n;) {
+        ct_text text = {0};
+        ct_text_add(&text, "%s", words[i++]);
+        for (; i < n && continues(words[i]); i++) {
+            ct_text_add(&text, " %s", words[i]);
+        }
+        if (text.failed) {
+            ct_text_release(&text);
+            return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a problem text");
+        }
+        line->words[line->n_words++] = text.data;
+    }
+    return TOOL_DONE;
+}
+
+static int check_words(const command_line *line)
+{
+    const char *what = line->problems ? "problem" : "word";
+    if (line->n_words < line->least) {
+        fprintf(stderr, "clattn: a %s is missing\nusage: clattn %s\n", what, line->usage);
+        return TOOL_USAGE;
+    }
+    if (line->most >= 0 && line->n_words > line->most) {
+        fprintf(stderr, "clattn: '%s' is one %s too many\nusage: clattn %s\n", line->words[line->most], what,
+                line->usage);
+        return TOOL_USAGE;
+    }
+    return TOOL_DONE;
+}
+
+int command_line_parse(command_line *line, int argc, char **argv, bool *help)
+{
+    place_options none = {0};
+    place_options *place = line->place ? line->place : &none;
+    const option_row common[] = {
+        {"help", OPTION_FLAG, help, NULL, NULL, 0, 0},
+        {"device", OPTION_TEXT, &place->device, NULL, NULL, 0, 0},
+        {"backend", OPTION_TEXT, &place->backend, NULL, NULL, 0, 0},
+        {"verbose", OPTION_FLAG, &place->verbose, NULL, NULL, 0, 0},
+    };
+    option_row rows[MAX_ROWS];
+    struct option longs[MAX_ROWS + 1] = {{0}};
+    int n = 0;
+    *help = false;
+    for (int i = 0; i < line->n_rows && n < MAX_ROWS - 4; i++) {
+        rows[n++] = line->rows[i];
+    }
+    for (int i = 0; i < (line->place ? 4 : 1); i++) {
+        rows[n++] = common[i];
+    }
+    for (int i = 0; i < n; i++) {
+        longs[i] = (struct option){rows[i].name, rows[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL,
+                                   1000 + i};
+    }
+    optind = 0;
+    for (int found; (found = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
+        if (found == 'h') {
+            *help = true;
+        } else if (found < 1000) {
+            fprintf(stderr, "usage: clattn %s\n", line->usage);
+            return TOOL_USAGE;
+        } else if (set_value(&rows[found - 1000], optarg) != TOOL_DONE) {
+            return TOOL_USAGE;
+        }
+    }
+    if (*help) {
+        print_help(line);
+        return TOOL_DONE;
+    }
+    line->words = argv + optind;
+    line->n_words = argc - optind;
+    if (line->problems) {
+        const int taken = take_problems(line, argv + optind, argc - optind);
+        if (taken != TOOL_DONE) {
+            return taken;
+        }
+    }
+    return check_words(line);
+}
+
+void command_line_release(command_line *line)
+{
+    for (int i = 0; line->problems && i < line->n_words; i++) {
+        ct_release(NULL, line->words[i]);
+    }
+    if (line->problems) {
+        ct_release(NULL, line->words);
+    }
+    line->n_words = 0;
+}

@@ -1,0 +1,255 @@
+/* clattn run */
+#include "complete.h"
+#include "harness/storage.h"
+#include "progress.h"
+#include "runner.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct run {
+    const char *in[CLATTN_SLOT_COUNT], *out[CLATTN_SLOT_COUNT]; /* paths */
+    given_tensors given;
+    clattn_problem problem;
+    runner runner;
+} run;
+
+static bool is_output(clattn_slot slot)
+{
+    return slot == CLATTN_O || slot == CLATTN_LSE || slot == CLATTN_STATE_OUT;
+}
+
+static clattn_status load_all(run *r)
+{
+    clattn_status st = CLATTN_OK;
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        if (r->in[slot]) {
+            CT_TRY(tensor_load(r->in[slot], clattn_slot_name((clattn_slot)slot), &r->given.of[slot]));
+        }
+    }
+out:
+    return st;
+}
+
+/* Dimensions of 1 do not count. */
+static int squeeze(const int64_t *dims, int rank, int64_t *out)
+{
+    int n = 0;
+    for (int i = 0; i < rank; i++) {
+        if (dims[i] != 1) {
+            out[n++] = dims[i];
+        }
+    }
+    return n;
+}
+
+static bool same_shape(const tensor *t, int rank, const int64_t *dims)
+{
+    int64_t a[TENSOR_MAX_RANK], b[TENSOR_MAX_RANK];
+    const int n = squeeze(t->dims, t->rank, a);
+    return n == squeeze(dims, rank, b) && memcmp(a, b, (size_t)n * sizeof *a) == 0;
+}
+
+/* Lists of blocks are as long as row-ptr says, and texts' buffers as the text likes. */
+static bool any_length(clattn_slot slot)
+{
+    return slot == CLATTN_COL_IDX || slot == CLATTN_TEXT_BUFFER;
+}
+
+static clattn_status give_input(run *r, clattn_slot slot, int want, clattn_dtype dtype, int rank, const int64_t *dims)
+{
+    clattn_status st = CLATTN_OK;
+    tensor *t = &r->given.of[slot];
+    tensor wanted = {.dtype = dtype, .rank = rank};
+    char have[160], need[160], reason[256];
+    const char *name = clattn_slot_name(slot);
+    memcpy(wanted.dims, dims, (size_t)rank * sizeof *dims);
+    tensor_describe(&wanted, need, sizeof need);
+    if (!t->data && want == 2 && slot == CLATTN_STATE_IN) {
+        return runner_give(&r->runner, slot, NULL, tensor_bytes(&wanted));
+    }
+    if (!t->data) {
+        return want == 2 ? ct_fail(CLATTN_INVALID_ARGUMENT, "--%s is missing: the problem wants %s", name, need)
+                         : CLATTN_OK;
+    }
+    if (!want) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: the problem has no such tensor", name);
+    }
+    tensor_describe(t, have, sizeof have);
+    const bool qkv = slot == CLATTN_Q || slot == CLATTN_K || slot == CLATTN_V; /* checked with the sizes, before */
+    if (!qkv && !any_length(slot) && !same_shape(t, rank, dims)) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted is %s", name, have, need);
+    }
+    if (tensor_convert(t, dtype) != CLATTN_OK) {
+        snprintf(reason, sizeof reason, "%s", clattn_error_detail());
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: %s", name, reason);
+    }
+    CT_TRY(runner_give(&r->runner, slot, t->data, tensor_bytes(t)));
+out:
+    return st;
+}
+
+static clattn_status give_all(run *r)
+{
+    clattn_status st = CLATTN_OK;
+    for (int index = 0; index < CLATTN_SLOT_COUNT; index++) {
+        const clattn_slot slot = (clattn_slot)index;
+        clattn_dtype dtype = CLATTN_F32;
+        int want = 0, rank = 0;
+        int64_t dims[5] = {0};
+        CT_TRY(clattn_plan_slot(r->runner.plan, slot, &want, &dtype, &rank, dims));
+        if (!is_output(slot)) {
+            CT_TRY(give_input(r, slot, want, dtype, rank, dims));
+            continue;
+        }
+        if (r->out[slot] && !want) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: the problem has no such output",
+                    slot == CLATTN_O ? "out" : clattn_slot_name(slot));
+        }
+        if (want == 2 || r->out[slot]) {
+            size_t bytes = 0;
+            CT_TRY(runner_size(&r->runner, slot, &want, &bytes));
+            CT_TRY(runner_give(&r->runner, slot, NULL, bytes));
+        }
+    }
+out:
+    return st;
+}
+
+/* One line on a result: shape, root of the mean square, largest. */
+static void summarise(const char *name, const tensor *t, const char *path)
+{
+    char shape[160];
+    double squares = 0, largest = 0;
+    int64_t others = 0;
+    const int64_t count = tensor_count(t);
+    for (int64_t i = 0; i < count; i++) {
+        const double x = ct_storage_read(t->dtype, t->data, i);
+        if (isfinite(x)) {
+            squares += x * x;
+            largest = fmax(largest, fabs(x));
+        } else {
+            others++;
+        }
+    }
+    tensor_describe(t, shape, sizeof shape);
+    printf("%-9s %s  rms %.6g  largest %.6g", name, shape,
+           sqrt(squares / (double)(count > others ? count - others : 1)), largest);
+    if (others) {
+        printf("  not finite %lld", (long long)others);
+    }
+    printf("%s%s\n", path ? "  " : "", path ? path : "");
+}
+
+static clattn_status take_output(run *r, clattn_slot slot)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_dtype dtype = CLATTN_F32;
+    int want = 0, rank = 0;
+    int64_t dims[5] = {0};
+    tensor t = {0};
+    CT_TRY(clattn_plan_slot(r->runner.plan, slot, &want, &dtype, &rank, dims));
+    const bool swap = slot == CLATTN_O && r->problem.layout == CLATTN_BNHD;
+    if (slot == CLATTN_O) { /* the file's order is that of the inputs, whatever the plan calls it */
+        const int64_t b = r->problem.b, h = r->problem.hq, n = r->problem.nq;
+        const int64_t o[4] = {b, swap ? n : h, swap ? h : n, r->problem.dv};
+        rank = 4;
+        memcpy(dims, o, sizeof o);
+    } else if (slot == CLATTN_LSE && rank == 2) {
+        const int64_t lse[3] = {1, dims[0], dims[1]};
+        rank = 3;
+        memcpy(dims, lse, sizeof lse);
+    }
+    CT_TRY(tensor_make(&t, dtype, rank, dims));
+    CT_TRY(runner_read(&r->runner, slot, 0, t.data, tensor_bytes(&t)));
+    if (r->out[slot]) {
+        CT_TRY(tensor_save(r->out[slot], clattn_slot_name(slot), &t));
+    }
+    summarise(clattn_slot_name(slot), &t, r->out[slot]);
+out:
+    tensor_release(&t);
+    return st;
+}
+
+static clattn_status run_problem(run *r, const place *where, const char *text)
+{
+    clattn_status st = CLATTN_OK;
+    char *full = NULL;
+    progress_begin("reading tensors");
+    CT_TRY(load_all(r));
+    r->given.wants_state = r->out[CLATTN_STATE_OUT] != NULL;
+    CT_TRY(complete_problem(text, &r->given, &r->problem, &full));
+    CT_TRY(check_contents(&r->problem, &r->given));
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        if (r->out[slot]) {
+            CT_TRY(tensor_can_save(r->out[slot], slot == CLATTN_O ? r->problem.dtype : CLATTN_F32));
+        }
+    }
+    progress_say("compiling %s", full);
+    CT_TRY(runner_open(&r->runner, where, &r->problem, NULL));
+    CT_TRY(give_all(r));
+    progress_say("running %s", full);
+    CT_TRY(runner_run(&r->runner));
+    progress_end();
+    static const clattn_slot outputs[] = {CLATTN_O, CLATTN_LSE, CLATTN_STATE_OUT};
+    for (size_t i = 0; i < CT_COUNT(outputs); i++) {
+        if (r->out[outputs[i]] || outputs[i] == CLATTN_O) {
+            CT_TRY(take_output(r, outputs[i]));
+        }
+    }
+out:
+    progress_end();
+    runner_close(&r->runner);
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        tensor_release(&r->given.of[slot]);
+    }
+    ct_release(NULL, full);
+    return st;
+}
+
+int command_run(int argc, char **argv)
+{
+    static run r;
+    bool help = false;
+    place_options options = {0};
+    place where = {0};
+    option_row rows[CLATTN_SLOT_COUNT + 1];
+    int n = 0;
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        const bool out = is_output((clattn_slot)slot);
+        const char *text = slot == CLATTN_O   ? "the same as --out"
+                           : out              ? "write this"
+                           : slot <= CLATTN_V ? "needed"
+                                              : "if the problem has it";
+        rows[n++] = (option_row){
+            clattn_slot_name((clattn_slot)slot), OPTION_TEXT, out ? &r.out[slot] : &r.in[slot], "F", text, 0, 0};
+    }
+    rows[n++] = (option_row){"out", OPTION_TEXT, &r.out[CLATTN_O], "F", "where the result goes", 0, 0};
+    command_line line = {
+        "run PROBLEM --q F --k F --v F [--SLOT F ...] [--out F] [--lse F] [--state-in F] [--state-out F]",
+        "Runs a problem on tensors from files: F.npy (f4, f2; i4, i8, u1 for indices and masks), F.safetensors (BF16, "
+        "too),\n"
+        "F.safetensors:NAME. q, k, v are [B, H, N, D], with layout=bnhd [B, N, H, D]; packed sequences: B = 1 and\n"
+        "--cu-seqlens. Sizes, dtype and the switches of optional tensors come from the files where the text is silent\n"
+        "and are checked where it speaks. Small tensors may be f4 beside any dtype. Without --state-in a state is "
+        "zeros.",
+        rows,
+        n,
+        &options,
+        true,
+        1,
+        1,
+        NULL,
+        0};
+    int result = command_line_parse(&line, argc, argv, &help);
+    if (result == TOOL_DONE && !help) {
+        result = place_open(&where, &options);
+    }
+    if (result == TOOL_DONE && !help) {
+        result = run_problem(&r, &where, line.words[0]);
+    }
+    place_close(&where);
+    command_line_release(&line);
+    return result;
+}

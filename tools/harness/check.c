@@ -1,0 +1,432 @@
+#include "harness/check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/compare.h"
+#include "harness/inputs.h"
+#include "harness/tensor.h"
+#include "harness/texts.h"
+#include "methods/method.h"
+#include "plan/problem.h"
+
+#define WORK_LIMIT 1e9   /* multiplications of a reference, beyond which rows are sampled */
+#define LEAST_ROWS 24
+
+/* One check, from the problem to the comparison. */
+typedef struct check_run {
+    const ct_check_place *place;
+    ct_check_result *result;
+    clattn_problem problem;
+    uint64_t seed;
+    const ct_text_pair *pair;
+    const ct_method *method;
+    clattn_layout *layout;       /* the reference's */
+    clattn_plan *plan;
+    cl_command_queue queue;
+    ct_tensor slots[CLATTN_SLOT_COUNT];
+    ct_guarded workspace;
+    ct_reference_io io;
+    int64_t *rows;
+    double *outputs[3][3];       /* double, single, single of base 2; o, lse, state */
+} check_run;
+
+/* Gaps of a few elements between rows, heads and batches; different for each tensor. */
+static clattn_strides gaps(const clattn_problem *p, int64_t heads, int64_t n, int64_t d, int64_t gap)
+{
+    if (p->layout == CLATTN_BHND) {
+        const int64_t row = d + gap, head = n * row + gap + 2;
+        return (clattn_strides){heads * head + 5, head, row};
+    }
+    const int64_t head = d + gap, row = heads * head + gap + 2;
+    return (clattn_strides){n * row + 5, head, row};
+}
+
+static void apply_seed(check_run *c)
+{
+    clattn_problem *p = &c->problem;
+    if (c->seed & CT_SEED_STRIDED) {
+        p->q = gaps(p, p->hq, p->nq, p->dqk, 1);
+        p->k = gaps(p, p->hk, p->nk, p->dqk, 4);
+        p->v = gaps(p, p->hk, p->nk, p->dv, 3);
+        p->o = gaps(p, p->hq, p->nq, p->dv, 2);
+    }
+    c->pair = c->method->softmax ? ct_text_pair_of((int)(c->seed >> 37 & 7)) : NULL;
+    if (c->pair) {
+        p->score_text = c->pair->score_text;
+        p->mask_text = c->pair->mask_text;
+        memcpy(p->text_params, c->pair->params, sizeof(p->text_params));
+    }
+}
+
+static clattn_status make_queue(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    cl_int error = CL_SUCCESS;
+    const cl_command_queue_properties properties =
+        c->seed & CT_SEED_OUT_OF_ORDER ? CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE : 0;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    c->queue = clCreateCommandQueue(c->place->cl, c->place->device, properties, &error);
+#pragma GCC diagnostic pop
+    CT_TRYCL(error);
+out:
+    return st;
+}
+
+/* The layout without what a causal mask would drop: the reference masks tokens itself. */
+static clattn_status make_layout(check_run *c, clattn_layout *given)
+{
+    if (!c->method->patterned) {
+        return CLATTN_OK;
+    }
+    if (given) {
+        clattn_layout_retain(given);
+        c->layout = given;
+        return CLATTN_OK;
+    }
+    clattn_problem whole = c->problem;
+    whole.causal = 0;
+    return clattn_layout_from_problem(&c->layout, &whole, NULL);
+}
+
+/* Elements of a slot whose length is the caller's choice. */
+static int64_t open_length(const check_run *c, int slot)
+{
+    if (slot == CLATTN_COL_IDX && c->layout) {
+        return (int64_t)c->layout->heads * c->layout->rows * c->layout->cols;
+    }
+    return slot == CLATTN_TEXT_BUFFER && c->pair ? c->pair->buffer : 0;
+}
+
+static clattn_status make_slots(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    const ct_fill fill = {&c->problem, c->layout, (ct_inputs)(c->seed >> 32 & 7), c->seed & 0xffffffffu};
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        ct_tensor *t = &c->slots[slot];
+        CT_TRY(ct_tensor_make(t, c->plan, &c->problem, (clattn_slot)slot, open_length(c, slot)));
+        if (!t->used) {
+            continue;
+        }
+        if (!t->output) {
+            ct_fill_slot(&fill, t->slot, t->rank, t->dims, t->values);
+            ct_tensor_pack(t);
+            c->io.in[slot] = t->values;
+        }
+        const size_t skew = c->seed & CT_SEED_STRIDED ? 24 * clattn_dtype_size(t->dtype) : 0;
+        CT_TRY(ct_guarded_make(&t->device, c->place->cl, c->queue, t->output ? NULL : t->raw, t->bytes, skew));
+    }
+out:
+    return st;
+}
+
+static clattn_status make_workspace(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    size_t bytes = 0;
+    CT_TRY(clattn_plan_workspace(c->plan, &bytes));
+    CT_TRY(ct_guarded_make(&c->workspace, c->place->cl, c->queue, NULL, bytes, 0));
+out:
+    return st;
+}
+
+static clattn_status enqueue(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_arg args[CLATTN_SLOT_COUNT];
+    size_t n = 0;
+    cl_event before = NULL, after = NULL;
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        if (c->slots[slot].used) {
+            args[n++] = (clattn_arg){(clattn_slot)slot, ct_guarded_buf(&c->slots[slot].device)};
+        }
+    }
+    CT_TRYCL(clEnqueueMarkerWithWaitList(c->queue, 0, NULL, &before));
+    const clattn_buf workspace = c->workspace.bytes ? ct_guarded_buf(&c->workspace) : clattn_buf_none();
+    CT_TRY(clattn_enqueue(c->queue, c->plan, args, n, workspace, 1, &before, &after));
+    CT_TRYCL(clWaitForEvents(1, &after));
+out:
+    if (before) {
+        clReleaseEvent(before);
+    }
+    if (after) {
+        clReleaseEvent(after);
+    }
+    return st;
+}
+
+static void complain(check_run *c, const char *text)
+{
+    c->result->passed = false;
+    if (!c->result->text[0]) {
+        snprintf(c->result->text, sizeof(c->result->text), "%s", text);
+    }
+}
+
+/* The second run must give the first one's bits. */
+static clattn_status run_twice(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    char text[160];
+    for (int run = 0; run < 2; run++) {
+        CT_TRY(enqueue(c));
+        for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+            ct_tensor *t = &c->slots[slot];
+            if (!t->used || !t->output) {
+                continue;
+            }
+            unsigned char *first = t->raw;
+            t->raw = ct_alloc(NULL, t->bytes);
+            if (!t->raw) {
+                t->raw = first;
+                CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for %zu bytes of results", t->bytes);
+            }
+            st = ct_guarded_read(&t->device, c->queue, t->raw);
+            if (st == CLATTN_OK && run == 1 && memcmp(first, t->raw, t->bytes) != 0) {
+                snprintf(text, sizeof(text), "%s: a second run gives other bits", clattn_slot_name(t->slot));
+                complain(c, text);
+            }
+            ct_release(NULL, first);
+            CT_TRY(st);
+        }
+    }
+out:
+    return st;
+}
+
+/* Guard bands, inputs as they were, gaps of outputs as they were. */
+static clattn_status verify_memory(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    char text[256];
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        ct_tensor *t = &c->slots[slot];
+        if (!t->used) {
+            continue;
+        }
+        const char *name = clattn_slot_name(t->slot);
+        if (ct_guarded_verify(&t->device, c->queue, name) != CLATTN_OK) {
+            complain(c, clattn_error_detail());
+        }
+        if (t->output && !ct_tensor_unpack(t)) {
+            snprintf(text, sizeof(text), "%s: the gaps between its rows were written", name);
+            complain(c, text);
+        }
+        if (!t->output) {
+            unsigned char *now = ct_alloc(NULL, t->bytes);
+            if (!now) {
+                CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for %zu bytes", t->bytes);
+            }
+            st = ct_guarded_read(&t->device, c->queue, now);
+            if (st == CLATTN_OK && memcmp(now, t->raw, t->bytes) != 0) {
+                snprintf(text, sizeof(text), "%s: the input was written", name);
+                complain(c, text);
+            }
+            ct_release(NULL, now);
+            CT_TRY(st);
+        }
+    }
+    if (c->workspace.mem && ct_guarded_verify(&c->workspace, c->queue, "workspace") != CLATTN_OK) {
+        complain(c, clattn_error_detail());
+    }
+out:
+    return st;
+}
+
+/* All rows if the reference can afford them; else a sample that always has the first and the last. */
+static clattn_status choose_rows(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    const clattn_problem *p = &c->problem;
+    const int64_t all = p->b * p->hq * p->nq, keys = ct_problem_max_k(p);
+    const double row = (double)keys * (double)(p->dqk + p->dv), work = row * (double)all;
+    if (work <= WORK_LIMIT) {
+        return CLATTN_OK;
+    }
+    c->io.n_rows = ct_min(all, ct_max(LEAST_ROWS, (int64_t)(WORK_LIMIT / row)));
+    c->rows = ct_alloc_array(NULL, (size_t)c->io.n_rows, sizeof(int64_t));
+    if (!c->rows) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a sample of %lld rows", (long long)c->io.n_rows);
+    }
+    ct_random random = ct_random_of(c->seed, 1000);
+    const double part = (double)all / (double)c->io.n_rows;
+    for (int64_t i = 0; i < c->io.n_rows; i++) { /* one of each part, so that none comes twice */
+        const int64_t low = (int64_t)(part * (double)i), high = ct_min((int64_t)(part * (double)(i + 1)), all) - 1;
+        c->rows[i] = i == 0 ? 0 : i == c->io.n_rows - 1 ? all - 1 : ct_random_int(&random, low, ct_max(low, high));
+    }
+    c->io.rows = c->rows;
+out:
+    return st;
+}
+
+static clattn_status run_references(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    static const clattn_slot slots[3] = {CLATTN_O, CLATTN_LSE, CLATTN_STATE_OUT};
+    CT_TRY(choose_rows(c));
+    if (c->pair) {
+        c->io.score = c->pair->score;
+        c->io.hidden = c->pair->hidden;
+    }
+    for (int single = 0; single < 3; single++) {
+        for (int i = 0; i < 3; i++) {
+            const ct_tensor *t = &c->slots[slots[i]];
+            if (!t->used) {
+                continue;
+            }
+            double *numbers = ct_alloc_array(NULL, (size_t)t->count, sizeof(double));
+            if (!numbers) {
+                CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a reference of %lld elements", (long long)t->count);
+            }
+            for (int64_t e = 0; e < t->count; e++) {
+                numbers[e] = NAN;
+            }
+            c->outputs[single][i] = numbers;
+        }
+        c->io.single = single;
+        c->io.o = c->outputs[single][0];
+        c->io.lse = c->outputs[single][1];
+        c->io.state_out = c->outputs[single][2];
+        CT_TRY(c->method->reference(&c->problem, c->layout, &c->io, NULL));
+    }
+out:
+    return st;
+}
+
+static void compare(check_run *c)
+{
+    static const struct {
+        clattn_slot slot;
+        const char *name;
+    } outputs[3] = {{CLATTN_O, "O"}, {CLATTN_LSE, "LSE"}, {CLATTN_STATE_OUT, "state"}};
+    ct_check_figure *figures[3] = {&c->result->o, &c->result->lse, &c->result->state};
+    for (int i = 0; i < 3; i++) {
+        const ct_tensor *t = &c->slots[outputs[i].slot];
+        if (!t->used || t->count == 0) {
+            continue;
+        }
+        const bool by_row = i < 2;
+        const ct_comparison comparison = {
+            .got = t->values,
+            .reference = c->outputs[0][i],
+            .peers = {c->outputs[1][i], c->outputs[2][i]},
+            .count = t->count,
+            .width = i == 0 ? c->problem.dv : 1,
+            .rows = by_row ? c->io.rows : NULL,
+            .n_rows = c->io.n_rows,
+            .dtype = t->dtype,
+            .log_sum = i == 1,
+        };
+        *figures[i] = ct_compare(&comparison);
+        const int64_t worst = figures[i]->worst;
+        if (!figures[i]->passed) {
+            char text[256];
+            snprintf(text, sizeof(text), "%s: element %lld is %.9g, the reference %.9g, its single-precision peer %.9g", outputs[i].name,
+                     (long long)worst, t->values[worst], c->outputs[0][i][worst], c->outputs[1][i][worst]);
+            complain(c, text);
+        }
+    }
+}
+
+static void check_release(check_run *c)
+{
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        ct_tensor_release(&c->slots[slot]);
+    }
+    for (int i = 0; i < 9; i++) {
+        ct_release(NULL, c->outputs[i / 3][i % 3]);
+    }
+    ct_release(NULL, c->rows);
+    ct_guarded_release(&c->workspace);
+    clattn_plan_release(c->plan);
+    clattn_layout_release(c->layout);
+    if (c->queue) {
+        clReleaseCommandQueue(c->queue);
+    }
+    ct_release(NULL, c);
+}
+
+static clattn_status note_plan(check_run *c)
+{
+    clattn_plan_info info = {.struct_size = sizeof(info)};
+    const clattn_status st = clattn_plan_get_info(c->plan, &info);
+    if (st == CLATTN_OK) {
+        snprintf(c->result->backend, sizeof(c->result->backend), "%s", info.backend);
+        snprintf(c->result->kernel, sizeof(c->result->kernel), "%s", info.kernel);
+    }
+    return st;
+}
+
+clattn_status ct_check_run(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout, uint64_t seed,
+                           ct_check_result *result)
+{
+    clattn_status st = CLATTN_OK;
+    check_run *c = ct_alloc(NULL, sizeof(*c));
+    memset(result, 0, sizeof(*result));
+    result->passed = true;
+    if (!c) {
+        return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a check");
+    }
+    c->place = place;
+    c->result = result;
+    c->problem = *problem;
+    c->seed = seed;
+    c->method = ct_method_find(problem->method);
+    if (!c->method) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown method '%s'", problem->method);
+    }
+    if (seed > CT_SEED_MAX || (seed >> 32 & 7) >= CT_INPUTS_COUNT) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "seed is %llu: bits 32 to 34 must be below %d, those above 39 zero",
+                (unsigned long long)seed, (int)CT_INPUTS_COUNT);
+    }
+    if (problem->score_text || problem->mask_text || problem->score_file[0] || problem->mask_file[0]) {
+        CT_FAIL(CLATTN_UNSUPPORTED, "score and mask: the reference cannot know what the caller's text means; the seed's bits 37 to 39 "
+                "choose a text that it knows");
+    }
+    apply_seed(c);
+    CT_TRY(make_queue(c));
+    CT_TRY(clattn_plan_create(&c->plan, place->context, &c->problem, layout));
+    CT_TRY(make_layout(c, layout));
+    CT_TRY(note_plan(c));
+    CT_TRY(make_slots(c));
+    CT_TRY(make_workspace(c));
+    CT_TRY(run_twice(c));
+    CT_TRY(verify_memory(c));
+    CT_TRY(run_references(c));
+    compare(c);
+out:
+    check_release(c);
+    return st;
+}
+
+clattn_status ct_check_text(const ct_check_place *place, const char *problem, uint64_t seed, ct_check_result *result)
+{
+    clattn_problem parsed;
+    memset(result, 0, sizeof(*result));
+    const clattn_status st = clattn_problem_parse(&parsed, problem);
+    return st == CLATTN_OK ? ct_check_run(place, &parsed, NULL, seed, result) : st;
+}
+
+static size_t format_figure(const char *name, const ct_check_figure *f, char *text, size_t bytes)
+{
+    if (!f->present) {
+        return 0;
+    }
+    const int length = snprintf(text, bytes, "%s max %.2e (peer %.2e, limit %.2e)  rms %.2e (peer %.2e, limit %.2e)%s  ", name,
+                                f->max, f->peer_max, f->limit_max, f->rms, f->peer_rms, f->limit_rms,
+                                f->bad ? "  NOT FINITE" : "");
+    return length < 0 ? 0 : (size_t)ct_min(length, (int64_t)bytes - 1);
+}
+
+void ct_check_format(const ct_check_result *result, char *text, size_t bytes)
+{
+    size_t used = format_figure("O", &result->o, text, bytes);
+    used += format_figure("LSE", &result->lse, text + used, bytes - used);
+    used += format_figure("state", &result->state, text + used, bytes - used);
+    while (used > 0 && text[used - 1] == ' ') {
+        used--;
+    }
+    text[used] = '\0';
+}

@@ -1,0 +1,71 @@
+#include "harness/compare.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "harness/storage.h"
+
+static double rms_bound(clattn_dtype dtype)
+{
+    return dtype == CLATTN_BF16 ? 3e-3 : dtype == CLATTN_F16 ? 4e-4 : 5e-6;
+}
+
+typedef struct sums {
+    double error, peers[2], reference;
+} sums;
+
+static void add(const ct_comparison *c, int64_t i, ct_check_figure *figure, sums *sum)
+{
+    const double want = c->reference[i], got = c->got[i];
+    if (c->log_sum && want == -INFINITY) {
+        figure->bad += got != want;
+        return;
+    }
+    if (!isfinite(got) || !isfinite(want)) {
+        figure->bad++;
+        figure->worst = figure->bad == 1 ? i : figure->worst;
+        return;
+    }
+    const double error = fabs(got - want);
+    if (error > figure->max && figure->bad == 0) {
+        figure->worst = i;
+    }
+    figure->max = fmax(figure->max, error);
+    for (int p = 0; p < 2; p++) {
+        const double peer = fabs(ct_storage_round(c->dtype, c->peers[p][i]) - want);
+        figure->peer_max = fmax(figure->peer_max, peer);
+        sum->peers[p] += peer * peer;
+    }
+    figure->scale = fmax(figure->scale, fabs(want));
+    sum->error += error * error;
+    sum->reference += want * want;
+}
+
+ct_check_figure ct_compare(const ct_comparison *c)
+{
+    ct_check_figure figure = {.present = true};
+    sums sum = {0};
+    const int64_t rows = c->rows ? c->n_rows : c->count / c->width;
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t row = c->rows ? c->rows[r] : r;
+        for (int64_t i = row * c->width; i < (row + 1) * c->width; i++) {
+            add(c, i, &figure, &sum);
+        }
+    }
+    /* devices may flush what is below the smallest normal float */
+    const double floor = figure.scale < 1e3 * FLT_MIN ? figure.scale + FLT_MIN : FLT_MIN;
+    const double ulp = ct_storage_ulp(c->dtype, figure.scale);
+    figure.limit_max = 2.0 * figure.peer_max + (c->log_sum ? 1e-5 * fmax(1.0, figure.scale) : ulp) + floor;
+    figure.passed = figure.bad == 0 && figure.max <= figure.limit_max;
+    figure.limit_rms = INFINITY;
+    if (sum.reference > 0) {
+        figure.rms = sqrt(sum.error / sum.reference);
+        figure.peer_rms = sqrt(fmax(sum.peers[0], sum.peers[1]) / sum.reference);
+    }
+    if (!c->log_sum && figure.scale > 1e3 * FLT_MIN) {
+        /* inputs made to be hard may put the peer itself outside of the bound */
+        figure.limit_rms = fmax(rms_bound(c->dtype), 2.0 * figure.peer_rms);
+        figure.passed = figure.passed && figure.rms <= figure.limit_rms;
+    }
+    return figure;
+}

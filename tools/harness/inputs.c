@@ -1,0 +1,217 @@
+#include "harness/inputs.h"
+
+#include <math.h>
+
+static int64_t count_of(int rank, const int64_t *dims)
+{
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++) {
+        count *= dims[i];
+    }
+    return count;
+}
+
+/* How large q, k and v may be: a state sums products over all tokens and must fit the storage type. */
+static double large_value(const clattn_problem *problem, clattn_slot slot)
+{
+    const bool sums = problem->feature || problem->decay || problem->state;
+    if (slot != CLATTN_V) {
+        return 3.0;
+    }
+    switch (problem->dtype) {
+    case CLATTN_F16:
+        return sums ? 2.0 : 4000.0;
+    case CLATTN_BF16:
+        return 1e6;
+    default:
+        return 1e12;
+    }
+}
+
+static void fill_tensor(const ct_fill *fill, clattn_slot slot, const int64_t *dims, double *values, ct_random *random)
+{
+    const int64_t count = count_of(4, dims), d = dims[3];
+    const bool value = slot == CLATTN_V;
+    int64_t hot = 0;
+    for (int64_t i = 0; i < count; i++) {
+        switch (fill->inputs) {
+        case CT_INPUTS_SHARP:
+            values[i] = ct_random_normal(random) * (slot == CLATTN_Q ? 8.0 : 1.0);
+            break;
+        case CT_INPUTS_CONSTANT:
+            values[i] = value ? 1.5 : 0.5;
+            break;
+        case CT_INPUTS_ONE_HOT:
+            /* not quite the same everywhere: exact scores would make the peer exact, too */
+            hot = i % d == 0 ? ct_random_int(random, 0, d - 1) : hot;
+            values[i] = value ? ct_random_normal(random) : i % d == hot ? (1.5 + ct_random_unit(random)) * sqrt((double)d) : 0.0;
+            break;
+        case CT_INPUTS_LARGE:
+            values[i] = ct_random_normal(random) * large_value(fill->problem, slot);
+            break;
+        case CT_INPUTS_DENORMAL:
+            values[i] = ct_random_normal(random) * (fill->problem->dtype == CLATTN_F16 ? 1e-6 : 1e-39);
+            break;
+        default:
+            values[i] = ct_random_normal(random);
+        }
+    }
+}
+
+static void fill_state(const ct_fill *fill, int64_t count, double *values, ct_random *random)
+{
+    const int64_t width = fill->problem->dv + (fill->problem->normalise ? 1 : 0);
+    for (int64_t i = 0; i < count; i++) {
+        values[i] = ct_random_normal(random);
+        if (fill->problem->normalise && i % width == width - 1) {
+            values[i] = fabs(values[i]) + 0.5; /* a normaliser is a sum of weights */
+        }
+    }
+}
+
+static void fill_decay(int64_t count, double *values, ct_random *random)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const double kind = ct_random_unit(random);
+        values[i] = kind < 0.1 ? 0.0 : kind < 0.13 ? -30.0 : -0.3 * fabs(ct_random_normal(random));
+    }
+}
+
+/* Lengths that sum to `total`, none above `longest`; some are 0 if that is possible. */
+static void fill_cuts(int64_t sequences, int64_t total, int64_t longest, double *values, ct_random *random)
+{
+    int64_t at = 0;
+    values[0] = 0;
+    for (int64_t s = 0; s < sequences; s++) {
+        const int64_t left = total - at, after = sequences - s - 1;
+        const int64_t low = ct_max(0, left - after * longest), high = ct_min(longest, left);
+        at += ct_random_chance(random, 0.15) ? low : ct_random_int(random, low, high);
+        values[s + 1] = (double)at;
+    }
+}
+
+/* One list of each row of the layout: ascending columns, sometimes none, sometimes all. Returns their number. */
+static int draw_row(const clattn_layout *layout, int32_t *cols, ct_random *random)
+{
+    const double kind = ct_random_unit(random), density = kind < 0.1 ? 0.0 : kind < 0.2 ? 1.0 : 0.5;
+    int n = 0;
+    for (int c = 0; c < layout->cols; c++) {
+        if (ct_random_chance(random, density)) {
+            cols[n++] = c;
+        }
+    }
+    return n;
+}
+
+/* Lists in the form of `slot`; ROW_PTR and COL_IDX draw the same numbers. */
+static void fill_lists(const ct_fill *fill, clattn_slot slot, int64_t count, double *values)
+{
+    const clattn_layout *layout = fill->layout;
+    ct_random random = ct_random_of(fill->seed, CLATTN_ROW_PTR);
+    int32_t *cols = layout ? ct_alloc_array(NULL, (size_t)layout->cols, sizeof(int32_t)) : NULL;
+    for (int64_t i = 0; i < count; i++) {
+        values[i] = slot == CLATTN_COL_IDX || slot == CLATTN_BLOCK_TABLE ? -1 : 0;
+    }
+    int64_t at = 0;
+    for (int64_t r = 0; cols && r < (int64_t)layout->heads * layout->rows; r++) {
+        int n = draw_row(layout, cols, &random);
+        if (slot == CLATTN_BLOCK_TABLE && n > layout->width) {
+            n = layout->width;
+        }
+        for (int i = 0; i < n; i++) {
+            if (slot == CLATTN_COL_IDX) {
+                values[at + i] = cols[i];
+            } else if (slot == CLATTN_BLOCK_TABLE) {
+                values[r * layout->width + i] = cols[i];
+            } else if (slot == CLATTN_BLOCK_MASK) {
+                values[r * layout->cols + cols[i]] = 1;
+            }
+        }
+        at += n;
+        if (slot == CLATTN_ROW_PTR) {
+            values[r + 1] = (double)at;
+        }
+    }
+    ct_release(NULL, cols);
+}
+
+/* Ascending, distinct. */
+static void fill_positions(int64_t count, int64_t nk, double *values, ct_random *random)
+{
+    int64_t next = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t slack = nk - next - (count - i);
+        next += slack > 0 ? ct_random_int(random, 0, ct_min(slack, 2 * slack / (count - i) + 1)) : 0;
+        values[i] = (double)next++;
+    }
+}
+
+static void fill_gate(int64_t count, double *values, ct_random *random)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const double kind = ct_random_unit(random);
+        values[i] = kind < 0.05 ? 0.0 : kind < 0.1 ? 1.0 : ct_random_unit(random);
+    }
+}
+
+/* Hides a fifth of the keys; sometimes all of a batch entry. */
+static void fill_padding(const int64_t *dims, double *values, ct_random *random)
+{
+    for (int64_t b = 0; b < dims[0]; b++) {
+        const double shown = ct_random_chance(random, 0.1) ? 0.0 : 0.8;
+        for (int64_t j = 0; j < dims[1]; j++) {
+            values[b * dims[1] + j] = ct_random_chance(random, shown);
+        }
+    }
+}
+
+void ct_fill_slot(const ct_fill *fill, clattn_slot slot, int rank, const int64_t *dims, double *values)
+{
+    const clattn_problem *problem = fill->problem;
+    const int64_t count = count_of(rank, dims);
+    ct_random random = ct_random_of(fill->seed, (uint64_t)slot);
+    switch (slot) {
+    case CLATTN_Q:
+    case CLATTN_K:
+    case CLATTN_V:
+        fill_tensor(fill, slot, dims, values, &random);
+        return;
+    case CLATTN_STATE_IN:
+        fill_state(fill, count, values, &random);
+        return;
+    case CLATTN_DECAY:
+        fill_decay(count, values, &random);
+        return;
+    case CLATTN_GATE:
+        fill_gate(count, values, &random);
+        return;
+    case CLATTN_KEY_PADDING:
+        fill_padding(dims, values, &random);
+        return;
+    case CLATTN_CU_SEQLENS:
+        fill_cuts(problem->sequences, problem->nq, problem->max_q ? problem->max_q : problem->nq, values, &random);
+        return;
+    case CLATTN_CU_SEQLENS_K:
+        fill_cuts(problem->sequences, problem->nk, problem->max_k ? problem->max_k : problem->nk, values, &random);
+        return;
+    case CLATTN_ROW_PTR:
+    case CLATTN_COL_IDX:
+    case CLATTN_BLOCK_MASK:
+    case CLATTN_BLOCK_TABLE:
+        fill_lists(fill, slot, count, values);
+        return;
+    case CLATTN_POSITIONS:
+        fill_positions(count, problem->sequences && problem->max_k ? problem->max_k : problem->nk, values, &random);
+        return;
+    default:
+        break;
+    }
+    const double size = slot == CLATTN_GATE_WEIGHT ? 1.0 / sqrt((double)problem->dqk) : slot == CLATTN_ALIBI_SLOPES ? 0.2 : 1.0;
+    for (int64_t i = 0; i < count; i++) {
+        values[i] = size * ct_random_normal(&random);
+        values[i] = slot == CLATTN_ALIBI_SLOPES ? fabs(values[i]) : values[i];
+        if (slot == CLATTN_LSE_PARTS && ct_random_chance(&random, 0.1)) {
+            values[i] = -INFINITY; /* a part that saw no key */
+        }
+    }
+}

@@ -1,0 +1,20 @@
+/* Numbers for the slots of a plan, by slot: adding a method needs no change here. */
+#ifndef CT_INPUTS_H
+#define CT_INPUTS_H
+
+#include "harness/check.h"
+#include "harness/random.h"
+#include "layout/layout.h"
+
+/* What a slot is filled for. */
+typedef struct ct_fill {
+    const clattn_problem *problem;
+    const clattn_layout *layout; /* NULL if the method takes none */
+    ct_inputs inputs;
+    uint64_t seed;
+} ct_fill;
+
+/* Fills values[count] of a slot whose dense shape is dims[rank] (q, k, v: [b, h, n, d]). Not rounded. */
+void ct_fill_slot(const ct_fill *fill, clattn_slot slot, int rank, const int64_t *dims, double *values);
+
+#endif
