@@ -1,0 +1,285 @@
+/* Identities of softmax attention that need no reference (systems of equations any right kernel fulfils), on every backend.
+ * Few kernel variants: sizes are arguments, so one program serves most of them. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness/random.h"
+#include "support/small_run.h"
+
+enum { H = 2, N = 75, D = 16, MOST = 4 * 160 * 16 };
+
+static double q[MOST], k[MOST], v[MOST], o[MOST], other[MOST], lse[MOST], lse2[MOST];
+
+static void fill(double *to, size_t count, uint64_t stream)
+{
+    ct_random random = ct_random_of(5, stream);
+    for (size_t i = 0; i < count; i++) {
+        to[i] = (double)(float)ct_random_normal(&random);
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fill(q, MOST, 1);
+    fill(k, MOST, 2);
+    fill(v, MOST, 3);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    small_close();
+    return 0;
+}
+
+static void attend(const char *backend, const char *text, const double *q_, const double *k_, const double *v_, double *o_, double *lse_)
+{
+    const small_value values[] = {{CLATTN_Q, q_, NULL}, {CLATTN_K, k_, NULL}, {CLATTN_V, v_, NULL}, {CLATTN_O, NULL, o_}, {CLATTN_LSE, NULL, lse_}};
+    const clattn_status st = small_run_text(backend, text, values, 5);
+    if (st != CLATTN_OK) {
+        fail_msg("%s on %s: %s", text, backend, clattn_error_detail());
+    }
+}
+
+static void near(const double *a, const double *b, size_t count, double tolerance, const char *what, const char *backend)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!(fabs(a[i] - b[i]) <= tolerance) && !(a[i] == b[i])) {
+            fail_msg("%s on %s: element %zu is %.9g, expected %.9g", what, backend, i, a[i], b[i]);
+        }
+    }
+}
+
+#define EACH_BACKEND(b) \
+    for (int b##_ = 0; small_backend(b##_); b##_++) \
+        for (const char *b = small_usable(small_backend(b##_)) ? small_backend(b##_) : NULL; b; b = NULL)
+#define PLAIN "dense h=2 n=75 d=16"
+#define COUNT (H * N * D)
+
+/* O1, O2, O3 */
+static void closed_forms(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        double zero[COUNT] = {0}, one[COUNT], expected[COUNT], logs[H * N];
+        for (int i = 0; i < COUNT; i++) {
+            one[i] = 1;
+        }
+        for (int h = 0; h < H; h++) {
+            for (int d = 0; d < D; d++) {
+                double sum = 0;
+                for (int j = 0; j < N; j++) {
+                    sum += v[(h * N + j) * D + d];
+                }
+                for (int i = 0; i < N; i++) {
+                    expected[(h * N + i) * D + d] = sum / N;
+                }
+            }
+        }
+        for (int i = 0; i < H * N; i++) {
+            logs[i] = log((double)N);
+        }
+        attend(b, PLAIN, zero, k, v, o, lse);
+        near(o, expected, COUNT, 2e-6, "O1: q = 0 gives the mean", b);
+        near(lse, logs, H * N, 2e-6, "O1: LSE = ln(count)", b);
+        attend(b, PLAIN, q, k, one, o, lse);
+        near(o, one, COUNT, 2e-6, "O2: v = 1 gives 1", b);
+        attend(b, "dense h=2 n=1 d=16", q, k, v, o, lse);
+        near(o, v, (size_t)H * D, 1e-6, "O3: one key gives v", b);
+        for (int h = 0; h < H; h++) {
+            double x = 0;
+            for (int d = 0; d < D; d++) {
+                x += q[h * D + d] * k[h * D + d] / 4;
+            }
+            near(&lse[h], &x, 1, 1e-5, "O3: LSE = x", b);
+        }
+    }
+}
+
+/* O4, O5, O6 */
+static void symmetries(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        static double k2[COUNT], v2[COUNT], q2[COUNT], shifted[H * N];
+        attend(b, PLAIN, q, k, v, o, lse);
+        for (int i = 0; i < COUNT; i++) {
+            k2[i] = k[i] + 0.25 * (i % D);
+        }
+        for (int i = 0; i < H * N; i++) {
+            shifted[i] = lse[i];
+            for (int d = 0; d < D; d++) {
+                shifted[i] += q[i * D + d] * 0.25 * d / 4;
+            }
+        }
+        attend(b, PLAIN, q, k2, v, other, lse2);
+        near(other, o, COUNT, 2e-5, "O4: a constant added to every key", b);
+        near(lse2, shifted, H * N, 5e-5, "O4: LSE moves by s q.c", b);
+        for (int i = 0; i < COUNT; i++) {
+            q2[i] = 2 * q[i];
+        }
+        attend(b, "dense h=2 n=75 d=16 scale=0.125", q2, k, v, other, lse2);
+        near(other, o, COUNT, 1e-6, "O5: (a q, s / a)", b);
+        for (int h = 0; h < H; h++) {
+            for (int j = 0; j < N; j++) {
+                const int from = (j * 31 + 7) % N;
+                memcpy(&k2[(h * N + j) * D], &k[(h * N + from) * D], D * sizeof *k);
+                memcpy(&v2[(h * N + j) * D], &v[(h * N + from) * D], D * sizeof *v);
+            }
+        }
+        attend(b, PLAIN, q, k2, v2, other, lse2);
+        near(other, o, COUNT, 3e-6, "O6: keys permuted", b);
+        near(lse2, lse, H * N, 3e-6, "O6: keys permuted, LSE", b);
+    }
+}
+
+/* O12, O15 */
+static void causal_alignment_and_windows(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        enum { LAST = 9 };
+        static double tail[H * LAST * D];
+        attend(b, "dense h=2 n=75 d=16 causal=1", q, k, v, o, lse);
+        for (int h = 0; h < H; h++) {
+            memcpy(&tail[h * LAST * D], &q[(h * N + N - LAST) * D], LAST * D * sizeof *q);
+        }
+        attend(b, "dense h=2 nq=9 nk=75 d=16 causal=1", tail, k, v, other, lse2);
+        for (int h = 0; h < H; h++) {
+            near(&other[h * LAST * D], &o[(h * N + N - LAST) * D], LAST * D, 2e-6, "O12: the last rows of the square", b);
+            near(&lse2[h * LAST], &lse[h * N + N - LAST], LAST, 2e-6, "O12: LSE", b);
+        }
+        attend(b, "dense h=2 n=75 d=16 window=75,75", q, k, v, other, lse2);
+        attend(b, PLAIN, q, k, v, o, lse);
+        near(other, o, COUNT, 2e-6, "O15: a window of everything", b);
+        attend(b, "dense h=2 n=75 d=16 window=0,0", q, k, v, other, lse2);
+        near(other, v, COUNT, 1e-6, "O15: a window of itself", b);
+    }
+}
+
+/* O13: heads that share keys are heads with repeated keys; also where the group is packed into one tile. */
+static void groups(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        static double wide[4 * 160 * D], widev[4 * 160 * D];
+        for (int h = 0; h < 4; h++) {
+            memcpy(&wide[h * 20 * D], &k[h / 2 * 20 * D], 20 * D * sizeof *k);
+            memcpy(&widev[h * 20 * D], &v[h / 2 * 20 * D], 20 * D * sizeof *v);
+        }
+        attend(b, "dense hq=4 hk=2 nq=33 nk=20 d=16", q, k, v, o, lse);
+        attend(b, "dense hq=4 hk=4 nq=33 nk=20 d=16", q, wide, widev, other, lse2);
+        near(o, other, 4 * 33 * D, 1e-6, "O13", b);
+        attend(b, "dense hq=4 hk=2 nq=3 nk=20 d=16", q, k, v, o, lse);
+        attend(b, "dense hq=4 hk=4 nq=3 nk=20 d=16", q, wide, widev, other, lse2);
+        near(o, other, 4 * 3 * D, 2e-6, "O13, packed", b);
+        near(lse, lse2, 4 * 3, 2e-6, "O13, packed, LSE", b);
+    }
+}
+
+/* O14: the same bits every run; rows that see nothing (B7); NaN in keys beyond a mask never arrives (Y3). */
+static void repeats_and_empty_rows(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        static double poisoned[COUNT];
+        attend(b, "dense h=2 nq=75 nk=40 d=16 causal=1", q, k, v, o, lse);
+        attend(b, "dense h=2 nq=75 nk=40 d=16 causal=1", q, k, v, other, lse2);
+        assert_memory_equal(o, other, COUNT * sizeof *o);
+        for (int h = 0; h < H; h++) {
+            for (int i = 0; i < 35; i++) {
+                assert_true(isinf(lse[h * N + i]) && lse[h * N + i] < 0);
+                for (int d = 0; d < D; d++) {
+                    assert_true(o[(h * N + i) * D + d] == 0);
+                }
+            }
+            assert_true(isfinite(lse[h * N + 35]));
+        }
+        memcpy(poisoned, q, sizeof poisoned);
+        poisoned[3 * D + 1] = NAN;
+        attend(b, PLAIN, q, k, v, o, lse);
+        attend(b, PLAIN, poisoned, k, v, other, lse2);
+        for (int i = 0; i < H * N; i++) {
+            if (i != 3) {
+                near(&other[i * D], &o[i * D], D, 0, "Y3: a NaN in another row", b);
+            }
+        }
+    }
+}
+
+static void attend_layout(const char *backend, const char *text, clattn_layout *layout, double *o_, double *lse_)
+{
+    const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_O, NULL, o_}, {CLATTN_LSE, NULL, lse_}};
+    clattn_problem problem;
+    clattn_status st = clattn_problem_parse(&problem, text);
+    st = st ? st : small_run(backend, &problem, layout, values, 5);
+    if (st != CLATTN_OK) {
+        fail_msg("%s on %s: %s", text, backend, clattn_error_detail());
+    }
+    clattn_layout_release(layout);
+}
+
+/* A block mask of n tokens from a rule on 32-blocks, at blocks of `size`; `other_half`: the complement. */
+static clattn_layout *layout_of(int size, int complement)
+{
+    enum { TOKENS = 96 };
+    uint8_t mask[36];
+    clattn_layout *layout = NULL;
+    const int blocks = TOKENS / size;
+    for (int r = 0; r < blocks; r++) {
+        for (int c = 0; c < blocks; c++) {
+            mask[r * blocks + c] = (((r * size / 32 + 2 * (c * size / 32)) % 3 != 1) ? 1 : 0) ^ (complement ? 1 : 0);
+        }
+    }
+    assert_int_equal(clattn_layout_from_block_mask(&layout, 1, TOKENS, TOKENS, size, size, mask, NULL), CLATTN_OK);
+    return layout;
+}
+
+#define SPARSE "block_sparse h=2 n=96 d=16"
+
+/* B1: every block = dense. B4: refined blocks. B5: a layout and its complement merge to dense (O8). */
+static void layouts(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        enum { TOTAL = H * 96 * D };
+        static double half[TOTAL], rest[TOTAL];
+        double half_lse[H * 96], rest_lse[H * 96];
+        attend(b, "dense h=2 n=96 d=16", q, k, v, o, lse);
+        attend(b, SPARSE " block=32 pattern=dense", q, k, v, other, lse2);
+        near(other, o, TOTAL, 2e-6, "B1: every block", b);
+        near(lse2, lse, H * 96, 2e-6, "B1: every block, LSE", b);
+        attend_layout(b, SPARSE " block=32", layout_of(32, 0), half, half_lse);
+        attend_layout(b, SPARSE " block=16", layout_of(16, 0), other, lse2);
+        near(other, half, TOTAL, 2e-6, "B4: blocks of half the size", b);
+        attend_layout(b, SPARSE " block=32", layout_of(32, 1), rest, rest_lse);
+        for (int i = 0; i < H * 96; i++) {
+            const double top = fmax(half_lse[i], rest_lse[i]);
+            const double all = top + log(exp(half_lse[i] - top) + exp(rest_lse[i] - top));
+            near(&all, &lse[i], 1, 3e-6, "B5: LSE of the merge", b);
+            for (int d = 0; d < D; d++) {
+                const double x = exp(half_lse[i] - all) * half[i * D + d] + exp(rest_lse[i] - all) * rest[i * D + d];
+                near(&x, &o[i * D + d], 1, 3e-6, "B5: merged halves", b);
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(closed_forms), cmocka_unit_test(symmetries), cmocka_unit_test(causal_alignment_and_windows),
+        cmocka_unit_test(groups),       cmocka_unit_test(repeats_and_empty_rows), cmocka_unit_test(layouts),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,111 @@
+/* Every width and block finds a tile of simt that fits small devices, and what it says of itself is true. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "attend/shape_simt.h"
+
+static const char *const vendors[] = {"NVIDIA Corporation", "Advanced Micro Devices, Inc.", "Intel(R) Corporation", "someone"};
+static const int widths[] = {1, 3, 16, 37, 40, 64, 75, 80, 96, 128, 192, 255, 256};
+
+static void facts_of(ct_device_facts *facts, const char *vendor, size_t group)
+{
+    memset(facts, 0, sizeof *facts);
+    snprintf(facts->vendor, sizeof facts->vendor, "%s", vendor);
+    facts->local_memory = 32 << 10;
+    facts->max_group = group;
+}
+
+/* cl/tile/tile_simt.cl's own #error, and the sizes of its local arrays */
+static void check_legal(const struct ct_simt_shape *s, int dv)
+{
+    const int across = s->ks / 4, columns = (int)ct_round_up(ct_ceil_div(dv, s->cx), 4) * s->cx;
+    assert_true(s->bm % (2 * s->mr) == 0 && s->mr % 4 == 0 && s->bn % (4 * s->cx) == 0 && s->bn % s->ps == 0 && s->ps % s->cx == 0);
+    assert_int_equal(s->items, s->bm / s->mr * s->cx);
+    assert_true(s->items % across == 0 && columns / 4 <= s->items);
+    const int abt = s->ks * (s->bm + s->bn + 8), ab = s->ps * (s->bm + 4 + columns);
+    assert_int_equal(s->local_bytes, 4 * (2 * (abt > ab ? abt : ab) + s->mr * s->items));
+    assert_true(s->local_bytes <= 32 << 10);
+}
+
+static void test_every_width(void **state)
+{
+    static const int blocks[] = {0, 1, 16, 48, 64, 100, 128, 211, 256};
+    (void)state;
+    for (size_t v = 0; v < CT_COUNT(vendors); v++) {
+        ct_device_facts facts;
+        struct ct_simt_shape s;
+        facts_of(&facts, vendors[v], 256);
+        for (size_t i = 0; i < CT_COUNT(widths) * CT_COUNT(widths); i++) {
+            const int dk = widths[i / CT_COUNT(widths)], dv = widths[i % CT_COUNT(widths)], block = blocks[i % CT_COUNT(blocks)];
+            const int pack = 1 + (int)(i % 8);
+            assert_true(ct_simt_shape_parts(&facts, block, block, pack, dk, dv, 0, &s));
+            check_legal(&s, dv);
+            assert_true(s.rows <= s.bm && s.cols <= s.bn && s.rows % pack == 0);
+            assert_true(block == 0 || (block * pack % s.rows == 0 && block % s.cols == 0));
+        }
+    }
+}
+
+/* cl/tile/tile_simt_state.cl: its own #error, its local arrays, and a part for every column of the state */
+static void test_states(void **state)
+{
+    static const size_t groups[] = {64, 128, 256};
+    (void)state;
+    for (size_t v = 0; v < CT_COUNT(vendors) * CT_COUNT(groups); v++) {
+        ct_device_facts facts;
+        facts_of(&facts, vendors[v / CT_COUNT(groups)], groups[v % CT_COUNT(groups)]);
+        for (size_t i = 0; i < CT_COUNT(widths) * CT_COUNT(widths); i++) {
+            const int dk = widths[i / CT_COUNT(widths)], dv = widths[i % CT_COUNT(widths)] + (int)(i % 2);
+            struct ct_simt_state_shape s;
+            assert_true(ct_simt_state_shape(&facts, i % 3 ? 1000 : 20, dk, dv, &s));
+            assert_true(s.tokens % (2 * s.mr) == 0 && s.tokens % (4 * s.cx) == 0 && s.tokens % s.ps == 0 && s.ps % s.cx == 0);
+            assert_true(s.columns % (4 * s.cx) == 0 && s.parts * s.columns >= dv && (s.parts - 1) * s.columns < dv);
+            assert_true(s.items == s.tokens / s.mr * s.cx && (size_t)s.items <= facts.max_group && s.columns / 4 <= s.items);
+            const int keys = (int)ct_round_up(dk, 4 * s.tokens / s.mr);
+            const int64_t pairs = ct_max(s.ks * (2 * s.tokens + 8), s.ps * (s.tokens + 4 + s.columns));
+            const int64_t states = ct_max(s.ks * (s.tokens + 4 + s.columns), s.ps * (keys + s.columns));
+            assert_int_equal(s.local_bytes, 4 * (2 * ct_max(pairs, states) + 6 * s.tokens));
+            assert_true(s.local_bytes <= 32 << 10);
+        }
+    }
+}
+
+static void test_whole_blocks(void **state)
+{
+    ct_device_facts facts;
+    struct ct_simt_shape s;
+    (void)state;
+    facts_of(&facts, vendors[2], 256);
+    for (int block = 1; block <= 128; block += 13) {
+        assert_true(ct_simt_shape(&facts, block, block, 64, 64, 1, &s));
+        check_legal(&s, 64);
+        assert_true(s.bm >= block && s.bn >= block && s.rows == block && s.cols == block);
+    }
+    assert_false(ct_simt_shape(&facts, 129, 16, 64, 64, 1, &s));
+    assert_false(ct_simt_shape(&facts, 16, 16, 0, 64, 1, &s));
+}
+
+static void test_small_groups(void **state)
+{
+    ct_device_facts facts;
+    struct ct_simt_shape s;
+    (void)state;
+    facts_of(&facts, vendors[3], 64);
+    assert_true(ct_simt_shape_parts(&facts, 64, 64, 1, 128, 128, 0, &s));
+    check_legal(&s, 128);
+    assert_true(s.items <= 64);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_whole_blocks),
+                                       cmocka_unit_test(test_small_groups), cmocka_unit_test(test_states)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

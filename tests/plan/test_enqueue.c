@@ -1,0 +1,378 @@
+/* Plans and enqueues: error paths of every function, events, both kinds of queues, offsets, pointers, many threads on one plan. */
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness/random.h"
+#include "support/env.h"
+#include "support/failing.h"
+
+enum { H = 2, N = 48, D = 16, COUNT = H * N * D, BYTES = COUNT * 4 };
+
+static float q[COUNT], k[COUNT], v[COUNT], want[COUNT];
+static clattn_plan *plan;
+static cl_mem buffers[4];
+
+static cl_mem buffer(const ct_env *env, size_t bytes, const void *data)
+{
+    cl_int error = CL_SUCCESS;
+    cl_mem mem = clCreateBuffer(env->place.cl, CL_MEM_READ_WRITE | (data ? CL_MEM_COPY_HOST_PTR : 0), bytes, (void *)(uintptr_t)data, &error);
+    assert_int_equal(error, CL_SUCCESS);
+    return mem;
+}
+
+static clattn_plan *plan_of(const ct_env *env, const char *text)
+{
+    clattn_problem problem;
+    clattn_plan *made = NULL;
+    assert_int_equal(clattn_problem_parse(&problem, text), CLATTN_OK);
+    if (clattn_plan_create(&made, env->place.context, &problem, NULL) != CLATTN_OK) {
+        fail_msg("%s: %s", text, clattn_error_detail());
+    }
+    return made;
+}
+
+static void args_of(clattn_arg *args, const cl_mem *mems)
+{
+    static const clattn_slot slots[4] = {CLATTN_Q, CLATTN_K, CLATTN_V, CLATTN_O};
+    for (int i = 0; i < 4; i++) {
+        args[i] = (clattn_arg){slots[i], clattn_buf_mem(mems[i], 0)};
+    }
+}
+
+static int setup(void **state)
+{
+    const int st = ct_env_setup(state);
+    const ct_env *env = *state;
+    ct_random random = ct_random_of(3, 1);
+    for (int i = 0; i < COUNT; i++) {
+        q[i] = (float)ct_random_normal(&random);
+        k[i] = (float)ct_random_normal(&random);
+        v[i] = (float)ct_random_normal(&random);
+    }
+    const float *const data[4] = {q, k, v, NULL};
+    for (int i = 0; i < 4; i++) {
+        buffers[i] = buffer(env, BYTES, data[i]);
+    }
+    plan = plan_of(env, "dense h=2 n=48 d=16");
+    clattn_arg args[4];
+    args_of(args, buffers);
+    assert_int_equal(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_OK);
+    assert_int_equal(clEnqueueReadBuffer(env->queue, buffers[3], CL_TRUE, 0, BYTES, want, 0, NULL, NULL), CL_SUCCESS);
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(isfinite(want[i]));
+    }
+    return st;
+}
+
+static int teardown(void **state)
+{
+    for (int i = 0; i < 4; i++) {
+        clReleaseMemObject(buffers[i]);
+    }
+    clattn_plan_release(plan);
+    return ct_env_teardown(state);
+}
+
+static void read_and_compare(const ct_env *env, cl_command_queue queue, cl_mem mem, size_t offset)
+{
+    static float got[COUNT];
+    (void)env;
+    assert_int_equal(clEnqueueReadBuffer(queue, mem, CL_TRUE, offset, BYTES, got, 0, NULL, NULL), CL_SUCCESS);
+    assert_memory_equal(got, want, BYTES);
+}
+
+static void arguments_are_checked(void **state)
+{
+    const ct_env *env = *state;
+    clattn_arg args[5];
+    const clattn_buf none = clattn_buf_none();
+    cl_event event = NULL;
+    args_of(args, buffers);
+    ct_assert_status(clattn_enqueue(NULL, plan, args, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "queue");
+    ct_assert_status(clattn_enqueue(env->queue, NULL, args, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "plan");
+    ct_assert_status(clattn_enqueue(env->queue, plan, NULL, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "args");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 1, NULL, NULL), CLATTN_INVALID_ARGUMENT, "n_wait");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, &event, NULL), CLATTN_INVALID_ARGUMENT, "wait_list");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 3, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "'o' is missing");
+    args[4] = args[0];
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 5, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "'q' is given twice");
+    args[4].slot = CLATTN_BIAS;
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 5, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "no slot 'bias'");
+    args[4].slot = (clattn_slot)99;
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 5, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "99");
+    args[0].buf.offset = 2;
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "offset 2");
+    args[0].buf.offset = 16;
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_BUFFER_TOO_SMALL, "behind offset 16");
+    args[0].buf.offset = 1 << 30;
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_BUFFER_TOO_SMALL, "has 0 bytes");
+    args[0].buf = (clattn_buf){buffers[0], q, 0};
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "a cl_mem and a pointer");
+}
+
+static void foreign_queues(void **state)
+{
+    const ct_env *env = *state;
+    cl_int error = CL_SUCCESS;
+    clattn_arg args[4];
+    cl_device_id device = env->place.device;
+    cl_context other = clCreateContext(NULL, 1, &device, NULL, NULL, &error);
+    cl_command_queue queue = clCreateCommandQueueWithProperties(other, device, NULL, &error);
+    assert_int_equal(error, CL_SUCCESS);
+    args_of(args, buffers);
+    ct_assert_status(clattn_enqueue(queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "another cl_context");
+    clReleaseCommandQueue(queue);
+    clReleaseContext(other);
+}
+
+static void plans_are_checked(void **state)
+{
+    const ct_env *env = *state;
+    clattn_problem problem;
+    clattn_plan *made = NULL;
+    clattn_layout *layout = NULL;
+    size_t bytes;
+    clattn_plan_info info = {.struct_size = 1};
+    clattn_problem_init(&problem);
+    ct_assert_status(clattn_plan_create(NULL, env->place.context, &problem, NULL), CLATTN_INVALID_ARGUMENT, "out");
+    ct_assert_status(clattn_plan_create(&made, NULL, &problem, NULL), CLATTN_INVALID_ARGUMENT, "context");
+    ct_assert_status(clattn_plan_create(&made, env->place.context, NULL, NULL), CLATTN_INVALID_ARGUMENT, "problem");
+    problem.pass = CLATTN_BWD;
+    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_UNSUPPORTED, "pass=bwd");
+    problem.pass = CLATTN_FWD;
+    const int32_t row_ptr[] = {0, 1}, col[] = {0};
+    assert_int_equal(clattn_layout_from_csr(&layout, 1, 64, 64, 64, 64, row_ptr, col, NULL), CLATTN_OK);
+    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, layout), CLATTN_INVALID_ARGUMENT, "takes no layout");
+    strcpy(problem.method, "block_sparse");
+    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, layout), CLATTN_BAD_LAYOUT, "64 x 64");
+    clattn_layout_release(layout);
+    strcpy(problem.method, "dense");
+    strcpy(problem.score_file, "/no/such/text.cl");
+    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_IO, "/no/such/text.cl");
+    assert_null(made);
+    ct_assert_status(clattn_plan_workspace(NULL, &bytes), CLATTN_INVALID_ARGUMENT, "plan");
+    ct_assert_status(clattn_plan_workspace(plan, NULL), CLATTN_INVALID_ARGUMENT, "bytes");
+    ct_assert_status(clattn_plan_get_info(plan, NULL), CLATTN_INVALID_ARGUMENT, "info");
+    ct_assert_status(clattn_plan_get_info(plan, &info), CLATTN_INVALID_ARGUMENT, "struct_size");
+    ct_assert_status(clattn_plan_slot(plan, (clattn_slot)-1, NULL, NULL, NULL, NULL), CLATTN_INVALID_ARGUMENT, "slot");
+    ct_assert_status(clattn_plan_slot(NULL, CLATTN_Q, NULL, NULL, NULL, NULL), CLATTN_INVALID_ARGUMENT, "plan");
+    assert_string_equal(clattn_plan_describe(NULL), "");
+    clattn_plan_release(NULL);
+    clattn_plan_retain(NULL);
+}
+
+static void a_text_that_does_not_compile(void **state)
+{
+    const ct_env *env = *state;
+    clattn_problem problem;
+    clattn_plan *made = NULL;
+    clattn_problem_init(&problem);
+    problem.score_text = "score +\n\n  no_such_name";
+    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_BUILD_FAILED, "no_such_name");
+    assert_non_null(strstr(clattn_error_detail(), "score text:3"));
+}
+
+static void the_workspace_is_checked(void **state)
+{
+    const ct_env *env = *state;
+    size_t bytes = 0;
+    clattn_plan *split = plan_of(env, "dense h=1 nq=1 nk=4096 d=16 pass=decode");
+    clattn_arg args[4];
+    cl_mem mems[4] = {buffer(env, 16 * 4, NULL), buffer(env, 4096 * 16 * 4, NULL), buffer(env, 4096 * 16 * 4, NULL), buffer(env, 16 * 4, NULL)};
+    assert_int_equal(clattn_plan_workspace(split, &bytes), CLATTN_OK);
+    if (bytes) {
+        cl_mem work = buffer(env, bytes + 255, NULL);
+        args_of(args, mems);
+        ct_assert_status(clattn_enqueue(env->queue, split, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_WORKSPACE_TOO_SMALL, "no workspace");
+        ct_assert_status(clattn_enqueue(env->queue, split, args, 4, clattn_buf_mem(work, 8), 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "256");
+        ct_assert_status(clattn_enqueue(env->queue, split, args, 4, clattn_buf_mem(work, 256), 0, NULL, NULL), CLATTN_WORKSPACE_TOO_SMALL, "needed are");
+        assert_int_equal(clattn_enqueue(env->queue, split, args, 4, clattn_buf_mem(work, 0), 0, NULL, NULL), CLATTN_OK);
+        assert_int_equal(clFinish(env->queue), CL_SUCCESS);
+        clReleaseMemObject(work);
+    }
+    for (int i = 0; i < 4; i++) {
+        clReleaseMemObject(mems[i]);
+    }
+    clattn_plan_release(split);
+}
+
+static void offsets_pointers_and_events(void **state)
+{
+    const ct_env *env = *state;
+    clattn_arg args[4];
+    cl_int error = CL_SUCCESS;
+    cl_mem large = buffer(env, 2 * BYTES, NULL);
+    cl_event gate = clCreateUserEvent(env->place.cl, &error), done = NULL;
+    args_of(args, buffers);
+    args[3].buf = clattn_buf_mem(large, 160);
+    assert_int_equal(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_none(), 1, &gate, &done), CLATTN_OK);
+    cl_int status = CL_COMPLETE;
+    assert_int_equal(clGetEventInfo(done, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL), CL_SUCCESS);
+    assert_int_not_equal(status, CL_COMPLETE); /* enqueue returned although its wait list is open */
+    clSetUserEventStatus(gate, CL_COMPLETE);
+    assert_int_equal(clWaitForEvents(1, &done), CL_SUCCESS);
+    read_and_compare(env, env->queue, large, 160);
+    clReleaseEvent(done);
+    clReleaseEvent(gate);
+    clReleaseMemObject(large);
+
+    float *shared = clSVMAlloc(env->place.cl, CL_MEM_READ_WRITE, BYTES, 0);
+    if (shared) {
+        args[3].buf = clattn_buf_svm(shared);
+        assert_int_equal(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_OK);
+        assert_int_equal(clFinish(env->queue), CL_SUCCESS);
+        clEnqueueSVMMap(env->queue, CL_TRUE, CL_MAP_READ, shared, BYTES, 0, NULL, NULL);
+        assert_memory_equal(shared, want, BYTES);
+        clEnqueueSVMUnmap(env->queue, shared, 0, NULL, NULL);
+        clFinish(env->queue);
+        clSVMFree(env->place.cl, shared);
+    }
+}
+
+/* Several launches that depend on each other, on a queue that keeps no order. */
+static void out_of_order(void **state)
+{
+    const ct_env *env = *state;
+    cl_int error = CL_SUCCESS;
+    const cl_queue_properties properties[] = {CL_QUEUE_PROPERTIES, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, 0};
+    cl_command_queue queue = clCreateCommandQueueWithProperties(env->place.cl, env->place.device, properties, &error);
+    clattn_plan *split = plan_of(env, "dense h=1 nq=1 nk=768 d=16 pass=decode");
+    clattn_arg args[4];
+    float got[2][16];
+    size_t bytes = 0;
+    cl_mem mems[4] = {buffers[0], buffer(env, 768 * 64, NULL), buffer(env, 768 * 64, NULL), buffer(env, 64, NULL)};
+    assert_int_equal(error, CL_SUCCESS);
+    clEnqueueWriteBuffer(queue, mems[1], CL_TRUE, 0, BYTES, k, 0, NULL, NULL);
+    clEnqueueWriteBuffer(queue, mems[2], CL_TRUE, 0, BYTES, v, 0, NULL, NULL);
+    clattn_plan_workspace(split, &bytes);
+    cl_mem work = buffer(env, bytes + 256, NULL);
+    args_of(args, mems);
+    for (int i = 0; i < 2; i++) {
+        cl_event done = NULL;
+        assert_int_equal(clattn_enqueue(i ? queue : env->queue, split, args, 4, clattn_buf_mem(work, 0), 0, NULL, &done), CLATTN_OK);
+        assert_int_equal(clWaitForEvents(1, &done), CL_SUCCESS);
+        clEnqueueReadBuffer(queue, mems[3], CL_TRUE, 0, sizeof got[i], got[i], 0, NULL, NULL);
+        clReleaseEvent(done);
+    }
+    assert_memory_equal(got[0], got[1], sizeof got[0]);
+    for (int i = 1; i < 4; i++) {
+        clReleaseMemObject(mems[i]);
+    }
+    clReleaseMemObject(work);
+    clReleaseCommandQueue(queue);
+    clattn_plan_release(split);
+}
+
+typedef struct job { const ct_env *env; int failed; char detail[256]; } job;
+
+static void *enqueue_often(void *argument)
+{
+    job *j = argument;
+    cl_int error = CL_SUCCESS;
+    clattn_arg args[4];
+    static const int rounds = 20;
+    float got[COUNT];
+    cl_command_queue queue = clCreateCommandQueueWithProperties(j->env->place.cl, j->env->place.device, NULL, &error);
+    cl_mem mine = clCreateBuffer(j->env->place.cl, CL_MEM_READ_WRITE, BYTES, NULL, &error);
+    args_of(args, buffers);
+    args[3].buf = clattn_buf_mem(mine, 0);
+    for (int i = 0; i < rounds; i++) {
+        const float poison = NAN;
+        clEnqueueFillBuffer(queue, mine, &poison, sizeof poison, 0, BYTES, 0, NULL, NULL);
+        if (clattn_enqueue(queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL) != CLATTN_OK) {
+            j->failed |= 1;
+            snprintf(j->detail, sizeof j->detail, "queue error %d; %s", (int)error, clattn_error_detail());
+        }
+        clEnqueueReadBuffer(queue, mine, CL_TRUE, 0, BYTES, got, 0, NULL, NULL);
+        j->failed |= memcmp(got, want, BYTES) == 0 ? 0 : 2;
+    }
+    clReleaseMemObject(mine);
+    clReleaseCommandQueue(queue);
+    return NULL;
+}
+
+/* Sixteen threads on one plan and one context. */
+static void many_threads(void **state)
+{
+    pthread_t threads[16];
+    job jobs[16];
+    for (int i = 0; i < 16; i++) {
+        jobs[i] = (job){.env = *state};
+        assert_int_equal(pthread_create(&threads[i], NULL, enqueue_often, &jobs[i]), 0);
+    }
+    for (int i = 0; i < 16; i++) { /* all of them, before a check may leave: they write to this frame */
+        pthread_join(threads[i], NULL);
+    }
+    for (int i = 0; i < 16; i++) {
+        if (jobs[i].failed) {
+            fail_msg("thread %d: %s%s %s", i, jobs[i].failed & 1 ? "enqueue failed" : "", jobs[i].failed & 2 ? ", wrong result" : "", jobs[i].detail);
+        }
+    }
+}
+
+static clattn_status make_context_and_plan(void *user, const clattn_allocator *allocator)
+{
+    const ct_env *env = user;
+    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+    clattn_context *context = NULL;
+    clattn_plan *made = NULL;
+    clattn_problem problem;
+    options.allocator = *allocator;
+    options.cache_mode = CLATTN_CACHE_OFF;
+    options.backend = "ref";
+    clattn_problem_parse(&problem, "block_sparse h=1 n=48 d=16 pattern=window window=20,0 block=16");
+    clattn_status st = clattn_context_create(&context, env->place.cl, env->place.device, &options);
+    st = st ? st : clattn_plan_create(&made, context, &problem, NULL);
+    clattn_plan_release(made);
+    clattn_context_release(context);
+    return st;
+}
+
+/* The n-th host allocation fails, for every n, once and for good. */
+static void allocations_fail(void **state)
+{
+    assert_true(ct_fail_every_allocation(make_context_and_plan, *state) >= 8);
+}
+
+static void contexts_are_checked(void **state)
+{
+    const ct_env *env = *state;
+    clattn_context *made = NULL;
+    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+    ct_assert_status(clattn_context_create(NULL, env->place.cl, env->place.device, NULL), CLATTN_INVALID_ARGUMENT, "out");
+    ct_assert_status(clattn_context_create(&made, NULL, env->place.device, NULL), CLATTN_INVALID_ARGUMENT, "context");
+    ct_assert_status(clattn_context_create(&made, env->place.cl, NULL, NULL), CLATTN_INVALID_ARGUMENT, "device");
+    options.backend = "triton";
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "triton");
+    options.backend = NULL;
+    options.struct_size = 8;
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "struct_size");
+    options.struct_size = sizeof options;
+    options.allocator.allocate = (void *(*)(size_t, void *))(uintptr_t)1;
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "allocator");
+    assert_null(made);
+    assert_non_null(strstr(clattn_context_describe(env->place.context), "\"backends\""));
+    assert_ptr_equal(clattn_context_describe(env->place.context), clattn_context_describe(env->place.context));
+    clattn_context_release(NULL);
+    clattn_context_retain(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arguments_are_checked), cmocka_unit_test(foreign_queues),   cmocka_unit_test(plans_are_checked),
+        cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_workspace_is_checked),
+        cmocka_unit_test(offsets_pointers_and_events),  cmocka_unit_test(out_of_order), cmocka_unit_test(many_threads),
+        cmocka_unit_test(allocations_fail),      cmocka_unit_test(contexts_are_checked),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,1 @@
+typedef int ct_test_support_is_not_empty;

@@ -1,0 +1,126 @@
+#include "support/env.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MAX_PLATFORMS 16
+#define MAX_DEVICES 32
+#define SKIPPED 77
+
+static bool matches(const char *wanted, cl_device_id device, unsigned platform_at, unsigned device_at)
+{
+    char name[256] = "", place[32];
+    if (!wanted || !*wanted) {
+        return true;
+    }
+    clGetDeviceInfo(device, CL_DEVICE_NAME, sizeof(name), name, NULL);
+    snprintf(place, sizeof(place), "%u:%u", platform_at, device_at);
+    return strcmp(wanted, place) == 0 || strstr(name, wanted) != NULL;
+}
+
+static bool find_device(ct_env *env)
+{
+    const char *wanted = getenv("CLATTN_TEST_DEVICE");
+    cl_platform_id platforms[MAX_PLATFORMS];
+    cl_device_id devices[MAX_DEVICES];
+    cl_uint n_platforms = 0, n_devices = 0;
+    if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &n_platforms) != CL_SUCCESS) {
+        return false;
+    }
+    for (cl_uint p = 0; p < n_platforms && p < MAX_PLATFORMS; p++) {
+        if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, MAX_DEVICES, devices, &n_devices) != CL_SUCCESS) {
+            continue;
+        }
+        for (cl_uint d = 0; d < n_devices && d < MAX_DEVICES; d++) {
+            if (matches(wanted, devices[d], p, d)) {
+                env->platform = platforms[p];
+                env->place.device = devices[d];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+int ct_env_setup(void **state)
+{
+    static ct_env env;
+    cl_int error = CL_SUCCESS;
+    if (!find_device(&env)) {
+        const char *wanted = getenv("CLATTN_TEST_DEVICE");
+        fprintf(stderr, "skipped: no OpenCL device%s%s\n", wanted ? " matches CLATTN_TEST_DEVICE=" : "", wanted ? wanted : "");
+        exit(SKIPPED);
+    }
+    env.place.cl = clCreateContext(NULL, 1, &env.place.device, NULL, NULL, &error);
+    assert_int_equal(error, CL_SUCCESS);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    env.queue = clCreateCommandQueue(env.place.cl, env.place.device, 0, &error);
+#pragma GCC diagnostic pop
+    assert_int_equal(error, CL_SUCCESS);
+    env.place.context = ct_env_context(&env, NULL);
+    *state = &env;
+    return 0;
+}
+
+int ct_env_teardown(void **state)
+{
+    ct_env *env = *state;
+    clattn_context_release(env->place.context);
+    clReleaseCommandQueue(env->queue);
+    clReleaseContext(env->place.cl);
+    memset(env, 0, sizeof(*env));
+    return 0;
+}
+
+clattn_context *ct_env_context(const ct_env *env, const clattn_context_options *options)
+{
+    clattn_context *context = NULL;
+    ct_assert_status(clattn_context_create(&context, env->place.cl, env->place.device, options), CLATTN_OK, NULL);
+    return context;
+}
+
+static void judge(clattn_status st, const char *problem, uint64_t seed, const ct_check_result *result)
+{
+    char figures[512];
+    if (st != CLATTN_OK) {
+        fail_msg("clattn check '%s' --seed %llu\n%s: %s", problem, (unsigned long long)seed, clattn_status_name(st),
+                 clattn_error_detail());
+    }
+    if (!result->passed) {
+        ct_check_format(result, figures, sizeof(figures));
+        fail_msg("clattn check '%s' --seed %llu\n%s %s: %s\n%s", problem, (unsigned long long)seed, result->backend,
+                 result->kernel, result->text, figures);
+    }
+}
+
+void ct_assert_check(const ct_env *env, const char *problem, uint64_t seed)
+{
+    ct_check_result result;
+    const clattn_status st = ct_check_text(&env->place, problem, seed, &result);
+    judge(st, problem, seed, &result);
+}
+
+void ct_assert_check_layout(const ct_env *env, const clattn_problem *problem, clattn_layout *layout, uint64_t seed)
+{
+    ct_check_result result;
+    char text[2048];
+    ct_assert_status(clattn_problem_format(problem, text, sizeof(text)), CLATTN_OK, NULL);
+    const clattn_status st = ct_check_run(&env->place, problem, layout, seed, &result);
+    judge(st, text, seed, &result);
+}
+
+void ct_assert_status(clattn_status status, clattn_status expected, const char *word)
+{
+    if (status != expected) {
+        fail_msg("status %s, expected %s: %s", clattn_status_name(status), clattn_status_name(expected), clattn_error_detail());
+    }
+    if (word && !strstr(clattn_error_detail(), word)) {
+        fail_msg("the detail '%s' does not name '%s'", clattn_error_detail(), word);
+    }
+}

@@ -1,0 +1,28 @@
+/* The device of a test, and whole problems checked on it. */
+#ifndef CT_ENV_H
+#define CT_ENV_H
+
+#include "harness/check.h"
+
+/* The device that $CLATTN_TEST_DEVICE names (part of its name, or P:D), else the first one. */
+typedef struct ct_env {
+    ct_check_place place; /* cl, device, context */
+    cl_command_queue queue;
+    cl_platform_id platform;
+} ct_env;
+
+/* Group setup and teardown of cmocka: *state becomes the ct_env. Without a device the whole program ends with status 77,
+ * which ctest counts as skipped, after a line that says why. */
+int ct_env_setup(void **state);
+int ct_env_teardown(void **state);
+/* A further context with other options on the same device; NULL fails the test. Yours to release. */
+clattn_context *ct_env_context(const ct_env *env, const clattn_context_options *options);
+
+/* Fails unless the check of this problem passes; prints the line that repeats it. */
+void ct_assert_check(const ct_env *env, const char *problem, uint64_t seed);
+/* The same with a layout of one's own. */
+void ct_assert_check_layout(const ct_env *env, const clattn_problem *problem, clattn_layout *layout, uint64_t seed);
+/* Fails unless `status` is `expected` and, if `word` is not NULL, the error's detail contains it. */
+void ct_assert_status(clattn_status status, clattn_status expected, const char *word);
+
+#endif

@@ -1,0 +1,26 @@
+/* Runs one problem on small arrays of doubles, on one backend of the default device, and reads the results back. */
+#ifndef SMALL_RUN_H
+#define SMALL_RUN_H
+
+#include <stdbool.h>
+
+#include <clattn/clattn.h>
+
+/* Dense, in the order of the plan's dims. One of `in` and `out`. */
+typedef struct small_value {
+    clattn_slot slot;
+    const double *in;
+    double *out;
+} small_value;
+
+/* "cpu", "simt", "ref"; NULL past the end. */
+const char *small_backend(int index);
+/* False if the device cannot use this backend. */
+bool small_usable(const char *backend);
+/* Outputs start as NaN, as does the workspace; guards around every buffer are verified. Returns the first error. */
+clattn_status small_run(const char *backend, const clattn_problem *problem, clattn_layout *layout, const small_value *values, int count);
+clattn_status small_run_text(const char *backend, const char *text, const small_value *values, int count);
+/* Releases the contexts. */
+void small_close(void);
+
+#endif

@@ -1,0 +1,423 @@
+/* Every word of cl/tile/tile.cl that attend stages use, on every tile the device can run, against plain C. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/storage.h"
+#include "program/program.h"
+
+#include "words.h"
+
+typedef struct shape {
+    int bm, bn, dk, dv, store, out, pack;
+    int tokens, keys, row0, key0; /* row0 in rows: tokens * pack */
+    int pad;                      /* poisoned elements between rows */
+    int mr, cx, ks, ps, aligned;  /* tile_simt */
+    bool odd;                     /* tile_cpu cannot: BM no multiple of 16 */
+} shape;
+static const shape shapes[] = {
+    {.bm = 32, .bn = 32, .dk = 16, .dv = 32, .pack = 1, .tokens = 64, .keys = 64,
+     .mr = 4, .cx = 8, .ks = 8, .ps = 16, .aligned = 1},
+    {.bm = 32, .bn = 32, .dk = 20, .dv = 12, .pack = 1, .tokens = 53, .keys = 45,
+     .row0 = 32, .pad = 4, .mr = 8, .cx = 8, .ks = 8, .ps = 8, .aligned = 1},
+    {.bm = 16, .bn = 48, .dk = 37, .dv = 45, .pack = 1, .tokens = 17, .keys = 77,
+     .row0 = 16, .key0 = 3, .pad = 3, .mr = 4, .cx = 4, .ks = 4, .ps = 12},
+    {.bm = 48, .bn = 16, .dk = 1, .dv = 3, .store = 1, .out = 1, .pack = 3, .tokens = 11, .keys = 19,
+     .pad = 1, .mr = 8, .cx = 4, .ks = 16, .ps = 4},
+    {.bm = 32, .bn = 32, .dk = 24, .dv = 8, .store = 1, .out = 2, .pack = 2, .tokens = 29, .keys = 33,
+     .row0 = 32, .mr = 4, .cx = 4, .ks = 8, .ps = 32, .aligned = 1},
+    {.bm = 16, .bn = 16, .dk = 33, .dv = 20, .store = 2, .out = 2, .pack = 8, .tokens = 2, .keys = 18,
+     .pad = 5, .mr = 4, .cx = 4, .ks = 8, .ps = 8},
+    {.bm = 24, .bn = 64, .dk = 40, .dv = 72, .store = 2, .pack = 1, .tokens = 24, .keys = 128,
+     .mr = 4, .cx = 16, .ks = 16, .ps = 16, .aligned = 1, .odd = true},
+};
+static const char *const tiles[] = {"ref", "cpu", "simt"};
+
+static cl_context cl;
+static cl_device_id device;
+static cl_command_queue queue;
+static cl_device_type type;
+
+static int setup(void **state)
+{
+    (void)state;
+    cl_platform_id platforms[16];
+    cl_uint count = 0;
+    cl_int code = CL_SUCCESS;
+    clGetPlatformIDs(16, platforms, &count);
+    for (cl_uint i = 0; i < count && i < 16 && !device; i++) {
+        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, &device, NULL) != CL_SUCCESS) {
+            device = NULL;
+        }
+    }
+    if (!device) {
+        puts("no OpenCL device: skipped");
+        exit(77);
+    }
+    cl = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
+    clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* the newer call is not in OpenCL 1.2 */
+    queue = clCreateCommandQueue(cl, device, 0, &code);
+#pragma GCC diagnostic pop
+    return code;
+}
+static int teardown(void **state)
+{
+    (void)state;
+    clReleaseCommandQueue(queue);
+    return clReleaseContext(cl);
+}
+
+static bool runs(const char *tile, const shape *s)
+{
+    return strcmp(tile, "cpu") != 0 || ((type & CL_DEVICE_TYPE_CPU) && !s->odd);
+}
+static size_t items_of(const char *tile, const shape *s)
+{
+    return strcmp(tile, "simt") == 0 ? (size_t)(s->bm / s->mr * s->cx) : 1;
+}
+
+static cl_program build(const char *tile, const shape *s)
+{
+    char path[64], *source = NULL, *options = NULL;
+    const struct { const char *name; int value; } defines[] = {
+        {"BM", s->bm}, {"BN", s->bn}, {"DK", s->dk}, {"DV", s->dv}, {"STORE", s->store}, {"OUT", s->out}, {"PACK", s->pack},
+        {"MR", s->mr}, {"CX", s->cx}, {"KS", s->ks}, {"PS", s->ps}, {"ALIGNED", s->aligned}};
+    ct_program_spec spec = {.kernel = "products", .backend = tile};
+    snprintf(path, sizeof path, "tile/tile_%s.cl", tile);
+    ct_spec_part(&spec, "tile/tile.cl");
+    ct_spec_part(&spec, path);
+    for (size_t i = 0; i < CT_COUNT(defines) - (strcmp(tile, "simt") == 0 ? 0 : 5); i++) {
+        ct_spec_define(&spec, defines[i].name, defines[i].value);
+    }
+    assert_int_equal(ct_program_source(NULL, &spec, &source, &options), CLATTN_OK);
+    const char *texts[] = {source, "\n", words_frame, words_products, words_rows, s->dv == s->bn ? words_texts : ""};
+    cl_int code;
+    cl_program program = clCreateProgramWithSource(cl, CT_COUNT(texts), texts, NULL, &code);
+    assert_int_equal(code, CL_SUCCESS);
+    code = clBuildProgram(program, 1, &device, options, NULL, NULL);
+    if (code != CL_SUCCESS) {
+        static char log[1 << 16];
+        clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, sizeof log - 1, log, NULL);
+        fail_msg("tile_%s, %s: %.4000s", tile, options, log);
+    }
+    free(source);
+    free(options);
+    return program;
+}
+
+/* Fixed numbers in [-1, 1). */
+static double number(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (double)(*seed >> 8) / 8388608.0 - 1.0;
+}
+
+/* heads x (1 + rows) rows of `width`, one token in front that no view shows, NaN wherever no element lies. */
+typedef struct table {
+    int heads, rows, width;
+    int64_t strides[3];
+    size_t count, bytes;
+    clattn_dtype dtype;
+    void *raw;
+    double *x; /* [head][row][width], as stored */
+    cl_mem mem;
+} table;
+static const clattn_dtype dtypes[] = {CLATTN_F32, CLATTN_F16, CLATTN_BF16};
+
+static table table_make(int heads, int rows, int width, int pad, int store)
+{
+    table t = {.heads = heads, .rows = rows, .width = width, .dtype = dtypes[store]};
+    t.strides[2] = width + pad;
+    t.strides[1] = (rows + 2) * t.strides[2];
+    t.strides[0] = heads * t.strides[1];
+    t.count = (size_t)t.strides[0] + 64;
+    t.bytes = t.count * clattn_dtype_size(t.dtype);
+    t.raw = malloc(t.bytes);
+    t.x = calloc((size_t)(heads * rows * width), sizeof *t.x);
+    memset(t.raw, 0xff, t.bytes);
+    return t;
+}
+static int64_t place(const table *t, int head, int row, int d)
+{
+    return head * t->strides[1] + (row + 1) * t->strides[2] + d;
+}
+static void table_fill(table *t, uint32_t *seed)
+{
+    for (int i = 0; i < t->heads * t->rows * t->width; i++) {
+        const int d = i % t->width, row = i / t->width % t->rows, head = i / t->width / t->rows;
+        t->x[i] = ct_storage_round(t->dtype, number(seed));
+        ct_storage_write(t->dtype, t->raw, place(t, head, row, d), t->x[i]);
+    }
+}
+static void table_send(table *t)
+{
+    cl_int code;
+    t->mem = clCreateBuffer(cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, t->bytes, t->raw, &code);
+    assert_int_equal(code, CL_SUCCESS);
+}
+static void table_read(table *t)
+{
+    assert_int_equal(clEnqueueReadBuffer(queue, t->mem, CL_TRUE, 0, t->bytes, t->raw, 0, NULL, NULL), CL_SUCCESS);
+}
+static void table_release(table *t)
+{
+    clReleaseMemObject(t->mem);
+    free(t->raw);
+    free(t->x);
+}
+/* Row r of a packed view: token r / pack of head r % pack. */
+static const double *packed(const table *t, int r) { return t->x + (r % t->heads * t->rows + r / t->heads) * t->width; }
+
+/* What was read back: `want` in rows first ... end-1 within `tolerance`, and no byte touched elsewhere. */
+static void compare(const table *t, const double *want, int first, int end, double tolerance, const char *tile,
+                    const char *what)
+{
+    unsigned char *touched = calloc(t->count, 1);
+    double size = 0.0;
+    for (int i = first * t->width; i < end * t->width; i++) {
+        size = fmax(size, fabs(want[i]));
+    }
+    for (int r = first; r < end; r++) {
+        for (int d = 0; d < t->width; d++) {
+            const int64_t at = place(t, r % t->heads, r / t->heads, d);
+            const double got = ct_storage_read(t->dtype, t->raw, at), good = want[r * t->width + d];
+            touched[at] = 1;
+            if (!(fabs(got - good) <= tolerance * size + 0.51 * ct_storage_ulp(t->dtype, fabs(good)))) {
+                fail_msg("tile_%s, %s: row %d, column %d is %g, not %g", tile, what, r, d, got, good);
+            }
+        }
+    }
+    const size_t element = t->bytes / t->count;
+    for (size_t i = 0; i < t->bytes; i++) {
+        if (!touched[i / element] && ((const unsigned char *)t->raw)[i] != 0xff) {
+            fail_msg("tile_%s, %s: element %zu was written, which is no existing row's", tile, what, i / element);
+        }
+    }
+    free(touched);
+}
+
+static void run(cl_program program, const char *name, size_t items, const cl_mem *buffers, int count, const words *w)
+{
+    cl_int code;
+    const cl_long from = 0;
+    cl_kernel kernel = clCreateKernel(program, name, &code);
+    assert_int_equal(code, CL_SUCCESS);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(clSetKernelArg(kernel, (cl_uint)(2 * i), sizeof buffers[i], &buffers[i]), CL_SUCCESS);
+        assert_int_equal(clSetKernelArg(kernel, (cl_uint)(2 * i + 1), sizeof from, &from), CL_SUCCESS);
+    }
+    assert_int_equal(clSetKernelArg(kernel, (cl_uint)(2 * count), sizeof *w, w), CL_SUCCESS);
+    assert_int_equal(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &items, &items, 0, NULL, NULL), CL_SUCCESS);
+    assert_int_equal(clFinish(queue), CL_SUCCESS);
+    clReleaseKernel(kernel);
+}
+
+/* the tables of a case: held rows, tiles of both streams */
+typedef struct inputs {
+    table a, b, c;
+    words w;
+    int rows, end; /* rows of the view; the tile's own end */
+} inputs;
+static inputs inputs_make(const shape *s)
+{
+    uint32_t seed = 7;
+    inputs in = {.a = table_make(s->pack, s->tokens, s->dk, s->pad, s->store),
+                 .b = table_make(1, s->keys, s->dk, s->pad, s->store),
+                 .c = table_make(1, s->keys, s->dv, s->pad, s->store)};
+    table *const all[] = {&in.a, &in.b, &in.c};
+    for (int i = 0; i < 3; i++) {
+        table_fill(all[i], &seed);
+        table_send(all[i]);
+    }
+    in.rows = s->tokens * s->pack;
+    in.end = in.rows < s->row0 + s->bm ? in.rows : s->row0 + s->bm;
+    in.w = (words){.first = 1, .row0 = s->row0, .rows = in.rows, .key0 = s->key0, .keys = s->keys};
+    memcpy(in.w.a, in.a.strides, sizeof in.w.a);
+    memcpy(in.w.b, in.b.strides, sizeof in.w.b);
+    memcpy(in.w.c, in.c.strides, sizeof in.w.c);
+    return in;
+}
+static void inputs_release(inputs *in)
+{
+    table_release(&in->a);
+    table_release(&in->b);
+    table_release(&in->c);
+}
+static double dot(const inputs *in, int row, int key)
+{
+    double sum = 0.0;
+    for (int d = 0; d < in->a.width; d++) {
+        sum += packed(&in->a, row)[d] * in->b.x[key * in->b.width + d];
+    }
+    return sum;
+}
+
+static void products_want(const shape *s, const inputs *in, double *want)
+{
+    for (int r = s->row0; r < in->end; r++) {
+        double *o = want + r * s->dv, f = 1.0;
+        for (int j = 0; j < 2; j++) {
+            f = (r - s->row0) * 0.25 + 0.5 * (j + 1);
+            for (int d = 0; d < s->dv; d++) {
+                o[d] *= f;
+            }
+            for (int key = s->key0 + j * s->bn; key < s->key0 + (j + 1) * s->bn && key < s->keys; key++) {
+                const double score = dot(in, r, key);
+                for (int d = 0; d < s->dv; d++) {
+                    o[d] += score * in->c.x[key * s->dv + d];
+                }
+            }
+        }
+        for (int d = 0; d < s->dv; d++) {
+            o[d] *= f;
+        }
+    }
+}
+
+/* held and streams with ragged ends, strides, storage; both products, pick, ROW_AT, COL_AT, row_scale, convert, stores */
+static void check_products(const char *tile, const shape *s, cl_program program)
+{
+    inputs in = inputs_make(s);
+    table y = table_make(s->pack, s->tokens, s->dv, s->pad, s->out);
+    double *want = calloc((size_t)(in.rows * s->dv), sizeof *want);
+    table_send(&y);
+    memcpy(in.w.y, y.strides, sizeof in.w.y);
+    run(program, "products", items_of(tile, s), (cl_mem[]){in.a.mem, in.b.mem, in.c.mem, y.mem}, 4, &in.w);
+    table_read(&y);
+    products_want(s, &in, want);
+    compare(&y, want, s->row0, in.end, 1e-6, tile, "products");
+    free(want);
+    table_release(&y);
+    inputs_release(&in);
+}
+
+/* fold_max, fold_sum, row_join_sum, row_once, row_store */
+static void check_rows(const char *tile, const shape *s, cl_program program)
+{
+    inputs in = inputs_make(s);
+    table z = table_make(s->pack, s->tokens, 2, 0, 0); /* the maximum, and the sum beside it */
+    double *want = calloc((size_t)(in.rows * 2), sizeof *want);
+    table_send(&z);
+    in.w.z_first = place(&z, 0, s->row0 / s->pack, 0);
+    in.w.z_row = z.strides[2];
+    in.w.z_pack = z.strides[1];
+    in.w.z_part = 1;
+    run(program, "rows", items_of(tile, s), (cl_mem[]){in.a.mem, in.b.mem, z.mem}, 3, &in.w);
+    table_read(&z);
+    for (int r = s->row0; r < in.end; r++) {
+        want[2 * r] = -INFINITY;
+        want[2 * r + 1] = 1.0;
+        for (int key = s->key0; key < s->key0 + s->bn && key < s->keys; key++) {
+            want[2 * r] = fmax(want[2 * r], dot(&in, r, key));
+            want[2 * r + 1] += dot(&in, r, key);
+        }
+    }
+    compare(&z, want, s->row0, in.end, 1e-6, tile, "rows");
+    free(want);
+    table_release(&z);
+    inputs_release(&in);
+}
+
+static double text_want(int word, const double *g, const int *n, int pitch, int r, int c)
+{
+    const double x = g[r * pitch + c];
+    switch (word) {
+    case 0: return x;
+    case 1: return n[r * pitch + c] & 0xff;
+    case 2: return n[r * pitch + c];
+    case 3: return exp2(x);
+    case 4: return tanh(x);
+    case 5: return log(fabs(x));
+    case 8: return 1.5 * x;
+    case 6: return c > r ? fmax(x, c - r) : g[c];
+    default: return g[r * pitch] - 2.0 * r;
+    }
+}
+/* Size of the arguments, and the error allowed relative to the largest result; exp2 is a GPU tile's native one. */
+static const struct { double size, tolerance; } texts_limits[] = {{9, 0},    {9, 0},    {9, 0}, {4, 2e-6}, {9, 2e-6},
+                                                                   {9, 4e-7}, {9, 1e-7}, {9, 1e-7}, {9, 1e-7}};
+
+static void check_text(const char *tile, const shape *s, cl_program program, int word)
+{
+    uint32_t seed = 11;
+    const int pitch = s->bn + 5, rows = s->bm - 3, count = s->bm * pitch;
+    table c = table_make(1, s->bn, s->bn, 0, 0), y = table_make(1, rows, s->bn, 4, 0), g = table_make(1, 1, count, 0, 0);
+    int *n = calloc((size_t)count, sizeof *n);
+    unsigned char *bytes = calloc((size_t)count, 1);
+    double *want = calloc((size_t)(rows * s->bn), sizeof *want);
+    for (int i = 0; i < count; i++) {
+        g.x[i] = ct_storage_round(CLATTN_F32, number(&seed) * texts_limits[word].size);
+        n[i] = (int)(number(&seed) * 1e6);
+        bytes[i] = (unsigned char)n[i];
+        ct_storage_write(CLATTN_F32, g.raw, i, g.x[i]);
+    }
+    if (word == 3) {
+        ct_storage_write(CLATTN_F32, g.raw, 0, g.x[0] = -3e38); /* what becomes of a hidden score */
+    }
+    for (int i = 0; i < s->bn * s->bn; i++) {
+        ct_storage_write(CLATTN_F32, c.raw, place(&c, 0, i / s->bn, i % s->bn), i / s->bn == i % s->bn);
+    }
+    table *const all[] = {&c, &y, &g};
+    for (int i = 0; i < 3; i++) {
+        table_send(all[i]);
+    }
+    cl_int code;
+    cl_mem nm = clCreateBuffer(cl, CL_MEM_COPY_HOST_PTR, (size_t)count * sizeof *n, n, &code);
+    cl_mem bm = clCreateBuffer(cl, CL_MEM_COPY_HOST_PTR, (size_t)count, bytes, &code);
+    words w = {.rows = rows, .pitch = pitch, .word = word};
+    memcpy(w.c, c.strides, sizeof w.c);
+    memcpy(w.y, y.strides, sizeof w.y);
+    cl_mem buffers[] = {c.mem, y.mem, g.mem, bm, nm};
+    run(program, "texts", items_of(tile, s), buffers, 5, &w);
+    table_read(&y);
+    for (int i = 0; i < rows * s->bn; i++) {
+        want[i] = text_want(word, g.x, n, pitch, i / s->bn, i % s->bn);
+    }
+    char what[16];
+    snprintf(what, sizeof what, "word %d", word);
+    compare(&y, want, 0, rows, texts_limits[word].tolerance, tile, what);
+    clReleaseMemObject(nm);
+    clReleaseMemObject(bm);
+    free(n);
+    free(bytes);
+    free(want);
+    for (int i = 0; i < 3; i++) {
+        table_release(all[i]);
+    }
+}
+
+static void check_tile(const char *tile)
+{
+    for (size_t i = 0; i < CT_COUNT(shapes); i++) {
+        const shape *s = &shapes[i];
+        if (!runs(tile, s)) {
+            continue;
+        }
+        cl_program program = build(tile, s);
+        check_products(tile, s, program);
+        check_rows(tile, s, program);
+        for (int word = 0; s->dv == s->bn && word < (int)CT_COUNT(texts_limits); word++) {
+            check_text(tile, s, program, word);
+        }
+        clReleaseProgram(program);
+    }
+}
+static void test_ref(void **state) { (void)state, check_tile(tiles[0]); }
+static void test_cpu(void **state) { (void)state, check_tile(tiles[1]); }
+static void test_simt(void **state) { (void)state, check_tile(tiles[2]); }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ref), cmocka_unit_test(test_cpu), cmocka_unit_test(test_simt)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
