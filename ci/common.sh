@@ -1,0 +1,104 @@
+# shellcheck shell=bash disable=SC2034
+# Sourced by the scripts of this folder: paths, package installation, and small helpers.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${CLATTN_BUILD_DIR:-$root/build}
+jobs=${CLATTN_JOBS:-$(nproc)}
+build_packages="gcc g++ cmake ninja-build pkg-config ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libxxhash-dev
+    libjansson-dev libpng-dev libjpeg-dev libcmocka-dev"
+
+say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# as_root COMMAND...: runs it as root, or fails with the command in the message.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo --non-interactive --preserve-env=DEBIAN_FRONTEND "$@" || sudo "$@"
+    else
+        die "neither root nor sudo; as root, run: $*"
+    fi
+}
+
+# Tells whether a Debian package is installed.
+installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
+
+# need PACKAGE...: installs those that are missing.
+need() {
+    command -v dpkg-query >/dev/null || { say "not a Debian system: make sure of $*"; return 0; }
+    local missing=() package
+    for package in "$@"; do
+        installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    as_root apt-get update -qq || say "apt-get update failed; trying what is known"
+    as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# unpack DIRECTORY PACKAGE...: a package's files without installing it (some exclude each other).
+unpack() {
+    local into=$1 package
+    shift
+    mkdir -p "$into/deb"
+    for package in "$@"; do
+        [ ! -e "$into/deb/$package.done" ] || continue
+        (cd "$into/deb" && { apt-get download -qq "$package" 2>/dev/null ||
+            { as_root apt-get update -qq && apt-get download -qq "$package" 2>/dev/null; } &&
+            dpkg -x "$package"_*.deb "$into"; }) || return 1
+        touch "$into/deb/$package.done"
+    done
+}
+
+# configure DIRECTORY CMAKE-OPTIONS...: and builds everything.
+configure_and_build() {
+    local into=$1
+    shift
+    # shellcheck disable=SC2086
+    need $build_packages
+    cmake -S "$root" -B "$into" -G Ninja "$@" >"$into.configure.log" 2>&1 ||
+        { cat "$into.configure.log" >&2; die "cmake failed"; }
+    rm -f "$into.configure.log"
+    cmake --build "$into" --parallel "$jobs"
+}
+
+# The plain build, made unless it is there.
+need_build() {
+    [ -n "${CLATTN_BUILT:-}" ] || configure_and_build "$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCLATTN_STRICT=ON >&2
+}
+
+# Each non-empty line that is no comment.
+lines_of() { grep -Ev '^[[:space:]]*(#|$)' "$1"; }
+
+# Keep the user's caches out of it.
+private_caches() {
+    export CLATTN_CACHE_DIR=$1/cache POCL_CACHE_DIR=$1/pocl_cache
+    mkdir -p "$POCL_CACHE_DIR" "$CLATTN_CACHE_DIR"
+    chmod 700 "$CLATTN_CACHE_DIR"
+}
+
+# suite DIRECTORY CTEST-OPTIONS...: the tests of the plain build, with logs in DIRECTORY, so that a ctest of that build may
+# be running this very script.
+suite() {
+    local into=$1
+    shift
+    mkdir -p "$into"
+    printf 'subdirs("%s/tests")\n' "$build" >"$into/CTestTestfile.cmake"
+    rm -f "$into/Testing/Temporary/LastTestsFailed.log"
+    ctest --test-dir "$into" --parallel "$jobs" --output-on-failure "$@"
+}
+
+# check BACKEND PROBLEM OUT: prints good, declined (no such backend for it here) or failed.
+check() {
+    local rc=0
+    timeout "${seconds:-60}" "$build/clattn" check --backend "$1" "$2" >"$3" 2>&1 || rc=$?
+    if [ $rc = 0 ]; then
+        echo good
+    elif grep -q DEVICE_LACKS "$3"; then
+        echo declined
+    else
+        echo "failed ($rc)"
+    fi
+}

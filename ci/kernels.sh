@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Compiles every kernel of the problems in ci/variants.txt for GPUs that are not here: AMD by clang, Intel by ocloc, NVIDIA by
+# clang and, where it is installed, ptxas. The sources are what the library would give to a driver ($CLATTN_DUMP).
+#   ci/kernels.sh [PROBLEM...]
+. "$(dirname "$0")/common.sh"
+need oclgrind clang-19 intel-opencl-icd
+need_build
+work=$build/kernels
+rm -rf "$work"/dump "$work"/out
+mkdir -p "$work/dump" "$work/out"
+unpack "$work/libclc" libclc-19 || die "libclc-19 (builtin functions for offline compilers) could not be had"
+amd=${CLATTN_AMD-gfx90a gfx942 gfx1100 gfx1201}
+intel=${CLATTN_INTEL-tgllp dg2 pvc}
+nvidia=${CLATTN_NVIDIA-sm_75 sm_90}
+ptxas=$(command -v ptxas || ls /usr/local/cuda/bin/ptxas 2>/dev/null || true)
+[ -n "$ptxas" ] || say "no ptxas here: NVIDIA kernels are compiled to PTX only"
+
+# 1. texts: the GPU tile and the plain one. Planned on Oclgrind, which compiles in no time and can pretend to have the local
+#    memory of different GPUs (tile sizes follow it).
+if [ $# -gt 0 ]; then printf '%s\n' "$@"; else lines_of "$root/ci/variants.txt"; fi >"$work/problems"
+export CLATTN_CACHE=off CLATTN_DUMP=$work/dump
+bad=0
+while IFS= read -r problem; do
+    for place in "simt 32768" "simt 65536" "ref 32768"; do
+        read -r backend bytes <<<"$place"
+        case "$backend $problem" in # ref keeps states in private memory: too large there, so GPUs decline it (src/device/tiles.c)
+            "ref linear"*" d=128"* | "ref lightning"*" d=128"*) continue ;;
+        esac
+        oclgrind --local-mem-size "$bytes" "$build/clattn" plan --backend "$backend" "$problem" \
+            >"$work/plan.log" 2>&1 </dev/null || { echo "FAIL plan $place: $problem"; tail -n 3 "$work/plan.log"; bad=1; }
+    done
+done <"$work/problems"
+rm -f "$work"/dump/probe.*
+count=$(find "$work/dump" -name '*.cl' | wc -l)
+[ "$count" -gt 0 ] || die "no kernel was written by CLATTN_DUMP"
+
+# 2. compilers; `compile_one TARGET FILE` leaves its log in $out.log and fails on an error
+compile_one() {
+    local target=$1 text=$2 kind chip options out
+    kind=${target%%:*} chip=${target#*:}
+    options=$(cat "${text%.cl}.opt")
+    out=$work/out/$kind.$chip.$(basename "$text" .cl)
+    local clang="clang-19 -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -nogpulib -O2 -Wno-everything $options"
+    case $kind in
+        amd)
+            $clang --target=amdgcn-amd-amdhsa -mcpu="$chip" -Xclang -mlink-builtin-bitcode \
+                -Xclang "$clc/amdgcn--amdhsa.bc" -S "$text" -o "$out.s" >"$out.log" 2>&1 ;;
+        intel)
+            ocloc compile -file "$text" -device "$chip" -options "$options" -out_dir "$work/out" -output "$(basename "$out")" \
+                >"$out.log" 2>&1 && ! grep -qiE 'INVALID opcode|error:' "$out.log" ;;
+        nvidia)
+            $clang --target=nvptx64-nvidia-nvcl -include "$root/ci/nvptx.h" -Xclang -target-cpu -Xclang "$chip" -Xclang -mlink-builtin-bitcode \
+                -Xclang "$clc/nvptx64--nvidiacl.bc" -S "$text" -o "$out.s" >"$out.log" 2>&1 &&
+                { [ -z "$ptxas" ] || ! "$ptxas" --help | grep -q "'$chip'" ||
+                    "$ptxas" -arch="$chip" -v -o /dev/null "$out.s" >>"$out.log" 2>&1; } ;;
+    esac || { printf 'FAIL %s: %s\n' "$target" "$(basename "$text")"; grep -iE 'error|INVALID' "$out.log" | head -n 5; return 1; }
+    rm -f "$out".s "$out"*.bin "$out"*.spv
+}
+export -f compile_one
+clc=$(dirname "$(find "$work/libclc" -name amdgcn--amdhsa.bc)")
+export root work clc ptxas
+for chip in $amd; do targets+=" amd:$chip"; done
+for chip in $intel; do targets+=" intel:$chip"; done
+for chip in $nvidia; do targets+=" nvidia:$chip"; done
+for target in $targets; do
+    find "$work/dump" -name '*.cl' | sort | while IFS= read -r text; do printf '%s\0%s\0' "$target" "$text"; done
+done | xargs -0 -n 2 -P "$jobs" bash -c 'compile_one "$1" "$2"' one >"$work/failures" 2>&1 || bad=1
+cat "$work/failures"
+spills=$(grep -lE 'spilled around|[1-9][0-9]* bytes spill' "$work"/out/*.log 2>/dev/null | wc -l || true)
+say "$count kernels x $(echo $targets | wc -w) chips; $(grep -c '^FAIL' "$work/failures" || true) failed; $spills with spills"
+exit $bad

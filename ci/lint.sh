@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# The rules a compiler does not know: who may include whom, where machines may be named, what the library may call.
+. "$(dirname "$0")/common.sh"
+cd "$root"
+bad=0
+# `complain` ends pipelines and sets bad; a grep that finds nothing is no error
+shopt -s lastpipe
+set +e +o pipefail
+
+# complain TEXT: every line of standard input breaks the rule TEXT
+complain() {
+    local found
+    found=$(cat)
+    [ -z "$found" ] || { echo "lint: $1:"; printf '  %s\n' "${found//$'\n'/$'\n'  }"; bad=1; }
+}
+
+# A C text without comments and without the contents of string literals, with line numbers kept.
+code() { sed -E 's/"([^"\\]|\\.)*"/""/g' "$1" | awk '{
+    line = $0; out = ""
+    while (length(line)) {
+        if (inside) { at = index(line, "*/"); if (!at) { line = ""; break } line = substr(line, at + 2); inside = 0 }
+        at = index(line, "/*"); slash = index(line, "//")
+        if (slash && (!at || slash < at)) { out = out substr(line, 1, slash - 1); line = "" }
+        else if (at) { out = out substr(line, 1, at - 1); line = substr(line, at + 2); inside = 1 }
+        else { out = out line; line = "" }
+    }
+    print out }'; }
+
+# grep_code PATTERN FILE...: matches outside comments and strings as file:line:text
+grep_code() {
+    local pattern=$1 file
+    shift
+    for file in "$@"; do
+        [ -e "$file" ] || continue
+        code "$file" | grep -nE "$pattern" | sed "s|^|$file:|" || true
+    done
+}
+
+# 1. core <- device <- program <- layout <- stages <- methods <- plan <- api. Lower than the folders they lie in: the words by
+#    which stages describe their work (plan/builder.h), what a problem is (plan/problem.h), and what a method is
+#    (methods/method.h). Higher: the context, which owns the cache; the rows of the table of tiles; block lists made on
+#    the device. merge/line.h serves every stage of element kernels, device/tiles.h and layout/lists.h serve all.
+rank() {
+    case $1 in
+        device/context.c | device/tiles.[ch]) echo 6 ;;
+        layout/lists.c) echo 5 ;;
+        plan/builder.h | plan/problem.h | merge/line.h | layout/lists.h) echo 4 ;;
+        methods/method.h) echo 5 ;;
+        core/*) echo 0 ;;
+        device/*) echo 1 ;;
+        program/*) echo 2 ;;
+        layout/*) echo 3 ;;
+        attend/* | accumulate/* | merge/*) echo 5 ;;
+        methods/*) echo 6 ;;
+        plan/*) echo 7 ;;
+        api/*) echo 8 ;;
+        *) echo 9 ;;
+    esac
+}
+split="attend/attend.c>merge/merge.h" # keys split over groups: the parts are merged by the merge stage
+grep -rnE '^[[:space:]]*#[[:space:]]*include "' src | while IFS=: read -r file line text; do
+    from=${file#src/}
+    to=$(sed -E 's/.*"([^"]*)".*/\1/' <<<"$text")
+    [ -e "src/$to" ] || to=$(dirname "$from")/$to
+    [ "$(rank "$from")" -ge "$(rank "$to")" ] || [ "$to" = device/tiles.h ] || echo "$file:$line: $from may not include $to"
+    [ "$(rank "$from")$(rank "$to")" != 55 ] || [ "$(dirname "$from")" = "$(dirname "$to")" ] ||
+        [ "$to" = methods/method.h ] || [ "$from>$to" = "$split" ] ||
+        echo "$file:$line: a stage may not include another stage: $to"
+done | complain "dependency"
+
+# 2. stages and schedules know no machine
+words='get_(local|group|global|sub_group)_[a-z_]*|barrier|work_group_barrier|sub_group_[a-z_]*|__?local|float(2|4|8|16)'
+words+='|half(2|4|8|16)?|async_work_group_copy|prefetch|asm|__asm__|wgmma|mma_sync|mfma|wmma|dpas|amx|avx|simt|cpu|gpu|nvidia|amd|intel|pocl'
+stages="cl/attend/*.cl cl/accumulate/*.cl cl/merge/*.cl cl/layout/*.cl cl/schedule/*.cl cl/variant/*.cl"
+# shellcheck disable=SC2086
+grep_code "\b($words)\b" $stages | complain "a machine's word in a stage"
+# shellcheck disable=SC2086
+grep -nE '^[[:space:]]*#[[:space:]]*(el)?if.*(TILE_|CPU|SIMT|GPU|AMD|NVIDIA|INTEL|POCL)' $stages 2>/dev/null |
+    complain "#if on a machine in a stage"
+grep -rnE 'if.*(vendor|platform|driver)\b' src/attend src/accumulate src/merge src/methods | complain "a vendor in a stage or method"
+
+# 3. the library prints nothing, takes memory in one place, and leaves the locale alone
+mapfile -t sources < <(find src -name '*.[chi]*' | sort)
+grep_code '\b(printf|puts|putchar|perror|fprintf|vprintf|vfprintf)[[:space:]]*\(' "${sources[@]}" | complain "printing"
+mapfile -t elsewhere < <(printf '%s\n' "${sources[@]}" | grep -v '^src/core/')
+mapfile -t others < <(printf '%s\n' "${sources[@]}" | grep -v '^src/core/alloc.c$')
+grep_code '\b(malloc|calloc|realloc|strn?dup|asprintf|getline|aligned_alloc|posix_memalign|free)[[:space:]]*\(' "${others[@]}" |
+    complain "memory outside src/core/alloc.c"
+grep_code '\b(setlocale|strtod|strtof|atof|sscanf|strtok|exit|abort|assert)[[:space:]]*\(' "${elsewhere[@]}" |
+    complain "a call that a library avoids"
+
+# 4. sizes and form
+find src include cl tools tests ci -name '*.[ch]' -o -name '*.cl' -o -name '*.sh' -o -name '*.py' | sort | while IFS= read -r file; do
+    awk -v file="$file" 'length($0) > 180 { print file ":" FNR ": " length($0) " columns" }
+        /\t/ { print file ":" FNR ": tab" }  /[ ]+$/ { print file ":" FNR ": space at the end" }' "$file"
+done | complain "form"
+find src cl tools -name '*.c' -o -name '*.cl' | while IFS= read -r file; do
+    awk -v file="$file" 'END { if (NR > 500) print file ": " NR " lines, 500 at most" }' "$file"
+done | complain "length of a file"
+grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' src include cl tools tests | complain "unfinished"
+[ $bad != 0 ] || say "good"
+exit $bad

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Exported symbols are exactly the functions of the header; the archive adds only ct_ names; the header compiles alone.
+. "$(dirname "$0")/common.sh"
+need_build
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+bad=0
+
+# A function of the header is  CLATTN_API type clattn_name(
+tr '\n' ' ' <"$root/include/clattn/clattn.h" | grep -oE 'CLATTN_API [^();]*\(' | grep -oE 'clattn_[a-z0-9_]+\(' |
+    tr -d '(' | sort -u >"$work/declared"
+nm -D --defined-only "$build/libclattn.so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u >"$work/exported"
+diff "$work/declared" "$work/exported" >"$work/diff" ||
+    { say "declared (<) and exported (>) differ:"; cat "$work/diff" >&2; bad=1; }
+
+nm --defined-only --extern-only "$build/libclattn.a" | awk 'NF == 3 { print $3 }' | grep -vE '^(clattn|ct)_' >"$work/stray" &&
+    { say "the archive defines names without a prefix:"; cat "$work/stray" >&2; bad=1; }
+
+printf '#include <clattn/clattn.h>\nint clattn_header_alone;\n' >"$work/header.c"
+cp "$work/header.c" "$work/header.cpp"
+for how in "cc -std=c99" "cc -std=c11" "c++ -std=c++11"; do
+    file=$work/header.c
+    [[ $how != c++* ]] || file=$work/header.cpp
+    $how -Wall -Wextra -pedantic -Werror -DCL_TARGET_OPENCL_VERSION=120 -I"$root/include" -fsyntax-only "$file" ||
+        { say "the header fails under $how"; bad=1; }
+done
+say "$(wc -l <"$work/exported") exported functions"
+exit $bad
