@@ -1,4 +1,5 @@
 /* What the CPU tiles share: vectors of sixteen floats, the exponential, storage conversions, transposes, streams that are read in place. */
+#include "tile/half16.cl"
 typedef float16 VF;
 typedef int16 VI;
 #define UNROLL _Pragma("unroll")
@@ -68,7 +69,7 @@ OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int he
 #if STORE == 0
 OP VF wide(gptr p) { return vload16(0, p); }
 #elif STORE == 1
-OP VF wide(gptr p) { return vload_half16(0, p); }
+OP VF wide(gptr p) { return half16_load(p); }
 #else
 OP VF wide(gptr p) { return as_float16(convert_uint16(vload16(0, p)) << 16); }
 #endif
@@ -90,7 +91,7 @@ OP void put16(__global out_elem *p, VF x) {
 #if OUT == 0
     vstore16(x, 0, p);
 #elif OUT == 1
-    vstore_half16(x, 0, p);
+    half16_store(x, p);
 #else
     const uint16 u = as_uint16(x), even = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16, nan = (u >> 16) | 64u;
     vstore16(convert_ushort16((u & 0x7fffffffu) > (uint16)(0x7f800000u) ? nan : even), 0, p);

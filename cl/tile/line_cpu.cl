@@ -1,4 +1,5 @@
 /* line_cpu: one item a group, sixteen columns a visit. A visit that reaches past the width goes element by element. */
+#include "tile/half16.cl"
 typedef float16 VF;
 typedef int16 VI;
 typedef struct { int unused; } line;
@@ -48,7 +49,7 @@ OP VF get_elem(const __global elem *p, int c, int width) {
 #if STORE == 0
         return vload16(0, p + c);
 #elif STORE == 1
-        return vload_half16(0, p + c);
+        return half16_load(p + c);
 #else
         return as_float16(convert_uint16(vload16(0, p + c)) << (uint16)(16));
 #endif
@@ -64,7 +65,7 @@ OP void put_elem(__global out_elem *p, int c, int width, VF v) {
 #if OUT == 0
         vstore16(v, 0, p + c);
 #elif OUT == 1
-        vstore_half16(v, 0, p + c);
+        half16_store(v, p + c);
 #else
         const uint16 u = as_uint16(v);
         const uint16 even = (u + (uint16)(0x7fff) + ((u >> (uint16)(16)) & (uint16)(1))) >> (uint16)(16);

@@ -66,17 +66,22 @@ static void random_numbers_repeat(void **state)
 
 enum { N = 100 };
 
-static ct_check_figure figure_of(const double *got, const double *reference, bool log_sum)
+static ct_check_figure figure_in(clattn_dtype dtype, const double *got, const double *reference, bool log_sum)
 {
     double peer[N];
     for (int i = 0; i < N; i++) {
         peer[i] = isfinite(reference[i]) ? reference[i] + 1e-7 : reference[i];
     }
-    const ct_comparison comparison = {got, reference, {peer, peer}, N, 1, NULL, 0, CLATTN_F32, log_sum};
+    const ct_comparison comparison = {got, reference, {peer, peer}, N, 1, NULL, 0, dtype, log_sum};
     return ct_compare(&comparison);
 }
 
-/* B5 of the tolerance: twice the peer's error and an ulp pass; more, a NaN, or an infinity in the wrong place does not. */
+static ct_check_figure figure_of(const double *got, const double *reference, bool log_sum)
+{
+    return figure_in(CLATTN_F32, got, reference, log_sum);
+}
+
+/* B5 of the tolerance: twice the peer's error and a few ulps pass; more, a NaN, or an infinity in the wrong place does not. */
 static void rule_tells_right_from_wrong(void **state)
 {
     (void)state;
@@ -86,7 +91,7 @@ static void rule_tells_right_from_wrong(void **state)
     }
     got[3] += 2e-7;
     assert_true(figure_of(got, reference, false).passed);
-    got[3] = reference[3] + 1e-6;
+    got[3] = reference[3] + 2e-6;
     assert_false(figure_of(got, reference, false).passed);
     assert_int_equal(figure_of(got, reference, false).worst, 3);
     assert_true(figure_of(got, reference, true).passed); /* LSE: 1e-5 more */
@@ -101,11 +106,36 @@ static void rule_tells_right_from_wrong(void **state)
     assert_false(figure_of(got, reference, false).passed);
     reference[5] = 1.0;
     assert_false(figure_of(got, reference, true).passed);
-    for (int i = 0; i < N; i++) { /* small everywhere, but biased: only the mean square sees it */
-        reference[i] = i == 0 ? 1000.0 : 1.0;
-        got[i] = reference[i] + (i == 0 ? 0.0 : 6e-5);
+    got[5] = INFINITY; /* beyond what a float holds, infinity is right; its negative is not */
+    reference[5] = 1e39;
+    assert_true(figure_of(got, reference, false).passed);
+    got[5] = -INFINITY;
+    assert_false(figure_of(got, reference, false).passed);
+    for (int i = 0; i < N; i++) { /* below an ulp everywhere, but biased: only the mean square sees it */
+        reference[i] = 1.5;
+        got[i] = 1.506;
     }
-    assert_true(figure_of(got, reference, false).max > 0);
+    const ct_check_figure biased = figure_in(CLATTN_BF16, got, reference, false);
+    assert_true(biased.max <= biased.limit_max);
+    assert_false(biased.passed);
+}
+
+/* f16 ends at 65504: what is beyond may be stored as infinity or as that, and nothing else. */
+static void overflow_is_compared_at_the_end_of_the_storage(void **state)
+{
+    (void)state;
+    double reference[N], got[N];
+    for (int i = 0; i < N; i++) {
+        reference[i] = i % 2 ? 1e5 : -2e5;
+        got[i] = i % 2 ? INFINITY : -65504.0;
+    }
+    assert_true(figure_in(CLATTN_F16, got, reference, false).passed);
+    got[4] = INFINITY;
+    assert_false(figure_in(CLATTN_F16, got, reference, false).passed);
+    got[4] = 60000.0;
+    assert_false(figure_in(CLATTN_F16, got, reference, false).passed);
+    got[4] = NAN;
+    assert_false(figure_in(CLATTN_F16, got, reference, false).passed);
 }
 
 /* Y2: a byte written on either side of a buffer is found. */
@@ -266,6 +296,7 @@ int main(void)
         cmocka_unit_test(storage_rounds_to_nearest_even),
         cmocka_unit_test(random_numbers_repeat),
         cmocka_unit_test(rule_tells_right_from_wrong),
+        cmocka_unit_test(overflow_is_compared_at_the_end_of_the_storage),
         cmocka_unit_test(guards_find_a_stray_byte),
         cmocka_unit_test(filled_slots_are_legal),
         cmocka_unit_test(random_problems_cover_the_keys),
