@@ -1,9 +1,10 @@
 /* The check engine: one problem on a device against the double reference.
  *
  * Rule: largest error <= 2 x the same-precision peer's (the worse of base e and base 2) + 1 ulp of the output's scale in its storage
- * type, and RMS of the error over RMS of the reference <= 3e-3 bf16, 4e-4 f16, 5e-6 f32 (or 2 x the peer's, where inputs made to
+ * type + 3 ulps of float (a peer can be exact by luck), and RMS of the error over RMS of the reference <= 3e-3 bf16, 4e-4 f16, 5e-6 f32 (or 2 x the peer's, where inputs made to
  * be hard put the peer itself outside). LSE: largest error <= 2 x the peer's + 1e-5 (times its scale
- * if that is above 1). Every element must be finite, but for an LSE of -infinity where the reference says so.
+ * if that is above 1). Every element must be finite, but for an LSE of -infinity where the reference says so;
+ * what overflows the storage type is compared at its end, where infinity is right.
  * Inputs are rounded to the storage type before kernel and reference see them. Outputs and workspace start as NaN, guard
  * bands lie around every buffer, and the padding between strided rows must stay as it was. */
 #ifndef CT_CHECK_H
