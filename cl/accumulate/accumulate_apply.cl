@@ -4,6 +4,7 @@
 #define STREAMS 1
 #define HELDS 0
 #define MAY_OVERLAP 0
+#define FRONT_PRODUCTS 0
 #define FIRST_READ(s) FRONT
 #define LAST_READ(s)  BACK
 #define WIDTH(s)      DK
@@ -20,12 +21,12 @@ typedef struct {
     tensor qt;
     tensor_out ot;
     const __global float *state_in;
-    int n, step;
+    int n, from, step;
     float scale;
 } stage;
 
 OP void step_hold(stage *c) { tensor_begin(&c->t, &c->qt); }
-OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, &c->qt, j * c->step); }
+OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, &c->qt, c->from + j * c->step); }
 OP void step_begin(stage *c) {
     state_load(&c->t, &c->state, c->state_in, DV);
     state_publish(&c->t, &c->state);
@@ -35,10 +36,10 @@ OP void step_front(stage *c, int j) { rows_load(&c->t, &c->q, Q, j); }
 OP void step_middle(stage *c, int j) {}
 OP void step_settle(stage *c, int j) {}
 OP void step_back(stage *c, int j) {
-    acc_bind(&c->o, &c->ot, j * c->step);
+    acc_bind(&c->o, &c->ot, c->from + j * c->step);
     mma_state(&c->t, &c->o, &c->q, &c->state, &c->factor);
 }
-OP void step_done(stage *c, int j) { acc_store(&c->t, &c->ot, j * c->step, &c->o); }
+OP void step_done(stage *c, int j) { acc_store(&c->t, &c->ot, c->from + j * c->step, &c->o); }
 OP void step_finish(stage *c) {}
 OP void run(stage *c);                        /* the schedule */
 
@@ -49,9 +50,10 @@ TILE_KERNEL void accumulate_apply(TENSOR(q), BUFFER(out_elem, o), BUFFER(const f
     const int item = BLOCK_HEAD(0);
     const portion p = portion_of(&a, AT(cu), a.nq, item, BLOCK_ROW(0));
     if (p.tokens <= 0) return;
-    c.qt = tensor_view(TENSOR_AT(q), &a.q, p.in, p.head, p.first, p.tokens);
-    c.ot = out_view(AT(o), &a.o, p.in, p.head, p.first, p.tokens);
+    c.qt = tensor_view(TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, p.from + p.tokens);
+    c.ot = out_view(AT(o), &a.o, p.in, p.head, p.first, p.from + p.tokens);
     c.state_in = AT(state) + (OWN ? p.index : (long)item) * DK * DV;
+    c.from = p.from;
     c.step = a.step;
     c.n = (p.tokens + a.step - 1) / a.step;
     c.scale = a.scale;

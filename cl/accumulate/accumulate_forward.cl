@@ -28,7 +28,7 @@ typedef struct {
     tensor_out ot;
     const __global float *state_in;
     __global float *state_out;
-    int n, step, tokens;
+    int n, from, step, tokens;
     float scale;
 } stage;
 
@@ -37,7 +37,7 @@ OP void step_hold(stage *c) {
     tensor_begin(&c->t, &c->kt);
     tensor_begin(&c->t, &c->vt);
 }
-OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == Q ? &c->qt : s == K ? &c->kt : &c->vt, j * c->step); }
+OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == Q ? &c->qt : s == K ? &c->kt : &c->vt, c->from + j * c->step); }
 OP void step_begin(stage *c) {
     state_load(&c->t, &c->state, c->state_in, DV);
     state_publish(&c->t, &c->state);
@@ -72,12 +72,12 @@ OP void step_settle(stage *c, int j) {
     state_scale(&c->state, c->d.keep);
 }
 OP void step_back(stage *c, int j) {
-    acc_bind(&c->o, &c->ot, j * c->step);
+    acc_bind(&c->o, &c->ot, c->from + j * c->step);
     mma_state_ab_lower(&c->t, &c->o, &c->q, &c->state, &c->d.inter, &c->p, V, j);     /* o = inter * (q state) + p v */
     mma_atb(&c->t, &c->state, &c->w, V, j);
 }
 OP void step_done(stage *c, int j) {
-    acc_store(&c->t, &c->ot, j * c->step, &c->o);
+    acc_store(&c->t, &c->ot, c->from + j * c->step, &c->o);
     state_publish(&c->t, &c->state);
 }
 OP void step_finish(stage *c) {
@@ -93,13 +93,14 @@ TILE_KERNEL void accumulate_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_
     const int segment = BLOCK_ROW(0);
     const portion p = portion_of(&a, AT(cu), a.nq, BLOCK_HEAD(0), segment);
     if (p.tokens <= 0 && segment) return;     /* segment 0 of an empty sequence hands its state on */
-    const int kv = p.head / a.group;
-    c.qt = tensor_view(TENSOR_AT(q), &a.q, p.in, p.head, p.first, p.tokens);
-    c.kt = tensor_view(TENSOR_AT(k), &a.k, p.in, kv, p.first, p.tokens);
-    c.vt = tensor_view(TENSOR_AT(v), &a.v, p.in, kv, p.first, p.tokens);
-    c.ot = out_view(AT(o), &a.o, p.in, p.head, p.first, p.tokens);
+    const int kv = p.head / a.group, end = p.from + p.tokens;
+    c.qt = tensor_view(TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, end);
+    c.kt = tensor_view(TENSOR_OF(k, p.sequence), &a.k, p.in, kv, p.first, end);
+    c.vt = tensor_view(TENSOR_OF(v, p.sequence), &a.v, p.in, kv, p.first, end);
+    c.ot = out_view(AT(o), &a.o, p.in, p.head, p.first, end);
     c.state_in = INITIAL && state_in_base ? AT(state_in) + p.index * DK * DV : 0;
     c.state_out = AT(state_out) + p.index * DK * DV;
+    c.from = p.from;
     c.step = a.step;
     c.tokens = p.tokens;
     c.n = (p.tokens + a.step - 1) / a.step;

@@ -5,6 +5,7 @@
 #define STREAMS 2
 #define HELDS 0
 #define MAY_OVERLAP 0
+#define FRONT_PRODUCTS 0
 #define FIRST_READ(s) ((s) == V ? BACK : FRONT)
 #define LAST_READ(s)  BACK
 #define WIDTH(s)      ((s) == V ? DV : DK)
@@ -16,12 +17,12 @@ typedef struct {
     decays d;
     tensor kt, vt;
     __global float *state_out, *fade_out;
-    int n, step, tokens;
+    int n, from, step, tokens;
     float fade;
 } stage;
 
 OP void step_hold(stage *c) { tensor_begin(&c->t, &c->kt); tensor_begin(&c->t, &c->vt); }
-OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, j * c->step); }
+OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->from + j * c->step); }
 OP void step_begin(stage *c) { state_load(&c->t, &c->state, 0, DV); c->fade = 1.0f; }
 OP void step_front(stage *c, int j) { decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), 1.0f); }
 OP void step_middle(stage *c, int j) { c->fade *= c->d.keep; }
@@ -40,11 +41,12 @@ TILE_KERNEL void accumulate_state(TENSOR(k), TENSOR(v), BUFFER(float, state_out)
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;
     const portion p = portion_of(&a, AT(cu), a.nk, BLOCK_HEAD(0), BLOCK_ROW(0));
-    const int kv = p.head / a.group;          /* an empty segment leaves a zero state */
-    c.kt = tensor_view(TENSOR_AT(k), &a.k, p.in, kv, p.first, p.tokens);
-    c.vt = tensor_view(TENSOR_AT(v), &a.v, p.in, kv, p.first, p.tokens);
+    const int kv = p.head / a.group, end = p.from + p.tokens;  /* an empty segment leaves a zero state */
+    c.kt = tensor_view(TENSOR_OF(k, p.sequence), &a.k, p.in, kv, p.first, end);
+    c.vt = tensor_view(TENSOR_OF(v, p.sequence), &a.v, p.in, kv, p.first, end);
     c.state_out = AT(state_out) + p.index * DK * DV;
     c.fade_out = AT(fade) + p.index;
+    c.from = p.from;
     c.step = a.step;
     c.tokens = p.tokens;
     c.n = (p.tokens + a.step - 1) / a.step;

@@ -22,17 +22,19 @@ typedef struct {                              /* by value; longs first, so no ho
     float scale;
 } accumulate_args;
 
-typedef struct { int batch, head, in, first, tokens; long index; } portion;   /* what a group does: tokens of a head; index: of its state */
+/* What a group does: tokens `from` on of a head whose sequence begins at token `first` of batch `in`; index: of its state. */
+typedef struct { int batch, head, in, sequence, first, from, tokens; long index; } portion;
 
 OP portion portion_of(const accumulate_args *a, const __global int *cu, int all, int item, int segment) {
     portion p;
     p.batch = item / a->heads;
     p.head = item % a->heads;
     p.in = PACKED ? 0 : p.batch;              /* sequences lie in one batch */
-    const int start = PACKED ? cu[p.batch] : 0, n = PACKED ? cu[p.batch + 1] - start : all;
-    const int from = min((long)segment * a->segment, (long)n);
-    p.first = start + from;
-    p.tokens = min(a->segment, n - from);
+    p.sequence = PACKED ? p.batch : 0;
+    p.first = PACKED ? cu[p.batch] : 0;
+    const int n = PACKED ? cu[p.batch + 1] - p.first : all;
+    p.from = min((long)segment * a->segment, (long)n);
+    p.tokens = min(a->segment, n - p.from);
     p.index = (long)item * a->segments + segment;
     return p;
 }

@@ -15,7 +15,7 @@ typedef struct {
 OP void decays_begin(decays *d, const __global float *g, const accumulate_args *a, const portion *p) {
     d->m = 0;
     d->rate = DECAY == 1 ? max(g[p->head] * LOG2E, -1000.0f) : 0.0f;
-    d->g = DECAY == 2 ? g + p->in * a->decay_batch + p->head * a->decay_head + p->first : g;
+    d->g = DECAY == 2 ? g + p->in * a->decay_batch + p->head * a->decay_head + p->first + p->from : g;
 }
 /* The decays of the chunk of m tokens that starts at token `from` of the portion. */
 OP void decays_of(tile *t, decays *d, int from, int m, float scale) {

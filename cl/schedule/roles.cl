@@ -7,6 +7,9 @@
 #ifndef OVERLAP
 #define OVERLAP 1
 #endif
+#ifndef FRONT_PRODUCTS                         /* of a stage: 0 where step_front issues none, so there is nothing to wait for */
+#define FRONT_PRODUCTS 1
+#endif
 #ifndef TURNS
 #define TURNS 0
 #endif
@@ -43,8 +46,10 @@ OP void run(stage *c) {
     for (int j = 0; j < n; j++) {
         READY(FRONT, j);
         step_front(c, j);
-        mma_commit();
-        mma_wait(0);
+        if (FRONT_PRODUCTS) {
+            mma_commit();
+            mma_wait(0);
+        }
         RELEASE(FRONT, j);
         step_middle(c, j);
         step_settle(c, j);

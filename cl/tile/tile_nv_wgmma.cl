@@ -9,6 +9,7 @@
  *   RESIDENT   1: groups stay and take items until none is left: the next item's loads hide behind the stores of the one before, which
  *           pays where items are short; long ones are better off with the registers that this costs
  *   ALIGNED   1: rows and offsets of what is written are multiples of four elements
+ *   SPLIT   0: workers share the rows; else so many share the columns of v and o, 64 each, and all do every row (tile_nv_wgmma_state.cl)
  * The PTX of a driver says sm_90: the host loads it again as sm_90a, with .minnctapersm, without which setmaxnreg has no effect. */
 #ifndef SLOTS
 #define SLOTS 2
@@ -25,12 +26,25 @@
 #ifndef RESIDENT
 #define RESIDENT 0
 #endif
-#define WORKERS (BM / 64)
+#ifndef SPLIT
+#define SPLIT 0
+#endif
 #define ROUND(x, n) (((x) + (n) - 1) / (n) * (n))
 #define DK64 ROUND(DK, 64)
 #define DV64 ROUND(DV, 64)
 #define DV16 ROUND(DV, 16)
 #define WIDEST (DK64 > DV64 ? DK64 : DV64)
+#if SPLIT
+#define WORKERS SPLIT
+#define HEAD16 64                                             /* columns of o that a worker has */
+#define OWN_ROWS(worker) 0
+#define OWN_COLUMNS(worker) ((worker) * 64)
+#else
+#define WORKERS (BM / 64)
+#define HEAD16 DV16
+#define OWN_ROWS(worker) ((worker) * 64)
+#define OWN_COLUMNS(worker) 0
+#endif
 #define ITEMS (128 + 128 * WORKERS)
 #define UNROLL _Pragma("unroll")
 #define ROW_LEN 2
@@ -40,7 +54,7 @@ typedef const __global ulong16 *tensor_in;                    /* a tensor map: 1
 typedef struct { float x[2]; } row;
 typedef struct { float x[2 * PARTS]; } parts;                 /* running maxima or sums of a row, PARTS to a lane */
 typedef struct { float x[BN / 2]; } acc_pair;
-typedef struct { float x[DV16 / 2]; } acc_head;
+typedef struct { float x[HEAD16 / 2]; } acc_head;
 typedef struct { uint x[BN / 4]; } op_pair;
 typedef struct { uint at; } held;
 typedef struct { tensor_in map; int head, batch; } tensor;
@@ -114,23 +128,24 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 #define ITEM_EMPTY(t) ((t)->bar + 24)
 #define ITEM_NUMBER(t) ((t)->bar + 32)
 #define TILE_BYTES (BN * WIDEST * 2)
+#define STATE_BYTES (SPLIT * DK64 * 128)                      /* before the held tiles: DK x 64 operands of each worker */
 #define TURN_OF(t, j) ((uint)((t)->base + (j)))
 #define RING(t, s, j) ((t)->ring + ((s) * SLOTS + TURN_OF(t, j) % SLOTS) * TILE_BYTES)
 #define FULL(t, s, j)  ((t)->bar + 48 + 16 * ((s) * SLOTS + TURN_OF(t, j) % SLOTS))
 #define EMPTY(t, s, j) (FULL(t, s, j) + 8)
 #define TILE_BEGIN(tp)                                                                                           \
-    __local ushort mem_[HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST] __attribute__((aligned(1024)));       \
+    __local ushort mem_[STATE_BYTES / 2 + HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST] __attribute__((aligned(1024))); \
     __local ulong bar_[6 + 2 * STREAMS * SLOTS] __attribute__((aligned(16)));                                    \
     tile_begin(tp, (uint)(ulong)mem_, (uint)(ulong)bar_, HELDS, STREAMS)
 OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int streams) {
     const int id = (int)get_local_id(0), c = id - 128;
-    t->mem = mem;
-    t->ring = mem + helds * BM * DK64 * 2;
+    t->mem = mem + STATE_BYTES;
+    t->ring = t->mem + helds * BM * DK64 * 2;
     t->bar = bar;
     t->worker = c >> 7;
     t->lane = id & 31;
     t->loads = t->base = t->helds = t->round = 0;
-    t->row = (c >> 7) * 64 + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
+    t->row = OWN_ROWS(c >> 7) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
         for (int i = 0; i < streams * SLOTS + 3; i++) {       /* (one of them lies where the number is: no matter) */
             mb_init(bar + 16 * i, i == 0 && helds ? helds : 1); /* an immediate count of 0 crashes the driver's assembler */
@@ -266,17 +281,17 @@ OP void stream_release(tile *t, int s, int j) { if (t->lane == 0) mb_arrive(EMPT
 /* 128-byte swizzle: rows of 128 bytes, eight rows an atom of 1024 */
 OP ulong desc(uint at, uint lbo) { return (ulong)((at & 0x3FFFF) >> 4) | (ulong)lbo << 16 | 64UL << 32 | 1UL << 62; }
 OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
-    const uint a = q->at + t->worker * 64 * 128, b = RING(t, s, j);
+    const uint a = q->at + OWN_ROWS(t->worker) * 128, b = RING(t, s, j);
     mma_fence();
     CAT(ABTNEW, BN)(out->x, desc(a, 1), desc(b, 1));
     UNROLL for (int k = 1; k < ROUND(DK, 16) / 16; k++)
         CAT(ABT, BN)(out->x, desc(a + (k >> 2) * BM * 128 + (k & 3) * 32, 1), desc(b + (k >> 2) * BN * 128 + (k & 3) * 32, 1));
 }
 /* The columns of O: up to 128 by one product, the others by a second. The preprocessor works the width out: CAT needs a literal. */
-#if DV16 > 128
-#define LAST16 (DV16 - 128)
+#if HEAD16 > 128
+#define LAST16 (HEAD16 - 128)
 #else
-#define LAST16 DV16
+#define LAST16 HEAD16
 #endif
 #if LAST16 == 16
 #define AB_LAST AB16
@@ -296,10 +311,10 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
 #define AB_LAST AB128
 #endif
 OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {
-    const uint b = RING(t, s, j), lbo = (BN * 128) >> 4;
+    const uint b = RING(t, s, j) + OWN_COLUMNS(t->worker) * BN * 2, lbo = (BN * 128) >> 4;
     mma_fence();
     UNROLL for (int k = 0; k < BN / 16; k++) {
-#if DV16 > 128
+#if HEAD16 > 128
         AB128(out->x, p->x + 4 * k, desc(b + k * 2048, lbo));
         AB_LAST((out->x + 64), p->x + 4 * k, desc(b + 2 * BN * 128 + k * 2048, lbo));
 #else
@@ -311,8 +326,8 @@ OP void convert(op_pair *p, acc_pair *s) {
     UNROLL for (int i = 0; i < BN / 4; i++)
         p->x[i] = STORE == 1 ? half_pair(s->x[2 * i], s->x[2 * i + 1]) : bf16_pair(s->x[2 * i], s->x[2 * i + 1]);
 }
-OP void row_scale(acc_head *o, row *f) { UNROLL for (int i = 0; i < DV16 / 2; i++) o->x[i] *= f->x[ROW_OF(i)]; }
-OP void acc_zero(acc_head *o) { UNROLL for (int i = 0; i < DV16 / 2; i++) o->x[i] = 0.0f; }
+OP void row_scale(acc_head *o, row *f) { UNROLL for (int i = 0; i < HEAD16 / 2; i++) o->x[i] *= f->x[ROW_OF(i)]; }
+OP void acc_zero(acc_head *o) { UNROLL for (int i = 0; i < HEAD16 / 2; i++) o->x[i] = 0.0f; }
 OP void fold_max(tile *t, row *r, parts *p) {
     EACH_ROW(i) {
         UNROLL for (int k = 0; k < PARTS; k++) r->x[i] = vmax(r->x[i], p->x[i + 2 * k]);
@@ -334,7 +349,7 @@ OP void put_pair(__global out_elem *p, int d, float a, float b) {
     if (d < DV) out_put(p, d, a);
     if (d + 1 < DV) out_put(p, d + 1, b);
 #else
-    if (DV % 8 && d >= DV) return;
+    if (DV % (SPLIT ? 64 : 8) && d >= DV) return;
 #if OUT == 0
     *(__global float2 *)(p + d) = (float2)(a, b);
 #elif OUT == 1
@@ -349,7 +364,8 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
         const int r = row0 + t->row + h * 8;
         if (r < y->rows) {
             __global out_elem *p = y->x + r / PACK * y->row + (PACK > 1 ? r % PACK * y->pack : 0);
-            UNROLL for (int i = 0; i < ROUND(DV, 8) / 8; i++) put_pair(p, i * 8 + (t->lane & 3) * 2, o->x[4 * i + 2 * h], o->x[4 * i + 2 * h + 1]);
+            UNROLL for (int i = 0; i < (SPLIT ? 8 : ROUND(DV, 8) / 8); i++)
+                put_pair(p, OWN_COLUMNS(t->worker) + i * 8 + (t->lane & 3) * 2, o->x[4 * i + 2 * h], o->x[4 * i + 2 * h + 1]);
         }
     }
 }

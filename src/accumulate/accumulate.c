@@ -5,6 +5,7 @@
 #include "device/tiles.h"
 #include "merge/line.h"
 
+#define STREAMS 3         /* q, k, v: the most that a stage has */
 #define SEGMENTS_A_UNIT 3 /* fewer leave units idle at the end, more repeat the state's work too often */
 
 /* cl/accumulate/scan.cl */
@@ -25,45 +26,72 @@ static bool rows_aligned(const ct_accumulate_run *run)
     return true;
 }
 
-/* After the features: they change where rows lie. */
-static clattn_status choose_shape(ct_builder *b, ct_accumulate_run *run)
+/* The shape for a stage of so many streams. After the features: they change where rows lie. */
+static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, int streams, ct_shape *shape)
 {
     const ct_tile *tile = ct_builder_tile(b);
     char why[256] = "";
     const ct_shape_wish wish = {.block_q = run->a.chunk, .nq = ct_max(run->longest_q, run->longest_k), .nk = run->longest_k,
-        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype};
+        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype, .streams = streams};
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);
     }
-    if (!tile->state_shape(&ct_builder_context(b)->facts, &wish, &run->shape, why, sizeof why)) {
+    if (!tile->state_shape(&ct_builder_context(b)->facts, &wish, shape, why, sizeof why)) {
         return ct_builder_decline(b, "%s", why);
     }
-    if (wish.aligned) {
+    if (wish.aligned || tile->tensors) {
         ct_builder_align(b, tile->vectors);
     }
-    run->args.step = (int32_t)run->shape.step;
     return CLATTN_OK;
 }
 
+/* The tensors as the tile's kernels get them. */
+static clattn_status take_tensors(ct_builder *b, ct_accumulate_run *run)
+{
+    clattn_status st = CLATTN_OK;
+    ct_accumulate *a = &run->a;
+    const ct_tile *tile = ct_builder_tile(b);
+    ct_tensor_in t[] = {
+        {a->q, run->args.q, a->dtype, a->dk, a->nq, a->heads, a->batch, run->shape.bn, 1, a->cu_q},
+        {a->k, run->args.k, a->dtype, a->dk, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
+        {a->v, run->args.v, a->dtype, run->width, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
+    };
+    if (tile->tensors) {
+        CT_TRY(tile->tensors(b, t, (int)CT_COUNT(t), a->sequences, &run->shape));
+        a->q = t[0].ref;
+        a->k = t[1].ref;
+        a->v = t[2].ref;
+    }
+out:
+    return st;
+}
+
 /* Tokens of a segment and their number, so that every compute unit has work. */
-static void choose_segments(ct_builder *b, const ct_accumulate_run *run, int64_t tokens, bool split, ct_accumulate_args *args)
+static void choose_segments(ct_builder *b, const ct_accumulate_run *run, int64_t tokens, bool twice, ct_accumulate_args *args)
 {
     const int64_t units = ct_builder_context(b)->facts.compute_units;
     const int64_t chunks = ct_max(ct_ceil_div(tokens, args->step), 1);
-    const int64_t wish = split && run->items < units ? ct_ceil_div(units * SEGMENTS_A_UNIT, run->items) : 1;
+    const int64_t wish = run->shape.groups    ? ct_accumulate_segments(units * run->shape.groups, run->items, chunks, twice)
+                         : run->items < units ? ct_ceil_div(units * SEGMENTS_A_UNIT, run->items)
+                                              : 1;
     const int64_t each = ct_ceil_div(chunks, ct_min(wish, chunks)); /* chunks */
     args->segment = (int32_t)(each * args->step);
     args->segments = (int32_t)ct_max(ct_ceil_div(chunks, each), 1);
+    ct_builder_note(b, "%lld states of %d segments of %d tokens, %lld groups for %lld compute units", (long long)run->items, args->segments,
+                    args->segment, (long long)(run->items * args->segments * ct_max(run->shape.parts, 1)), (long long)units);
 }
 
-static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, const char *part, const char *kernel, ct_launch **out)
+static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, const char *part, const char *kernel, int streams,
+                                  ct_launch **out)
 {
+    clattn_status st = CLATTN_OK;
     const ct_tile *tile = ct_builder_tile(b);
-    const clattn_status st = ct_builder_launch(b, kernel, out);
-    if (st != CLATTN_OK) {
-        return st;
-    }
+    ct_shape shape = {0};
+    CT_TRY(choose_shape(b, run, streams, &shape));
+    CT_TRY(ct_builder_launch(b, kernel, out));
     ct_program_spec *spec = ct_launch_spec(*out);
+    spec->ptx_target = tile->ptx_target;
+    spec->ptx_groups = shape.groups;
     ct_spec_part(spec, "tile/tile.cl");
     for (size_t i = 0; i < CT_COUNT(tile->states) && tile->states[i]; i++) {
         ct_spec_part(spec, tile->states[i]);
@@ -71,18 +99,19 @@ static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, c
     ct_spec_part(spec, "accumulate/args.cl");
     ct_spec_part(spec, "accumulate/decays.cl");
     ct_spec_part(spec, part);
-    ct_spec_part(spec, "schedule/serial.cl");
-    ct_launch_define(*out, "BM", run->shape.bm);
-    ct_launch_define(*out, "BN", run->shape.bn);
+    ct_spec_part(spec, tile->schedule ? tile->schedule : "schedule/serial.cl");
+    ct_launch_define(*out, "BM", shape.bm);
+    ct_launch_define(*out, "BN", shape.bn);
     ct_launch_define(*out, "DK", (long)run->a.dk);
     ct_launch_define(*out, "DV", (long)run->width);
     ct_launch_define(*out, "STORE", run->a.dtype);
     ct_launch_define(*out, "OUT", run->a.o_dtype);
     ct_launch_define(*out, "PACKED", run->a.sequences > 0);
-    for (int i = 0; i < run->shape.n_extra; i++) {
-        ct_launch_define(*out, run->shape.extra[i].name, run->shape.extra[i].value);
+    for (int i = 0; i < shape.n_extra; i++) {
+        ct_launch_define(*out, shape.extra[i].name, shape.extra[i].value);
     }
-    return CLATTN_OK;
+out:
+    return st;
 }
 
 static void stage_groups(ct_launch *l, const ct_accumulate_run *run, const ct_accumulate_args *args)
@@ -93,7 +122,7 @@ static void stage_groups(ct_launch *l, const ct_accumulate_run *run, const ct_ac
 static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct_ref state_in, ct_ref state_out)
 {
     ct_launch *l = NULL;
-    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_forward.cl", "accumulate_forward", &l);
+    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_forward.cl", "accumulate_forward", STREAMS, &l);
     if (st != CLATTN_OK) {
         return st;
     }
@@ -118,7 +147,7 @@ static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct
 static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args, ct_ref states, ct_ref fade)
 {
     ct_launch *l = NULL;
-    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_state.cl", "accumulate_state", &l);
+    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_state.cl", "accumulate_state", 2, &l);
     if (st != CLATTN_OK) {
         return st;
     }
@@ -138,7 +167,8 @@ static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, con
 static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int segments, ct_ref states, ct_ref fade, ct_ref state_out)
 {
     ct_launch *l = NULL;
-    const int64_t size = run->a.dk * run->width, slab = 1024;
+    const int64_t size = run->a.dk * run->width, items = ct_builder_tile(b)->line_items;
+    const int64_t slab = items > 1 ? items : 1024; /* a column's segments wait for each other: no item of many should have two */
     const clattn_status st = ct_line_launch(b, "accumulate/scan.cl", "accumulate_scan", 1, &l);
     if (st != CLATTN_OK) {
         return st;
@@ -161,7 +191,7 @@ static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int s
 static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args, ct_ref state)
 {
     ct_launch *l = NULL;
-    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_apply.cl", "accumulate_apply", &l);
+    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_apply.cl", "accumulate_apply", 1, &l);
     if (st != CLATTN_OK) {
         return st;
     }
@@ -198,8 +228,8 @@ static clattn_status add_full(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
     ct_accumulate_args keys = run->args, queries = run->args;
-    choose_segments(b, run, run->longest_k, true, &keys);
-    choose_segments(b, run, run->longest_q, true, &queries);
+    choose_segments(b, run, run->longest_k, false, &keys);
+    choose_segments(b, run, run->longest_q, false, &queries);
     const int64_t size = run->a.dk * run->width;
     const ct_ref states = ct_builder_zone(b, "states of segments", run->items * keys.segments * size, sizeof(float));
     const ct_ref fade = ct_builder_zone(b, "decays of segments", run->items * keys.segments, sizeof(float));
@@ -273,7 +303,9 @@ clattn_status ct_accumulate_add(ct_builder *b, const ct_accumulate *accumulate)
         goto out;
     }
     CT_TRY(ct_accumulate_features(b, &run));
-    CT_TRY(choose_shape(b, &run));
+    CT_TRY(choose_shape(b, &run, STREAMS, &run.shape));
+    run.args.step = (int32_t)run.shape.step;
+    CT_TRY(take_tensors(b, &run));
     CT_TRY(run.a.causal ? add_causal(b, &run) : run.a.left_out ? add_rows(b, &run) : add_full(b, &run));
     if (run.a.normalise) {
         const ct_ref sums = run.a.o;

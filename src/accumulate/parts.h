@@ -24,6 +24,9 @@ typedef struct ct_accumulate_run {
     ct_shape shape;        /* of the stages that are not lines */
 } ct_accumulate_run;
 
+/* Segments of a state's tokens where `places` groups run at once: the number that ends soonest. twice: with several, keys and values are
+ * read twice and two launches more are made. */
+int64_t ct_accumulate_segments(int64_t places, int64_t items, int64_t chunks, bool twice);
 clattn_status ct_accumulate_features(ct_builder *b, ct_accumulate_run *run);
 clattn_status ct_accumulate_divide(ct_builder *b, const ct_accumulate_run *run, ct_ref from);
 clattn_status ct_accumulate_rows(ct_builder *b, const ct_accumulate_run *run, ct_ref states, ct_ref sums);

@@ -213,7 +213,7 @@ static clattn_status take_tensors(ct_builder *b, attend_parts *s)
     clattn_status st = CLATTN_OK;
     const ct_attend *a = s->a;
     const ct_tile *tile = ct_builder_tile(b);
-    ct_tensor t[] = {
+    ct_tensor_in t[] = {
         {a->q, a->qs, a->in, a->dqk, a->nq, a->hq, a->b, s->shape.bm / s->pack, s->pack, a->cu_q},
         {a->k, a->ks, a->in, a->dqk, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
         {a->v, a->vs, a->in, a->dv, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},

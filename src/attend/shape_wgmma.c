@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOCAL_BYTES = 227 << 10, SLOTS = 2, WIDEST_HEAD = 256 };
+enum { LOCAL_BYTES = 227 << 10, SLOTS = 2, WIDEST_HEAD = 256, CHUNK = 64, WIDEST_STATE = 128, RING_BYTES = 128 << 10 };
 
 /* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers. The first row that
  * is wide enough and takes what masks and texts read; `causal` rows are for triangles only. */
@@ -83,6 +83,35 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv) <= LOCAL_BYTES ? 2 : 1;
     out->resident = out->bm <= 128 && widest <= 128 ? out->groups : 0; /* wider ones lack the registers */
     const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned}};
+    memcpy(out->extra, extra, sizeof extra);
+    out->n_extra = (int)CT_COUNT(extra);
+    return true;
+}
+
+/* Chunks of 64 tokens, two workers of 64 value columns each, or one and two groups a compute unit where the head is narrow. Rings of two
+ * tiles were measured at D 128; where they are small they are deeper. */
+bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    const int widest = wish->dk > wish->dv ? wish->dk : wish->dv;
+    (void)facts;
+    if (wish->dtype == CLATTN_F32) {
+        snprintf(why, bytes, "float rows (tensors, features or a normaliser): the matrix units would round them; they take an exact path");
+        return false;
+    }
+    if (wish->dtype == CLATTN_F16) {
+        snprintf(why, bytes, "half: the products q.k and the state would be operands in half and may leave its range");
+        return false;
+    }
+    if (widest > WIDEST_STATE) {
+        snprintf(why, bytes, "a state of dqk %d x dv %d: at most %d x %d fit the accumulators", wish->dk, wish->dv, WIDEST_STATE, WIDEST_STATE);
+        return false;
+    }
+    const int split = widest > 64 ? 2 : 1, tile = 2 * CHUNK * 64 * split;
+    const int slots = wish->streams * 4 * tile <= RING_BYTES ? 4 : SLOTS;
+    const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"ALIGNED", wish->aligned}};
+    out->bm = out->bn = out->step = CHUNK;
+    out->items = 128 + 128 * split;
+    out->groups = split == 1 ? 2 : 1;
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
     return true;

@@ -21,7 +21,7 @@ static clattn_status legal_stride(ct_builder *b, const char *name, int64_t exten
     return CLATTN_OK;
 }
 
-static clattn_status describe(ct_builder *b, const ct_tensor *t, bool of_queries, map_of *out)
+static clattn_status describe(ct_builder *b, const ct_tensor_in *t, bool of_queries, map_of *out)
 {
     clattn_status st = CLATTN_OK;
     *out = (map_of){.width = (cl_int)t->width, .rows = (cl_int)t->rows, .heads = (cl_int)t->heads, .batches = (cl_int)t->batches,
@@ -33,7 +33,7 @@ out:
     return st;
 }
 
-clattn_status ct_tensor_maps(ct_builder *b, ct_tensor *tensors, int n, int64_t sequences, const struct ct_shape *shape)
+clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_t sequences, const struct ct_shape *shape)
 {
     clattn_status st = CLATTN_OK;
     ct_launch *l = NULL;

@@ -6,7 +6,7 @@
 #include "program/program.h"
 
 typedef struct ct_builder ct_builder; /* plan/builder.h */
-struct ct_tensor;                     /* attend/tensors.h */
+struct ct_tensor_in;                     /* plan/builder.h */
 
 /* A choice of tile sizes for an attend stage. */
 typedef struct ct_shape {
@@ -33,6 +33,7 @@ typedef struct ct_shape_wish {
     bool causal, aligned; /* aligned: rows, widths and offsets are multiples of 4 elements */
     clattn_dtype dtype;
     bool dots;            /* bfloat16 and ct_dots_usable() */
+    int streams;          /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but their rings */
 } ct_shape_wish;
 
 typedef struct ct_tile {
@@ -50,10 +51,10 @@ typedef struct ct_tile {
     bool (*shape)(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes);
     /* The same for stages whose rows stream past a state: bm = bn, step a chunk. NULL: it has no state words. */
     bool (*state_shape)(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes);
-    const char *schedule;   /* of attend; NULL: serial */
+    const char *schedule;   /* of its stages; a shape's -D say how (OVERLAP, TURNS); NULL: serial */
     const char *ptx_target; /* of its programs, see ct_program_spec */
     /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's ref. */
-    clattn_status (*tensors)(ct_builder *b, struct ct_tensor *tensors, int n, int64_t sequences, const struct ct_shape *shape);
+    clattn_status (*tensors)(ct_builder *b, struct ct_tensor_in *tensors, int n, int64_t sequences, const struct ct_shape *shape);
 } ct_tile;
 
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */

@@ -158,6 +158,14 @@ void ct_builder_work(ct_builder *b, ct_work work)
     b->plan->work.exps += work.exps;
 }
 
+void ct_builder_note(ct_builder *b, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(b->plan->note, sizeof b->plan->note, format, arguments);
+    va_end(arguments);
+}
+
 clattn_status ct_builder_decline(ct_builder *b, const char *format, ...)
 {
     va_list arguments;

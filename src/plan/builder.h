@@ -23,6 +23,17 @@ struct ct_tile;
 
 typedef struct ct_work { double flop, bytes, exps; } ct_work;
 
+/* A tensor that a stage loads by tiles, for machines whose kernels get something else than a pointer (ct_tile.tensors). */
+typedef struct ct_tensor_in {
+    ct_ref ref;
+    clattn_strides strides;
+    clattn_dtype dtype;
+    int64_t width, rows, heads, batches;
+    int box;    /* rows that one load fetches */
+    int pack;   /* heads of a group that follow each other as rows; 1: none */
+    ct_ref cu;  /* where packed sequences begin, or nothing */
+} ct_tensor_in;
+
 /* The things a stage may ask. */
 clattn_context *ct_builder_context(ct_builder *b);
 const struct ct_tile *ct_builder_tile(ct_builder *b);
@@ -58,6 +69,8 @@ void ct_builder_align(ct_builder *b, int elements);
 void ct_builder_work(ct_builder *b, ct_work work);
 /* Marks the launch whose name stands for the plan. */
 void ct_launch_main(ct_launch *l);
+/* How the work was cut, for `plan --explain`. The last one counts. */
+void ct_builder_note(ct_builder *b, const char *format, ...) CT_PRINTF(2, 3);
 /* A condition under which this backend cannot do it: makes the candidate decline, with the reason. Returns
  * CLATTN_DEVICE_LACKS. */
 clattn_status ct_builder_decline(ct_builder *b, const char *format, ...) CT_PRINTF(2, 3);

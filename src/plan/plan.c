@@ -26,6 +26,7 @@ void ct_plan_clear(clattn_plan *plan)
     plan->work = (ct_work){0, 0, 0};
     plan->density = 1;
     plan->compile_ms = 0;
+    plan->note[0] = '\0';
 }
 
 /* A caller's text is the body of a function; an expression alone is what it returns. The first line stays the first. */
@@ -88,7 +89,7 @@ static clattn_status choose(clattn_plan *plan, const ct_method *method)
         st = try_tile(plan, method, i);
         if (st == CLATTN_OK) {
             chosen = true;
-            ct_text_add(&plan->explain, "%s: chosen\n", ct_tiles[i].name);
+            ct_text_add(&plan->explain, "%s: chosen%s%s\n", ct_tiles[i].name, plan->note[0] ? "; " : "", plan->note);
             continue;
         }
         ct_text_add(&plan->explain, "%s: %s\n", ct_tiles[i].name, clattn_error_detail());

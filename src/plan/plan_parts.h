@@ -56,6 +56,7 @@ struct clattn_plan {
     ct_work work;
     double density, compile_ms;
     int origins[3];
+    char note[256];               /* how the work was cut */
     ct_text describe, explain;
 };
 
