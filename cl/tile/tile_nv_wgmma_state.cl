@@ -5,15 +5,21 @@
  * of DK is 128 bytes, its 16-byte piece c at c ^ (row % 8), as TMA would have stored it; a product reads it "turned", as it reads V.
  * The keys' transpose comes from `ldmatrix.trans`: lane l of warp w gets, of 16 keys, keys 2 (l % 4) + {0, 1} (and + 8) of column 16 w + l / 4 (and
  * + 8): the fragment of a first operand whose rows are columns of K. There it is weighted, rounded once. Q stays in its ring: LAST_READ is BACK.
+ *   KEY_PARTS   1: weighted keys are bfloat16, as P and the published state are: right for what leaves in 16 bits. 3: three bfloat16 that sum up
+ *           to a float, three products: for a state that leaves
  * bfloat16 alone: q.k and a state may leave the range of half. BM = BN = 64 and a chunk is the whole tile, for rows that exist are stored. */
 #if BM != 64 || BN != 64 || PACK != 1 || STORE != 2 || DK > 128 || DV > 64 * SPLIT
 #error tile_nv_wgmma_state wants BM = BN = 64, no packed heads, bfloat16, a state of at most 128 x 128
+#endif
+#ifndef KEY_PARTS
+#define KEY_PARTS 1
 #endif
 #define SLICES (DK64 / 64)
 
 typedef struct { float x[BN / 4], last; } col;                /* of keys 8 (i / 2) + 2 (lane % 4) + i % 2, as in an acc_pair */
 typedef struct { float x[SLICES * 32]; } acc_state;
-typedef struct { uint x[SLICES * BN / 4]; } op_keys;
+#define OP_KEYS (SLICES * BN / 4)
+typedef struct { uint x[KEY_PARTS * OP_KEYS]; } op_keys;
 #define EACH_KEY(i) UNROLL for (int i = 0; i < BN / 4; i++)
 #define KEY_AT(t, i) (((i) >> 1) * 8 + ((i) & 1) + ((t)->lane & 3) * 2)
 #define KEY_OF(i) (((i) >> 2) * 2 + ((i) & 1))
@@ -138,31 +144,47 @@ OP void mma_state_ab_lower(tile *t, acc_head *o, held *q, acc_state *st, row *f,
     mma_state(t, o, q, st, f);
     mma_ab(t, o, p, s, j);
 }
-/* Two keys a register; the weight in two parts, so that the product is rounded once. */
-OP uint weigh(uint keys, uint high, uint low) {
-    uint y;
-    asm("{\n.reg .b32 rest;\nmul.rn.bf16x2 rest, %1, %3;\nfma.rn.bf16x2 %0, %1, %2, rest;\n}" : "=r"(y) : "r"(keys), "r"(high), "r"(low));
-    return y;
+/* Two keys a register, weighted: what is stored in part 0 is the product rounded once, in the parts after it what is left. */
+#if KEY_PARTS == 1
+typedef struct { uint high[BN / 8], low[BN / 8]; } weights;   /* in two parts, so that the product's rounding is the only one */
+OP void weights_of(weights *w, const col *f) {
+    UNROLL for (int i = 0; i < BN / 8; i++) {
+        const float x = f->x[2 * i], y = f->x[2 * i + 1];
+        w->high[i] = bf16_pair(x, y);
+        w->low[i] = bf16_pair(x - as_float(w->high[i] << 16), y - as_float(w->high[i] & 0xffff0000u));
+    }
 }
+OP void weigh(uint *y, const weights *w, int i, uint keys) {
+    asm("{\n.reg .b32 rest;\nmul.rn.bf16x2 rest, %1, %3;\nfma.rn.bf16x2 %0, %1, %2, rest;\n}" : "=r"(y[0]) : "r"(keys), "r"(w->high[i]), "r"(w->low[i]));
+}
+#else
+typedef struct { const col *x; } weights;
+OP void weights_of(weights *w, const col *f) { w->x = f; }
+OP void weigh(uint *y, const weights *w, int i, uint keys) {
+    float a = as_float(keys << 16) * w->x->x[2 * i], b = as_float(keys & 0xffff0000u) * w->x->x[2 * i + 1];
+    UNROLL for (int part = 0; part < KEY_PARTS; part++) {
+        const uint x = bf16_pair(a, b);
+        y[part * OP_KEYS] = x;
+        a -= as_float(x << 16);
+        b -= as_float(x & 0xffff0000u);
+    }
+}
+#endif
 OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
     const int warp = (t->row >> 4) & 3, l = t->lane, r = (l & 7) + ((l >> 4) & 1) * 8, piece = warp * 2 + ((l >> 3) & 1);
     const uint at = RING(t, s, j) + r * 128 + ((piece ^ (r & 7)) << 4);
-    uint high[BN / 8], low[BN / 8];
-    UNROLL for (int i = 0; i < BN / 8; i++) {
-        const float x = f->x[2 * i], y = f->x[2 * i + 1];
-        high[i] = bf16_pair(x, y);
-        low[i] = bf16_pair(x - as_float(high[i] << 16), y - as_float(high[i] & 0xffff0000u));
-    }
+    weights w;
+    weights_of(&w, f);
     UNROLL for (int h = 0; h < SLICES; h++) UNROLL for (int k = 0; k < BN / 16; k++) {
-        uint *x = a->x + h * (BN / 4) + 4 * k;                /* keys + 0, + 0, + 8, + 8; columns + 0, + 8, + 0, + 8 */
+        uint x[4];                                            /* keys + 0, + 0, + 8, + 8; columns + 0, + 8, + 0, + 8 */
         asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4 + %5];" : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
                      : "r"(at), "n"(h * BN * 128 + k * 2048) : "memory");
-        UNROLL for (int e = 0; e < 4; e++) x[e] = weigh(x[e], high[2 * k + (e >> 1)], low[2 * k + (e >> 1)]);
+        UNROLL for (int e = 0; e < 4; e++) weigh(a->x + h * (BN / 4) + 4 * k + e, &w, 2 * k + (e >> 1), x[e]);
     }
 }
 OP void mma_atb(tile *t, acc_state *st, op_keys *a, int s, int j) {
     const uint b = RING(t, s, j) + OWN_COLUMNS(t->worker) * BN * 2;
     mma_fence();
-    UNROLL for (int h = 0; h < SLICES; h++) UNROLL for (int k = 0; k < BN / 16; k++)
-        AB64((st->x + h * 32), (a->x + h * (BN / 4) + 4 * k), desc(b + k * 2048, 1));
+    UNROLL for (int h = 0; h < SLICES; h++) UNROLL for (int k = 0; k < BN / 16; k++) UNROLL for (int part = 0; part < KEY_PARTS; part++)
+        AB64((st->x + h * 32), (a->x + part * OP_KEYS + h * (BN / 4) + 4 * k), desc(b + k * 2048, 1));
 }

@@ -5,13 +5,26 @@
 #include "device/tiles.h"
 #include "merge/line.h"
 
-#define STREAMS 3         /* q, k, v: the most that a stage has */
 #define SEGMENTS_A_UNIT 3 /* fewer leave units idle at the end, more repeat the state's work too often */
+
+/* A kernel of cl/accumulate that has a state. */
+typedef struct stage_of {
+    const char *part, *kernel;
+    int streams;      /* tiles that arrive every step */
+    bool float_state; /* see ct_shape_wish */
+} stage_of;
 
 /* cl/accumulate/scan.cl */
 typedef struct scan_args {
     int32_t size, slab, segments, unused;
 } scan_args;
+
+static const stage_of forward = {"accumulate/accumulate_forward.cl", "accumulate_forward", 3, false};
+
+static bool weighted_state_leaves(const ct_accumulate_run *run)
+{
+    return run->a.fading != CT_FADE_NONE && run->a.state_out.where != CT_NOWHERE;
+}
 
 static bool rows_aligned(const ct_accumulate_run *run)
 {
@@ -26,13 +39,14 @@ static bool rows_aligned(const ct_accumulate_run *run)
     return true;
 }
 
-/* The shape for a stage of so many streams. After the features: they change where rows lie. */
-static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, int streams, ct_shape *shape)
+/* After the features: they change where rows lie. */
+static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, const stage_of *stage, ct_shape *shape)
 {
     const ct_tile *tile = ct_builder_tile(b);
     char why[256] = "";
     const ct_shape_wish wish = {.block_q = run->a.chunk, .nq = ct_max(run->longest_q, run->longest_k), .nk = run->longest_k,
-        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype, .streams = streams};
+        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype,
+        .streams = stage->streams, .float_state = stage->float_state};
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);
     }
@@ -81,14 +95,13 @@ static void choose_segments(ct_builder *b, const ct_accumulate_run *run, int64_t
                     args->segment, (long long)(run->items * args->segments * ct_max(run->shape.parts, 1)), (long long)units);
 }
 
-static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, const char *part, const char *kernel, int streams,
-                                  ct_launch **out)
+static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, const stage_of *stage, ct_launch **out)
 {
     clattn_status st = CLATTN_OK;
     const ct_tile *tile = ct_builder_tile(b);
     ct_shape shape = {0};
-    CT_TRY(choose_shape(b, run, streams, &shape));
-    CT_TRY(ct_builder_launch(b, kernel, out));
+    CT_TRY(choose_shape(b, run, stage, &shape));
+    CT_TRY(ct_builder_launch(b, stage->kernel, out));
     ct_program_spec *spec = ct_launch_spec(*out);
     spec->ptx_target = tile->ptx_target;
     spec->ptx_groups = shape.groups;
@@ -98,7 +111,7 @@ static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, c
     }
     ct_spec_part(spec, "accumulate/args.cl");
     ct_spec_part(spec, "accumulate/decays.cl");
-    ct_spec_part(spec, part);
+    ct_spec_part(spec, stage->part);
     ct_spec_part(spec, tile->schedule ? tile->schedule : "schedule/serial.cl");
     ct_launch_define(*out, "BM", shape.bm);
     ct_launch_define(*out, "BN", shape.bn);
@@ -122,7 +135,7 @@ static void stage_groups(ct_launch *l, const ct_accumulate_run *run, const ct_ac
 static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct_ref state_in, ct_ref state_out)
 {
     ct_launch *l = NULL;
-    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_forward.cl", "accumulate_forward", STREAMS, &l);
+    const clattn_status st = stage_launch(b, run, &forward, &l);
     if (st != CLATTN_OK) {
         return st;
     }
@@ -147,7 +160,8 @@ static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct
 static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args, ct_ref states, ct_ref fade)
 {
     ct_launch *l = NULL;
-    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_state.cl", "accumulate_state", 2, &l);
+    const stage_of states_of = {"accumulate/accumulate_state.cl", "accumulate_state", 2, weighted_state_leaves(run)};
+    const clattn_status st = stage_launch(b, run, &states_of, &l);
     if (st != CLATTN_OK) {
         return st;
     }
@@ -191,7 +205,8 @@ static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int s
 static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args, ct_ref state)
 {
     ct_launch *l = NULL;
-    const clattn_status st = stage_launch(b, run, "accumulate/accumulate_apply.cl", "accumulate_apply", 1, &l);
+    const stage_of apply = {"accumulate/accumulate_apply.cl", "accumulate_apply", 1, false};
+    const clattn_status st = stage_launch(b, run, &apply, &l);
     if (st != CLATTN_OK) {
         return st;
     }
@@ -211,7 +226,7 @@ static clattn_status add_causal(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
     choose_segments(b, run, run->longest_k, true, &run->args);
-    if (run->args.segments == 1) {
+    if (run->args.segments == 1 && !(run->shape.rounds_keys && weighted_state_leaves(run))) {
         return add_forward(b, run, run->a.state_in, run->a.state_out);
     }
     const int64_t count = run->items * run->args.segments;
@@ -303,7 +318,7 @@ clattn_status ct_accumulate_add(ct_builder *b, const ct_accumulate *accumulate)
         goto out;
     }
     CT_TRY(ct_accumulate_features(b, &run));
-    CT_TRY(choose_shape(b, &run, STREAMS, &run.shape));
+    CT_TRY(choose_shape(b, &run, &forward, &run.shape));
     run.args.step = (int32_t)run.shape.step;
     CT_TRY(take_tensors(b, &run));
     CT_TRY(run.a.causal ? add_causal(b, &run) : run.a.left_out ? add_rows(b, &run) : add_full(b, &run));

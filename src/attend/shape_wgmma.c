@@ -108,10 +108,12 @@ bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wis
     }
     const int split = widest > 64 ? 2 : 1, tile = 2 * CHUNK * 64 * split;
     const int slots = wish->streams * 4 * tile <= RING_BYTES ? 4 : SLOTS;
-    const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"ALIGNED", wish->aligned}};
+    const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"KEY_PARTS", wish->float_state ? 3 : 1},
+                               {"ALIGNED", wish->aligned}};
     out->bm = out->bn = out->step = CHUNK;
     out->items = 128 + 128 * split;
     out->groups = split == 1 ? 2 : 1;
+    out->rounds_keys = true;
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
     return true;

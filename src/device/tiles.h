@@ -17,6 +17,7 @@ typedef struct ct_shape {
     int groups;        /* that a compute unit must have room for; 0: not said */
     int resident;      /* groups stay and take items until none is left: so many a compute unit; 0: a group an item */
     int parts;         /* of the value columns, a group each (accumulate); 0: one */
+    bool rounds_keys;  /* weighted keys become the storage type unless float_state is asked for (accumulate) */
     ct_define extra[16];
     int n_extra;
 } ct_shape;
@@ -33,7 +34,8 @@ typedef struct ct_shape_wish {
     bool causal, aligned; /* aligned: rows, widths and offsets are multiples of 4 elements */
     clattn_dtype dtype;
     bool dots;            /* bfloat16 and ct_dots_usable() */
-    int streams;          /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but their rings */
+    int streams;          /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
+    bool float_state;     /* accumulate: the state leaves, with weighted keys in it: it is to be as good as float, whatever the storage */
 } ct_shape_wish;
 
 typedef struct ct_tile {
