@@ -27,7 +27,7 @@ OP void run(stage *c) {
     const int n = c->n;
     if (role_load(&c->t)) {
         if (role_first(&c->t)) {
-            held_acquire(&c->t);
+            if (HELDS) held_acquire(&c->t);   /* without one, nobody who computes waits for the loader to come by here */
             step_hold(c);
             for (int j = 0; j < n; j++)
                 UNROLL for (int s = 0; s < STREAMS; s++) { stream_acquire(&c->t, s, j); step_load(c, s, j); }

@@ -349,7 +349,7 @@ OP void put_pair(__global out_elem *p, int d, float a, float b) {
     if (d < DV) out_put(p, d, a);
     if (d + 1 < DV) out_put(p, d + 1, b);
 #else
-    if (DV % (SPLIT ? 64 : 8) && d >= DV) return;
+    if ((SPLIT ? DV < 64 * SPLIT : DV % 8 != 0) && d >= DV) return;
 #if OUT == 0
     *(__global float2 *)(p + d) = (float2)(a, b);
 #elif OUT == 1

@@ -1,4 +1,4 @@
-/* Every width and block that tile_nv_wgmma takes gets a shape that is legal in cl/tile/tile_nv_wgmma.cl; the rest is declined. */
+/* Every width and block that tile_nv_wgmma takes gets a shape that is legal in cl/tile/tile_nv_wgmma.cl (and _state.cl); the rest is declined. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,8 +74,59 @@ static void test_declined(void **state)
     assert_non_null(strstr(why, "257"));
 }
 
+static void check_state(const ct_shape *s, const ct_shape_wish *w)
+{
+    const int64_t dk = ct_round_up(w->dk, 64), dv = ct_round_up(w->dv, 64), split = defined(s, "SPLIT"), slots = defined(s, "SLOTS");
+    const int64_t local = split * dk * 128 + w->streams * slots * 64 * ct_max(dk, dv) * 2 + 8 * (6 + 2 * w->streams * slots);
+    assert_true(s->bm == 64 && s->bn == 64 && s->step == 64); /* as #error of the tile says */
+    assert_true(w->dk <= 128 && w->dv <= 64 * split);
+    assert_true((split == 1 && s->groups == 2) || (split == 2 && s->groups == 1)); /* setmaxnreg's sums hold for these alone */
+    assert_int_equal(s->items, 128 + 128 * split);
+    assert_true(slots >= 2 && s->groups * (local + 1024) <= 227 << 10);
+    assert_int_equal(defined(s, "OVERLAP"), 0);
+    assert_int_equal(defined(s, "KEY_PARTS"), w->float_state ? 3 : 1);
+    assert_true(s->rounds_keys);
+}
+
+static void test_states(void **state)
+{
+    int taken = 0;
+    (void)state;
+    for (size_t i = 0; i < CT_COUNT(widths) * CT_COUNT(widths) * 3; i++) {
+        ct_device_facts facts = {.nv_capability = 90};
+        const ct_shape_wish w = {.dk = widths[i / 3 % CT_COUNT(widths)], .dv = widths[i / 3 / CT_COUNT(widths)], .nq = 5000, .nk = 5000, .pack = 1,
+            .causal = true, .dtype = CLATTN_BF16, .streams = 1 + (int)(i % 3), .float_state = i & 1};
+        ct_shape s = {0};
+        char why[256] = "";
+        const bool narrow = w.dk <= 128 && w.dv <= 128;
+        assert_int_equal(ct_wgmma_state_shape(&facts, &w, &s, why, sizeof why), narrow);
+        if (narrow) {
+            check_state(&s, &w);
+            taken++;
+        } else {
+            assert_non_null(strstr(why, "128 x 128"));
+        }
+    }
+    assert_int_equal(taken, 8 * 8 * 3);
+}
+
+static void test_states_declined(void **state)
+{
+    ct_device_facts facts = {.nv_capability = 90};
+    ct_shape s;
+    char why[256] = "";
+    ct_shape_wish w = {.dk = 64, .dv = 64, .nq = 100, .nk = 100, .pack = 1, .dtype = CLATTN_F32, .streams = 3};
+    (void)state;
+    assert_false(ct_wgmma_state_shape(&facts, &w, &s, why, sizeof why));
+    assert_non_null(strstr(why, "float rows"));
+    w.dtype = CLATTN_F16;
+    assert_false(ct_wgmma_state_shape(&facts, &w, &s, why, sizeof why));
+    assert_non_null(strstr(why, "half"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_declined)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_declined),
+                                       cmocka_unit_test(test_states), cmocka_unit_test(test_states_declined)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
