@@ -1,0 +1,230 @@
+"""Kernels of tile_nv_wgmma, as clang compiles them, run by nv_machine.py and compared with plain products in double precision.
+
+    nv_model.py [NAME...]       cases by name, else all
+
+attend_forward ran on an H200: that it comes out right here says that the model reads descriptors and fragments as the machine does. The stages
+with a state are held to the rules of tools/harness/check.h: RMS error 3e-3 of what leaves in bfloat16, 5e-6 of a state; nothing is written behind an end.
+"""
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from nv_machine import Group, Program, TensorMap, bf16, from_bf16
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CHUNK = 64
+programs = {}
+
+
+def program(stage, defines):
+    key = [stage] + ["%s=%d" % d for d in sorted(defines.items())]
+    if tuple(key) not in programs:
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "ptx")
+            subprocess.run(["bash", os.path.join(HERE, "nv_offline.sh"), "--ptx", path] + key, check=True, stdout=sys.stderr)
+            with open(path) as text:
+                programs[tuple(key)] = Program(text.read())
+    return programs[tuple(key)]
+
+
+def up(n, unit):
+    return -(-n // unit) * unit
+
+
+class Memory:
+    """Global memory: bytes of all ones, which are NaN, until something is placed."""
+
+    def __init__(self):
+        self.x, self.top, self.maps = np.full(24 << 20, 0xFF, np.uint8), 4096, {}
+
+    def place(self, array):
+        raw = np.ascontiguousarray(array).view(np.uint8).ravel()
+        at = up(self.top, 256)
+        self.x[at:at + len(raw)] = raw
+        self.top = at + len(raw)
+        return at
+
+    def room(self, shape, kind):
+        return self.place(np.full(int(np.prod(shape)) * np.dtype(kind).itemsize, 0xFF, np.uint8))
+
+    def get(self, at, shape, kind):
+        return self.x[at:at + int(np.prod(shape)) * np.dtype(kind).itemsize].view(kind).reshape(shape).copy()
+
+    def map_tensor(self, at, rows, heads, width, starts, box):
+        """One map for each sequence, 128 bytes apart, as src/attend/tensor_maps.c has them made."""
+        first = self.room(128 * (len(starts) - 1), np.uint8)
+        for i, start in enumerate(starts[:-1]):
+            self.maps[first + 128 * i] = TensorMap(at + 2 * start * width, width, max(starts[i + 1] - start, 1), heads, 1,
+                                                   (heads * rows * width, rows * width, width), box)
+        return first
+
+    def launch(self, text, grid, items, pointers, args, seed, late):
+        params = b"".join(struct.pack("<Qq", p, 0) for p in pointers) + args
+        assert len(params) == text.param_bytes, "the arguments take %d bytes, the kernel wants %d" % (len(params), text.param_bytes)
+        for y in range(grid[1]):
+            for x in range(grid[0]):
+                Group(text, params, self.x, self.maps, items, (x, y, 0, grid[0]), seed + x + 7 * y, late).run()
+
+
+def rms(x, y):
+    return float(np.sqrt(((x - y) ** 2).mean() / (y ** 2).mean()))
+
+
+def numbers(rng, *shape):
+    return bf16(rng.standard_normal(shape).astype(np.float32))
+
+
+def doubles(x):
+    return from_bf16(x.ravel()).reshape(x.shape).astype(np.float64)
+
+
+def attend(d=128, n=256, seed=1, late=True):
+    """Every key, no mask: the variant that ran at 697 TFLOP/s."""
+    rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=0))
+    q, k, v = (numbers(rng, n, d) for _ in range(3))
+    maps = [memory.map_tensor(memory.place(x), n, 1, d, [0, n], box) for x, box in ((q, bm), (k, bn), (v, bn))]
+    o, lse = memory.room((n, d), np.uint16), memory.room((n,), np.float32)
+    blocks, keys, scale = n // bm, n // bn, 1 / np.sqrt(d)
+    lines = memory.place(np.array([[i * keys, keys, 0] for i in range(blocks)], np.int32))
+    entries = memory.place(np.array([j * bn for _ in range(blocks) for j in range(keys)], np.int32))
+    strides = struct.pack("<3q", n * d, n * d, d)
+    args = strides * 4 + struct.pack("<10q", 0, 0, n, n, 0, 0, 0, 0, 0, 0)
+    args += struct.pack("<12i", n, n, 1, 1, bm, 1, n, n, 0, blocks, 1, 0) + struct.pack("<10f", scale, *[0] * 9)
+    memory.launch(text, (blocks, 1), 384, maps + [o, lse, lines, entries] + [0] * 10, args.ljust(text.param_bytes - 17 * 16, b"\0"), seed, late)
+    s = doubles(q) @ doubles(k).T * scale
+    e = np.exp(s - s.max(1, keepdims=True))
+    return {"o": (rms(doubles(memory.get(o, (n, d), np.uint16)), e @ doubles(v) / e.sum(1, keepdims=True)), 3e-3),
+            "lse": (float(np.abs(memory.get(lse, (n,), np.float32) - np.log(np.exp(s).sum(1))).max()), 1e-4)}
+
+
+class Linear:
+    """A problem of linear attention, and its launches as src/accumulate/accumulate.c makes them."""
+
+    def __init__(self, dk=64, dv=64, lengths=(200,), packed=False, heads=2, kv_heads=1, segments=1, decay=1, rate=-0.05, state=False, causal=True, seed=0,
+                 late=True):
+        self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
+        self.memory, self.scale, self.decay = Memory(), 0.5, decay if causal else 0
+        self.starts = [0] + [int(x) for x in np.cumsum(lengths)]
+        self.total, self.items = self.starts[-1], heads * len(lengths)
+        self.chunks = up(max(lengths), CHUNK) // CHUNK
+        self.each = -(-self.chunks // segments)
+        self.segments = -(-self.chunks // self.each)
+        self.split = 2 if max(dk, dv) > 64 else 1
+        self.make()
+
+    def make(self):
+        rng, m, all_ = np.random.default_rng(self.seed + 1), self.memory, self.total
+        self.q, self.k, self.v = numbers(rng, self.heads, all_, self.dk), numbers(rng, self.kv_heads, all_, self.dk), numbers(rng, self.kv_heads, all_, self.dv)
+        self.first = rng.standard_normal((self.items, self.dk, self.dv)).astype(np.float32)
+        a_head = np.linspace(self.rate, self.rate / 4, self.heads)
+        self.g = (a_head if self.decay == 1 else self.rate * rng.random((self.heads, all_)) * 2).astype(np.float32)
+        self.maps = [m.map_tensor(m.place(x), all_, h, d, self.starts, CHUNK) for x, h, d in
+                     ((self.q, self.heads, self.dk), (self.k, self.kv_heads, self.dk), (self.v, self.kv_heads, self.dv))]
+        self.cu, self.decays = m.place(np.array(self.starts, np.int32)), m.place(self.g)
+        self.o = m.room((self.heads, all_ + 1, self.dv), np.uint16)      # a row more than there is
+        self.states = m.room((self.items, self.segments, self.dk, self.dv), np.float32)
+        self.fade = m.room((self.items, self.segments), np.float32)
+        self.last = m.room((self.items, self.dk, self.dv), np.float32)
+
+    def launch(self, stage, pointers, **defines):
+        def strides(heads, width):
+            return struct.pack("<3q", heads * self.total * width, self.total * width, width)
+        args = strides(self.heads, self.dk) + strides(self.kv_heads, self.dk) + strides(self.kv_heads, self.dv) + strides(self.heads, self.dv)
+        args += struct.pack("<2q", self.heads * self.total, self.total)
+        args += struct.pack("<7i", self.total, self.total, self.heads, self.heads // self.kv_heads, CHUNK, self.each * CHUNK, self.segments)
+        common = dict(BM=CHUNK, BN=CHUNK, DK=self.dk, DV=self.dv, STORE=2, OUT=2, SPLIT=self.split, OVERLAP=0, ALIGNED=int(self.dk % 4 == self.dv % 4 == 0),
+                      PACKED=int(self.packed), SLOTS=2)
+        self.memory.launch(program(stage, dict(common, **defines)), (self.segments, self.items), 128 + 128 * self.split, pointers,
+                           args + struct.pack("<f", self.scale), self.seed, self.late)
+
+    def states_of(self, parts):
+        self.launch("accumulate_state", self.maps[1:] + [self.states, self.fade, self.decays, self.cu], DECAY=self.decay, KEY_PARTS=parts, SLOTS=4)
+        return self.memory.get(self.states, (self.items, self.segments, self.dk, self.dv), np.float32), self.memory.get(self.fade, (self.items, self.segments), np.float32)
+
+    def forward(self, entering, **defines):
+        self.launch("accumulate_forward", self.maps + [self.o, entering, self.last, self.decays, self.cu], DECAY=self.decay, **defines)
+
+    def run(self):
+        """The state that leaves. The scan between the launches is numpy's."""
+        leaves = self.state and self.decay
+        if not self.causal:
+            total = self.states_of(1)[0].sum(1) + (self.first if self.state else np.float32(0))
+            self.launch("accumulate_apply", [self.maps[0], self.o, self.memory.place(total), self.cu], SLOTS=4)
+            return total
+        if self.segments == 1 and not leaves:
+            self.forward(self.memory.place(self.first) if self.state else 0, INITIAL=int(self.state), FINAL=int(self.state))
+            return self.memory.get(self.last, self.first.shape, np.float32)
+        own, fade = self.states_of(3 if leaves else 1)
+        entering, e = own.copy(), self.first.copy() if self.state else np.zeros_like(self.first)
+        for i in range(self.segments):
+            entering[:, i] = e
+            e = e * fade[:, i, None, None] + own[:, i]
+        self.forward(self.memory.place(entering), INITIAL=1)
+        return e
+
+    def reference(self):
+        q, k, v = doubles(self.q), doubles(self.k), doubles(self.v)
+        o, last = np.zeros((self.heads, self.total, self.dv)), np.zeros(self.first.shape)
+        for item in range(self.items):
+            sequence, head = divmod(item, self.heads)
+            kv, tokens = head // (self.heads // self.kv_heads), range(self.starts[sequence], self.starts[sequence + 1])
+            s = self.first[item].astype(np.float64) if self.state else np.zeros((self.dk, self.dv))
+            if not self.causal:
+                s = s + k[kv, tokens].T @ v[kv, tokens]
+            for t in tokens:
+                if self.causal:
+                    g = self.g[head] if self.decay == 1 else self.g[head, t] if self.decay else 0.0
+                    s = s * np.exp(np.float64(g)) + np.outer(k[kv, t], v[kv, t])
+                o[head, t] = self.scale * q[head, t] @ s
+            last[item] = s
+        return o, last
+
+    def check(self):
+        last = self.run()
+        o, expected = self.reference()
+        written = self.memory.get(self.o, (self.heads * (self.total + 1) * self.dv,), np.uint16)
+        size = self.heads * self.total * self.dv
+        errors = {"o": (rms(doubles(written[:size].reshape(o.shape)), o), 3e-3), "beyond": (float((written[size:] != 0xFFFF).sum()), 0.5)}
+        if self.state:
+            errors["state"] = (rms(last.astype(np.float64), expected), 5e-6)
+        return errors
+
+
+CASES = {
+    "attend 64": lambda: attend(64),
+    "attend 128": lambda: attend(128, late=False),
+    "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),
+    "head": lambda: Linear(lengths=(200,)).check(),
+    "head 128, segments": lambda: Linear(128, 128, lengths=(200,), segments=2, heads=1).check(),
+    "head, reads at once": lambda: Linear(128, 128, lengths=(130,), heads=1, late=False, seed=3).check(),
+    "slow decay, state": lambda: Linear(lengths=(330,), segments=3, rate=-0.002, heads=1, state=True).check(),
+    "fast decay": lambda: Linear(lengths=(100,), rate=-6, heads=1).check(),
+    "token, state": lambda: Linear(lengths=(150,), decay=2, state=True, segments=2, heads=1).check(),
+    "token 128": lambda: Linear(128, 128, lengths=(130,), decay=2, heads=1).check(),
+    "packed": lambda: Linear(lengths=(100, 0, 3), packed=True, segments=2, decay=2, heads=1, seed=5).check(),
+    "packed, state": lambda: Linear(lengths=(70, 0, 3), packed=True, decay=0, state=True, heads=1).check(),
+    "narrow": lambda: Linear(40, 36, lengths=(70,), heads=1).check(),
+    "odd": lambda: Linear(77, 43, lengths=(70,), heads=1, state=True).check(),
+    "wide values": lambda: Linear(64, 128, lengths=(130,), heads=1).check(),
+    "wide keys": lambda: Linear(128, 64, lengths=(130,), heads=1, segments=2).check(),
+    "no order": lambda: Linear(128, 128, lengths=(130,), causal=False, segments=2, state=True, heads=1).check(),
+    "no order, packed, groups": lambda: Linear(lengths=(70, 130), packed=True, causal=False, kv_heads=2).check(),
+}
+
+
+def main():
+    bad = 0
+    for name in sys.argv[1:] or CASES:
+        errors = CASES[name]()
+        good = all(error <= limit for error, limit in errors.values())  # NaN is not
+        bad += not good
+        print("%-5s %-24s %s" % ("ok" if good else "FAIL", name, "  ".join("%s %.2e (limit %.0e)" % ((k,) + v) for k, v in errors.items())), flush=True)
+    sys.exit(bad > 0)
+
+
+main()

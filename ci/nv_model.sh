@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Runs the kernels of tile_nv_wgmma without a GPU: compiled by clang, executed by a model of the machine (nv_machine.py), compared with plain
+# products (nv_model.py). What it finds: wrong addresses, descriptors, fragments, phases of barriers, missing fences. What it cannot: the final
+# assembler's doing, and time.
+#   ci/nv_model.sh [CASE...]
+. "$(dirname "$0")/common.sh"
+need clang-19 python3-venv
+venv=$build/kernels/model-venv
+[ -e "$venv/ready" ] || { mkdir -p "$build/kernels" && python3 -m venv "$venv" &&
+    "$venv/bin/pip" install -q --disable-pip-version-check numpy && touch "$venv/ready"; } || die "numpy could not be had"
+exec "$venv/bin/python" "$root/ci/nv_model.py" "$@"
