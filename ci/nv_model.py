@@ -138,12 +138,12 @@ class Linear:
         args += struct.pack("<2q", self.heads * self.total, self.total)
         args += struct.pack("<7i", self.total, self.total, self.heads, self.heads // self.kv_heads, CHUNK, self.each * CHUNK, self.segments)
         common = dict(BM=CHUNK, BN=CHUNK, DK=self.dk, DV=self.dv, STORE=2, OUT=2, SPLIT=self.split, OVERLAP=0, ALIGNED=int(self.dk % 4 == self.dv % 4 == 0),
-                      PACKED=int(self.packed), SLOTS=2)
+                      PACKED=int(self.packed), SLOTS=4)
         self.memory.launch(program(stage, dict(common, **defines)), (self.segments, self.items), 128 + 128 * self.split, pointers,
                            args + struct.pack("<f", self.scale), self.seed, self.late)
 
     def states_of(self, parts):
-        self.launch("accumulate_state", self.maps[1:] + [self.states, self.fade, self.decays, self.cu], DECAY=self.decay, KEY_PARTS=parts, SLOTS=4)
+        self.launch("accumulate_state", self.maps[1:] + [self.states, self.fade, self.decays, self.cu], DECAY=self.decay, KEY_PARTS=parts)
         return self.memory.get(self.states, (self.items, self.segments, self.dk, self.dv), np.float32), self.memory.get(self.fade, (self.items, self.segments), np.float32)
 
     def forward(self, entering, **defines):
@@ -154,7 +154,7 @@ class Linear:
         leaves = self.state and self.decay
         if not self.causal:
             total = self.states_of(1)[0].sum(1) + (self.first if self.state else np.float32(0))
-            self.launch("accumulate_apply", [self.maps[0], self.o, self.memory.place(total), self.cu], SLOTS=4)
+            self.launch("accumulate_apply", [self.maps[0], self.o, self.memory.place(total), self.cu])
             return total
         if self.segments == 1 and not leaves:
             self.forward(self.memory.place(self.first) if self.state else 0, INITIAL=int(self.state), FINAL=int(self.state))
@@ -203,6 +203,7 @@ CASES = {
     "head 128, segments": lambda: Linear(128, 128, lengths=(200,), segments=2, heads=1).check(),
     "head, reads at once": lambda: Linear(128, 128, lengths=(130,), heads=1, late=False, seed=3).check(),
     "slow decay, state": lambda: Linear(lengths=(330,), segments=3, rate=-0.002, heads=1, state=True).check(),
+    "rings come round": lambda: Linear(128, 128, lengths=(650,), heads=1, seed=11).check(),
     "fast decay": lambda: Linear(lengths=(100,), rate=-6, heads=1).check(),
     "token, state": lambda: Linear(lengths=(150,), decay=2, state=True, segments=2, heads=1).check(),
     "token 128": lambda: Linear(128, 128, lengths=(130,), decay=2, heads=1).check(),

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOCAL_BYTES = 227 << 10, SLOTS = 2, WIDEST_HEAD = 256, CHUNK = 64, WIDEST_STATE = 128, RING_BYTES = 128 << 10 };
+enum { LOCAL_BYTES = 227 << 10, SLOTS = 2, WIDEST_HEAD = 256, CHUNK = 64, WIDEST_STATE = 128 };
 
 /* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers. The first row that
  * is wide enough and takes what masks and texts read; `causal` rows are for triangles only. */
@@ -88,8 +88,8 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     return true;
 }
 
-/* Chunks of 64 tokens, two workers of 64 value columns each, or one and two groups a compute unit where the head is narrow. Rings of two
- * tiles were measured at D 128; where they are small they are deeper. */
+/* Chunks of 64 tokens; two workers of 64 value columns each, or one and two groups a compute unit where the head is narrow. Rings of four
+ * tiles where they fit, which they do: the more is under way, the nearer to the memory's rate. */
 bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
 {
     const int widest = wish->dk > wish->dv ? wish->dk : wish->dv;
@@ -106,13 +106,14 @@ bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wis
         snprintf(why, bytes, "a state of dqk %d x dv %d: at most %d x %d fit the accumulators", wish->dk, wish->dv, WIDEST_STATE, WIDEST_STATE);
         return false;
     }
-    const int split = widest > 64 ? 2 : 1, tile = 2 * CHUNK * 64 * split;
-    const int slots = wish->streams * 4 * tile <= RING_BYTES ? 4 : SLOTS;
+    const int split = widest > 64 ? 2 : 1, groups = 3 - split, tile = 2 * CHUNK * 64 * split;
+    const int64_t published = split * ct_round_up(wish->dk, 64) * 128, room = LOCAL_BYTES / groups - 1024 - 256 - published;
+    const int slots = 4 * wish->streams * tile <= room ? 4 : SLOTS;
     const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"KEY_PARTS", wish->float_state ? 3 : 1},
                                {"ALIGNED", wish->aligned}};
     out->bm = out->bn = out->step = CHUNK;
     out->items = 128 + 128 * split;
-    out->groups = split == 1 ? 2 : 1;
+    out->groups = groups;
     out->rounds_keys = true;
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
