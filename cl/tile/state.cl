@@ -5,7 +5,7 @@
  *   EACH_KEY(i), KEY_AT(t, i)               for header: visits a col's elements; the column within the tile (VI)
  *   KEY_OF(i)                               the col element of pair element i, as ROW_OF(i) is its row element
  *   EACH_LOWER(i)                           EACH_PAIR, but only columns <= row need be visited
- *   PAIRS_STAY                              1: an acc_pair that lives as long as the stage is cheap (memory, no registers)
+ *   PAIRS_STAY                              1: an acc_pair that lives as long as the stage is cheap (memory, or registers to spare)
  *   col_sum(t, &whole, &part, ptr, n)       inclusive running sum of LOG2E * ptr[k], kept as an integer and a fraction in [0, 1), so that
  *                                           differences are exact to the last bit of a fraction; flat from n on; a summand counts as -150 at least
  *   col_last(t, &col)                       the value of the tile's last column, float
@@ -21,5 +21,7 @@
  *   mma_atb(t, &st, &op_keys, s, j)         state += op_keys^T . tile
  *   acc_bind(&acc_head, &tensor_out, row0)  where the result will be stored: a tile may store there as early as the product
  *   float_store(t, ptr, x)                  one number of the whole worker
+ * Float is kept up to an operand: a tile whose operands are narrower rounds P, weighted keys and published states to STORE. Where a state leaves
+ * with weighted keys in it, the host asks for better (ct_shape_wish.float_state).
  * A tile shares the work by rows (attend) or by columns of the head (states); the stage does not know which.
  */

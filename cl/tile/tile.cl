@@ -20,7 +20,8 @@
  *   EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)         call for every item of this group, with item_place at; `tensor`: the first one
  * 3. Tensors in
  *   TENSOR(name)      a tensor as kernel arguments;  TENSOR_AT(name) the pointer;  TENSOR_OF(name, s) for packed sequence s (0: not packed)
- *   tensor_view(ptr, &strides, batch, head, first, rows)                   rows: tokens that exist, times PACK for a packed one
+ *   tensor_view(ptr, &strides, batch, head, first, rows)                   first: where the sequence begins (its row 0); rows: tokens that exist,
+ *                                             times PACK for a packed one
  *   tensor_begin(t, &tensor)                  makes it usable by whoever loads
  *   held_at(tp, &held, index), held_load(t, &held, &tensor, row0), held_wait(t)
  *   stream_load(t, s, j, &tensor, row0)       tile j of stream s = BN rows at row0; rows past the end deliver finite numbers
