@@ -3,6 +3,7 @@ ldmatrix, wgmma. It executes the compiled kernel itself, so every address, descr
 
 What it is strict about, as the machine is or more so:
   * wgmma reads local memory either when it is issued or only when it is waited for (`late`), and its results are NaN until then;
+  * its sums are cut off, not rounded;
   * tensor copies arrive at random times, warps take turns of random length (`seed`);
   * what st.shared wrote may be read by wgmma only after the writing warp's fence.proxy.async;
   * .aligned instructions want a whole warp; a machine on which nobody can go on is reported.
@@ -38,6 +39,12 @@ def pair(low, high):
 
 def halves(x):
     return from_bf16((x & 0xFFFF).astype(np.uint16)), from_bf16((x >> 16).astype(np.uint16))
+
+
+def toward_zero(x):
+    """float64 to float32 as tensor cores add: cut off (Fasi et al. 2021, for the chips before this one)."""
+    y = x.astype(np.float32)
+    return np.where(np.abs(y.astype(np.float64)) > np.abs(x), np.nextafter(y, np.float32(0)), y)
 
 
 class Barrier:
@@ -541,10 +548,10 @@ class Group:
                 row, col = lane // 4 + 8 * (i & 1), lane % 4 * 2 + 8 * (i >> 1)
                 x[row, col], x[row, col + 1] = halves(reg)
         with np.errstate(all="ignore"):
-            d = (x.astype(np.float64) @ y.T.astype(np.float64)).astype(np.float32)
+            d = x.astype(np.float64) @ y.T.astype(np.float64)
             for i, name in enumerate(names):
                 part = d[lane // 4 + 8 * (i >> 1 & 1), i // 4 * 8 + lane % 4 * 2 + (i & 1)]
-                w.flight[name] = part if fresh else w.flight[name] + part
+                w.flight[name] = toward_zero(part if fresh else w.flight[name] + part)
 
 
 def run(program, grid, items, params, memory, maps, seed=0, late=True):

@@ -129,7 +129,6 @@ class Linear:
         self.o = m.room((self.heads, all_ + 1, self.dv), np.uint16)      # a row more than there is
         self.states = m.room((self.items, self.segments, self.dk, self.dv), np.float32)
         self.fade = m.room((self.items, self.segments), np.float32)
-        self.last = m.room((self.items, self.dk, self.dv), np.float32)
 
     def launch(self, stage, pointers, **defines):
         def strides(heads, width):
@@ -142,24 +141,23 @@ class Linear:
         self.memory.launch(program(stage, dict(common, **defines)), (self.segments, self.items), 128 + 128 * self.split, pointers,
                            args + struct.pack("<f", self.scale), self.seed, self.late)
 
-    def states_of(self, parts):
-        self.launch("accumulate_state", self.maps[1:] + [self.states, self.fade, self.decays, self.cu], DECAY=self.decay, KEY_PARTS=parts)
+    def states_of(self, exact):
+        self.launch("accumulate_state", self.maps[1:] + [self.states, self.fade, self.decays, self.cu], DECAY=self.decay, FLOAT_STATE=int(exact))
         return self.memory.get(self.states, (self.items, self.segments, self.dk, self.dv), np.float32), self.memory.get(self.fade, (self.items, self.segments), np.float32)
 
     def forward(self, entering, **defines):
-        self.launch("accumulate_forward", self.maps + [self.o, entering, self.last, self.decays, self.cu], DECAY=self.decay, **defines)
+        self.launch("accumulate_forward", self.maps + [self.o, entering, 0, self.decays, self.cu], DECAY=self.decay, **defines)
 
     def run(self):
-        """The state that leaves. The scan between the launches is numpy's."""
-        leaves = self.state and self.decay
+        """The state that leaves, if one does. The scan between the launches is numpy's."""
         if not self.causal:
-            total = self.states_of(1)[0].sum(1) + (self.first if self.state else np.float32(0))
+            total = self.states_of(self.state)[0].sum(1) + (self.first if self.state else np.float32(0))
             self.launch("accumulate_apply", [self.maps[0], self.o, self.memory.place(total), self.cu])
             return total
-        if self.segments == 1 and not leaves:
-            self.forward(self.memory.place(self.first) if self.state else 0, INITIAL=int(self.state), FINAL=int(self.state))
-            return self.memory.get(self.last, self.first.shape, np.float32)
-        own, fade = self.states_of(3 if leaves else 1)
+        if self.segments == 1 and not self.state:
+            self.forward(0)
+            return None
+        own, fade = self.states_of(self.state)
         entering, e = own.copy(), self.first.copy() if self.state else np.zeros_like(self.first)
         for i in range(self.segments):
             entering[:, i] = e

@@ -21,7 +21,7 @@
  *   mma_atb(t, &st, &op_keys, s, j)         state += op_keys^T . tile
  *   acc_bind(&acc_head, &tensor_out, row0)  where the result will be stored: a tile may store there as early as the product
  *   float_store(t, ptr, x)                  one number of the whole worker
- * Float is kept up to an operand: a tile whose operands are narrower rounds P, weighted keys and published states to STORE. Where a state leaves
- * with weighted keys in it, the host asks for better (ct_shape_wish.float_state).
+ * Float is kept up to an operand: a tile whose operands are narrower rounds P, weighted keys and published states to STORE. Where a state leaves,
+ * the host asks for better (ct_shape_wish.float_state).
  * A tile shares the work by rows (attend) or by columns of the head (states); the stage does not know which.
  */

@@ -5,15 +5,17 @@
  * of DK is 128 bytes, its 16-byte piece c at c ^ (row % 8), as TMA would have stored it; a product reads it "turned", as it reads V.
  * The keys' transpose comes from `ldmatrix.trans`: lane l of warp w gets, of 16 keys, keys 2 (l % 4) + {0, 1} (and + 8) of column 16 w + l / 4 (and
  * + 8): the fragment of a first operand whose rows are columns of K. There it is weighted, rounded once. Q stays in its ring: LAST_READ is BACK.
- *   KEY_PARTS   1: weighted keys are bfloat16, as P and the published state are: right for what leaves in 16 bits. 3: three bfloat16 that sum up
- *           to a float, three products: for a state that leaves
+ *   FLOAT_STATE   0: weighted keys are bfloat16, as P and the published state are: right for what leaves in 16 bits. 1: for a state that leaves:
+ *           three bfloat16 that sum up to a float, three products; and a chunk's share is a sum of its own, since the matrix unit's adding to
+ *           a long sum truncates
  * bfloat16 alone: q.k and a state may leave the range of half. BM = BN = 64 and a chunk is the whole tile, for rows that exist are stored. */
 #if BM != 64 || BN != 64 || PACK != 1 || STORE != 2 || DK > 128 || DV > 64 * SPLIT
 #error tile_nv_wgmma_state wants BM = BN = 64, no packed heads, bfloat16, a state of at most 128 x 128
 #endif
-#ifndef KEY_PARTS
-#define KEY_PARTS 1
+#ifndef FLOAT_STATE
+#define FLOAT_STATE 0
 #endif
+#define KEY_PARTS (FLOAT_STATE ? 3 : 1)
 #define SLICES (DK64 / 64)
 
 typedef struct { float x[BN / 4], last; } col;                /* of keys 8 (i / 2) + 2 (lane % 4) + i % 2, as in an acc_pair */
@@ -117,7 +119,7 @@ OP void state_publish(tile *t, acc_state *st) {
         const uint at = b + ((c ^ (t->row & 7)) << 4);
         UNROLL for (int h = 0; h < SLICES; h++) UNROLL for (int e = 0; e < 2; e++) {
             const float *x = st->x + h * 32 + 4 * c + 2 * e;
-            asm volatile("st.shared.b32 [%0 + %2], %1;" :: "r"(at), "r"(bf16_pair(x[0], x[1])), "n"(h * 8192 + e * 1024) : "memory");
+            asm volatile("st.shared.b32 [%0], %1;" :: "r"(at + h * 8192 + e * 1024), "r"(bf16_pair(x[0], x[1])) : "memory");
         }
     }
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");    /* wgmma reads through another path than st.shared writes */
@@ -145,7 +147,7 @@ OP void mma_state_ab_lower(tile *t, acc_head *o, held *q, acc_state *st, row *f,
     mma_ab(t, o, p, s, j);
 }
 /* Two keys a register, weighted: what is stored in part 0 is the product rounded once, in the parts after it what is left. */
-#if KEY_PARTS == 1
+#if !FLOAT_STATE
 typedef struct { uint high[BN / 8], low[BN / 8]; } weights;   /* in two parts, so that the product's rounding is the only one */
 OP void weights_of(weights *w, const col *f) {
     UNROLL for (int i = 0; i < BN / 8; i++) {
@@ -177,14 +179,34 @@ OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
     weights_of(&w, f);
     UNROLL for (int h = 0; h < SLICES; h++) UNROLL for (int k = 0; k < BN / 16; k++) {
         uint x[4];                                            /* keys + 0, + 0, + 8, + 8; columns + 0, + 8, + 0, + 8 */
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4 + %5];" : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
-                     : "r"(at), "n"(h * BN * 128 + k * 2048) : "memory");
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];" : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
+                     : "r"(at + h * BN * 128 + k * 2048) : "memory");
         UNROLL for (int e = 0; e < 4; e++) weigh(a->x + h * (BN / 4) + 4 * k + e, &w, 2 * k + (e >> 1), x[e]);
     }
 }
+/* c = a . b, a: four registers */
+#define ABNEW64(c, a, b)                                                                                                                  \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n64k16." MMA_TYPES " {" LIST64 "}, {%32, %33, %34, %35}, %36, 0, 1, 1, 1;"               \
+                 : NEW64_(c) : "r"((a)[0]), "r"((a)[1]), "r"((a)[2]), "r"((a)[3]), "l"(b))
 OP void mma_atb(tile *t, acc_state *st, op_keys *a, int s, int j) {
     const uint b = RING(t, s, j) + OWN_COLUMNS(t->worker) * BN * 2;
+#if !FLOAT_STATE
     mma_fence();
-    UNROLL for (int h = 0; h < SLICES; h++) UNROLL for (int k = 0; k < BN / 16; k++) UNROLL for (int part = 0; part < KEY_PARTS; part++)
-        AB64((st->x + h * 32), (a->x + part * OP_KEYS + h * (BN / 4) + 4 * k), desc(b + k * 2048, 1));
+    UNROLL for (int h = 0; h < SLICES; h++) UNROLL for (int k = 0; k < BN / 16; k++)
+        AB64((st->x + h * 32), (a->x + h * (BN / 4) + 4 * k), desc(b + k * 2048, 1));
+#else
+    UNROLL for (int h = 0; h < SLICES; h++) {
+        float share[32];
+        mma_fence();
+        ABNEW64(share, (a->x + (KEY_PARTS - 1) * OP_KEYS + h * (BN / 4)), desc(b, 1));
+        UNROLL for (int i = 1; i < KEY_PARTS * BN / 16; i++) {    /* the smallest parts first */
+            const int part = KEY_PARTS - 1 - i / (BN / 16), k = i % (BN / 16);
+            AB64(share, (a->x + part * OP_KEYS + h * (BN / 4) + 4 * k), desc(b + k * 2048, 1));
+        }
+        mma_commit();
+        mma_wait(0);
+        UNROLL for (int i = 0; i < 32; i++) st->x[h * 32 + i] += share[i];
+    }
+    mma_fence();                                              /* for the schedule's group, which holds nothing */
+#endif
 }

@@ -21,11 +21,6 @@ typedef struct scan_args {
 
 static const stage_of forward = {"accumulate/accumulate_forward.cl", "accumulate_forward", 3, false};
 
-static bool weighted_state_leaves(const ct_accumulate_run *run)
-{
-    return run->a.fading != CT_FADE_NONE && run->a.state_out.where != CT_NOWHERE;
-}
-
 static bool rows_aligned(const ct_accumulate_run *run)
 {
     const clattn_strides *q = &run->args.q, *k = &run->args.k, *v = &run->args.v, *o = &run->args.o;
@@ -160,7 +155,7 @@ static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct
 static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args, ct_ref states, ct_ref fade)
 {
     ct_launch *l = NULL;
-    const stage_of states_of = {"accumulate/accumulate_state.cl", "accumulate_state", 2, weighted_state_leaves(run)};
+    const stage_of states_of = {"accumulate/accumulate_state.cl", "accumulate_state", 2, run->a.state_out.where != CT_NOWHERE};
     const clattn_status st = stage_launch(b, run, &states_of, &l);
     if (st != CLATTN_OK) {
         return st;
@@ -225,8 +220,9 @@ static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, cons
 static clattn_status add_causal(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
+    const bool leaves = run->a.state_out.where != CT_NOWHERE;
     choose_segments(b, run, run->longest_k, true, &run->args);
-    if (run->args.segments == 1 && !(run->shape.rounds_keys && weighted_state_leaves(run))) {
+    if (run->args.segments == 1 && !(run->shape.rounds_state && leaves)) {
         return add_forward(b, run, run->a.state_in, run->a.state_out);
     }
     const int64_t count = run->items * run->args.segments;

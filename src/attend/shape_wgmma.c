@@ -109,12 +109,12 @@ bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wis
     const int split = widest > 64 ? 2 : 1, groups = 3 - split, tile = 2 * CHUNK * 64 * split;
     const int64_t published = split * ct_round_up(wish->dk, 64) * 128, room = LOCAL_BYTES / groups - 1024 - 256 - published;
     const int slots = 4 * wish->streams * tile <= room ? 4 : SLOTS;
-    const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"KEY_PARTS", wish->float_state ? 3 : 1},
+    const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"FLOAT_STATE", wish->float_state},
                                {"ALIGNED", wish->aligned}};
     out->bm = out->bn = out->step = CHUNK;
     out->items = 128 + 128 * split;
     out->groups = groups;
-    out->rounds_keys = true;
+    out->rounds_state = true;
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
     return true;

@@ -17,7 +17,7 @@ typedef struct ct_shape {
     int groups;        /* that a compute unit must have room for; 0: not said */
     int resident;      /* groups stay and take items until none is left: so many a compute unit; 0: a group an item */
     int parts;         /* of the value columns, a group each (accumulate); 0: one */
-    bool rounds_keys;  /* weighted keys become the storage type unless float_state is asked for (accumulate) */
+    bool rounds_state; /* what a state is summed from may be rounded to the storage type unless float_state is asked for (accumulate) */
     ct_define extra[16];
     int n_extra;
 } ct_shape;
@@ -35,7 +35,7 @@ typedef struct ct_shape_wish {
     clattn_dtype dtype;
     bool dots;            /* bfloat16 and ct_dots_usable() */
     int streams;          /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
-    bool float_state;     /* accumulate: the state leaves, with weighted keys in it: it is to be as good as float, whatever the storage */
+    bool float_state;     /* accumulate: the state leaves: it is to be as good as float, whatever the storage */
 } ct_shape_wish;
 
 typedef struct ct_tile {

@@ -84,8 +84,8 @@ static void check_state(const ct_shape *s, const ct_shape_wish *w)
     assert_int_equal(s->items, 128 + 128 * split);
     assert_true(slots >= 2 && s->groups * (local + 1024) <= 227 << 10);
     assert_int_equal(defined(s, "OVERLAP"), 0);
-    assert_int_equal(defined(s, "KEY_PARTS"), w->float_state ? 3 : 1);
-    assert_true(s->rounds_keys);
+    assert_int_equal(defined(s, "FLOAT_STATE"), w->float_state);
+    assert_true(s->rounds_state);
 }
 
 static void test_states(void **state)
