@@ -154,7 +154,8 @@ class Group:
     def value(self, warp, text, kind):
         reg = warp.regs.get(text)
         if reg is not None:
-            return reg if reg.dtype == kind else reg.view(kind) if reg.dtype.itemsize == np.dtype(kind).itemsize and reg.dtype != bool else reg.astype(kind)
+            same = reg.dtype.itemsize == np.dtype(kind).itemsize and reg.dtype != bool
+            return reg if reg.dtype == kind else reg.view(kind) if same else reg.astype(kind)
         key = (text, kind)
         if key not in self.cache:
             self.cache[key] = np.full(LANES, self.constant(text, kind), kind) if not text.startswith("%") else self.special(text)
@@ -185,7 +186,8 @@ class Group:
         if mask is FULL or old is None:
             warp.regs[name] = x
         else:
-            warp.regs[name] = np.where(mask, x if x.dtype == old.dtype else x.view(old.dtype) if x.dtype.itemsize == old.dtype.itemsize else x.astype(old.dtype), old)
+            same = x.dtype.itemsize == old.dtype.itemsize
+            warp.regs[name] = np.where(mask, x if x.dtype == old.dtype else x.view(old.dtype) if same else x.astype(old.dtype), old)
 
     def address(self, warp, text):
         base, _, offset = text.strip("[] ").replace(" ", "").partition("+")
@@ -273,7 +275,10 @@ class Group:
     def op_min(self, w, p, o, m): self.binary(w, p, o, m, np.fmin if p[-1] == "f32" else np.minimum)
 
     def op_div(self, w, p, o, m):
-        self.binary(w, p, o, m, np.divide if p[-1] == "f32" else lambda x, y: (np.abs(x.astype(np.int64)) // np.abs(y.astype(np.int64))) * np.sign(x.astype(np.int64)) * np.sign(y.astype(np.int64)))
+        def whole(x, y):
+            x, y = x.astype(np.int64), y.astype(np.int64)
+            return np.abs(x) // np.maximum(np.abs(y), 1) * np.sign(x) * np.sign(y)
+        self.binary(w, p, o, m, np.divide if p[-1] == "f32" else whole)
 
     def op_rem(self, w, p, o, m): self.binary(w, p, o, m, lambda x, y: np.fmod(x.astype(np.int64), y.astype(np.int64)))
 
@@ -374,11 +379,16 @@ class Group:
 
     def op_setp(self, w, p, o, m):
         x, y = self.value(w, o[1], TYPES[p[-1]]), self.value(w, o[2], TYPES[p[-1]])
+        unordered = np.isnan(x) | np.isnan(y) if p[-1][0] == "f" else np.zeros(LANES, bool)
+        compare = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
         with np.errstate(all="ignore"):
-            unordered = (np.isnan(x) | np.isnan(y)) if p[-1][0] == "f" else False
-            y = {"eq": x == y, "ne": x != y, "lt": x < y, "le": x <= y, "gt": x > y, "ge": x >= y, "neu": (x != y) | unordered, "equ": (x == y) | unordered,
-                 "gtu": (x > y) | unordered, "geu": (x >= y) | unordered, "ltu": (x < y) | unordered, "leu": (x <= y) | unordered, "num": ~np.asarray(unordered) & True, "nan": unordered & np.ones(LANES, bool)}[p[1]]
-        self.put(w, o[0], np.asarray(y, bool), m)
+            if p[1] in ("num", "nan"):
+                y = unordered if p[1] == "nan" else ~unordered
+            elif p[1] in compare:
+                y = compare[p[1]](x, y) & ~unordered
+            else:                                             # ltu and the like: true if one is NaN
+                y = compare[p[1][:2]](x, y) | unordered
+        self.put(w, o[0], y, m)
 
     def op_selp(self, w, p, o, m):
         kind = TYPES[p[1]]
@@ -552,10 +562,3 @@ class Group:
             for i, name in enumerate(names):
                 part = d[lane // 4 + 8 * (i >> 1 & 1), i // 4 * 8 + lane % 4 * 2 + (i & 1)]
                 w.flight[name] = toward_zero(part if fresh else w.flight[name] + part)
-
-
-def run(program, grid, items, params, memory, maps, seed=0, late=True):
-    for z in range(grid[2]):
-        for y in range(grid[1]):
-            for x in range(grid[0]):
-                Group(program, params, memory, maps, items, (x, y, z, grid[0]), seed + x + 7 * y, late).run()
