@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles tile_nv_wgmma offline: clang to PTX, retargeted as src/program/nv_ptx.c does it, ptxas to machine code where it is installed.
 # Fails on an error, on spills beyond the list's budget, and on the assembler's notes that products were put one after another.
-#   ci/nv_offline.sh                             those of ci/nv_variants.txt:  GROUPS SPILL_BYTES STAGE DEFINES
+#   ci/nv_offline.sh                             those of ci/nv_variants.txt:  GROUPS SPILL_BYTES [STAGE] DEFINES
 #   ci/nv_offline.sh STAGE DEFINES...            one variant: attend, accumulate_forward, accumulate_state or accumulate_apply
 #   ci/nv_offline.sh --ptx FILE STAGE DEFINES... its PTX alone
 . "$(dirname "$0")/common.sh"
@@ -58,6 +58,7 @@ if [ $# -gt 0 ]; then one 1 0 "$@"; exit; fi
 one 0 0 maps STORE=2 || bad=1
 one 0 0 probe || bad=1
 while read -r groups budget stage defines; do
+    [[ $stage != *=* ]] || { defines="$stage $defines"; stage=attend; }
     # shellcheck disable=SC2086
     one "$groups" "$budget" "$stage" $defines || bad=1
 done < <(lines_of "$root/ci/nv_variants.txt")
