@@ -87,12 +87,13 @@ class Program:
 
     def __init__(self, text):
         text = re.sub(r"//[^\n]*", "", text)
-        self.params, at = {}, 0
+        self.params, self.value_at, at = {}, 0, 0             # value_at: where the last parameter lies, the kernel's by-value one
         for align, kind, name, size in re.findall(r"\.param\s+(?:\.align (\d+) )?\.(\w+)(?:\s+\.ptr \.\w+ \.align \d+)?\s+(\w+)(?:\[(\d+)\])?", text):
             bytes_ = int(size) if size else np.dtype(TYPES[kind]).itemsize
             step = int(align or bytes_)
             at = (at + step - 1) // step * step
             self.params[name] = (at, bytes_)
+            self.value_at = at
             at += bytes_
         self.param_bytes, self.shared, at = at, {}, 0
         for align, size, name in [(int(a), int(n), s) for a, s, n in re.findall(r"\.shared \.align (\d+) \.b8 ([\w$]+)\[(\d+)\]", text)]:
@@ -423,6 +424,14 @@ class Group:
             for b in range(size * len(names)):
                 self.dirty[at + b] = w.index + 1
 
+    def op_atom(self, w, p, o, m):
+        assert p[1:4] == ["global", "add", "u32"]
+        words, at, by, old = self.memory.view(np.uint32), self.address(w, o[1]) // 4, self.value(w, o[2], np.uint32), np.zeros(LANES, np.uint32)
+        for i in np.flatnonzero(m):
+            old[i] = words[at[i]]
+            words[at[i]] += by[i]
+        self.put(w, o[0], old, m)
+
     # barriers and copies
     def op_bar(self, w, p, o, m):
         if p[1] == "warp":
@@ -442,16 +451,14 @@ class Group:
 
     def op_barrier(self, w, p, o, m): return self.op_bar(w, p, o, m)
 
-    def one_by_one(self, m): return np.flatnonzero(m)
-
     def op_mbarrier(self, w, p, o, m):
         if p[1] == "init":
-            for i in self.one_by_one(m):
+            for i in np.flatnonzero(m):
                 count = int(self.value(w, o[1], np.uint32)[i])
                 assert count > 0
                 self.barriers[int(self.address(w, o[0])[i])] = Barrier(count)
         elif p[1] == "arrive":
-            for i in self.one_by_one(m):
+            for i in np.flatnonzero(m):
                 self.barriers[int(self.address(w, o[1])[i])].arrive(1, int(self.value(w, o[2], np.uint32)[i]) if len(o) > 2 else 0)
         else:
             at, parity = self.address(w, o[1]), self.value(w, o[2], np.uint32)
@@ -462,7 +469,7 @@ class Group:
         return None
 
     def op_cp(self, w, p, o, m):
-        for i in self.one_by_one(m):
+        for i in np.flatnonzero(m):
             where = o[1].strip("[] ")
             base, coordinates = where.split(",", 1)
             c = [int(self.value(w, x.strip(), np.int32)[i]) for x in coordinates.strip(" {}").split(",")]

@@ -56,13 +56,14 @@ class Memory:
 
     def map_tensor(self, at, rows, heads, width, starts, box):
         """One map for each sequence, 128 bytes apart, as src/attend/tensor_maps.c has them made."""
-        first = self.room(128 * (len(starts) - 1), np.uint8)
+        first = self.place(np.zeros(256 + 128 * (len(starts) - 1), np.uint8)) + 256        # the counter of items lies before the first map
         for i, start in enumerate(starts[:-1]):
             self.maps[first + 128 * i] = TensorMap(at + 2 * start * width, width, max(starts[i + 1] - start, 1), heads, 1,
                                                    (heads * rows * width, rows * width, width), box)
         return first
 
     def launch(self, text, grid, items, pointers, args, seed, late):
+        pointers = pointers + [0] * (text.value_at // 16 - len(pointers))  # a buffer is a pointer and an offset
         params = b"".join(struct.pack("<Qq", p, 0) for p in pointers) + args
         assert len(params) == text.param_bytes, "the arguments take %d bytes, the kernel wants %d" % (len(params), text.param_bytes)
         for y in range(grid[1]):
@@ -82,10 +83,10 @@ def doubles(x):
     return from_bf16(x.ravel()).reshape(x.shape).astype(np.float64)
 
 
-def attend(d=128, n=256, seed=1, late=True):
-    """Every key, no mask: the variant that ran at 697 TFLOP/s."""
+def attend(d=128, n=256, seed=1, late=True, resident=0):
+    """Every key, no mask: the variant that ran at 697 TFLOP/s. resident: one group does every block."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=0))
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=0, RESIDENT=resident))
     q, k, v = (numbers(rng, n, d) for _ in range(3))
     maps = [memory.map_tensor(memory.place(x), n, 1, d, [0, n], box) for x, box in ((q, bm), (k, bn), (v, bn))]
     o, lse = memory.room((n, d), np.uint16), memory.room((n,), np.float32)
@@ -95,7 +96,8 @@ def attend(d=128, n=256, seed=1, late=True):
     strides = struct.pack("<3q", n * d, n * d, d)
     args = strides * 4 + struct.pack("<10q", 0, 0, n, n, 0, 0, 0, 0, 0, 0)
     args += struct.pack("<12i", n, n, 1, 1, bm, 1, n, n, 0, blocks, 1, 0) + struct.pack("<10f", scale, *[0] * 9)
-    memory.launch(text, (blocks, 1), 384, maps + [o, lse, lines, entries] + [0] * 10, args.ljust(text.param_bytes - 17 * 16, b"\0"), seed, late)
+    memory.launch(text, (1 if resident else blocks, 1), 384, maps + [o, lse, lines, entries], args.ljust(text.param_bytes - text.value_at, b"\0"),
+                  seed, late)
     s = doubles(q) @ doubles(k).T * scale
     e = np.exp(s - s.max(1, keepdims=True))
     return {"o": (rms(doubles(memory.get(o, (n, d), np.uint16)), e @ doubles(v) / e.sum(1, keepdims=True)), 3e-3),
@@ -195,6 +197,7 @@ class Linear:
 
 CASES = {
     "attend 64": lambda: attend(64),
+    "attend, resident": lambda: attend(64, 640, resident=1),
     "attend 128": lambda: attend(128, late=False),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),
     "head": lambda: Linear(lengths=(200,)).check(),
