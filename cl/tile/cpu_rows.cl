@@ -72,6 +72,9 @@ OP void acc_zero(acc_head *o) {
 }
 
 /* 16 rows of 16 columns at a time, turned in registers. */
+OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {
+    for (int r = 0; r < min(BM, rows); r++) for (int c = 0; c < min(BN, cols); c += 16) FETCH((ulong)(p + r * pitch + c));
+}
 OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) {
     for (int c = 0; c < ROW_LEN; c++) {
         const __global float *x[16];

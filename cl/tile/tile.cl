@@ -35,6 +35,7 @@
  *   row_scale(&acc_head, &row)   by the next product or store             convert(&op_pair, &acc_pair)   the source is free afterwards
  *   acc_zero(&acc_head)
  *   pair_scale_add(t, &acc_pair, scale, ptr, pitch, rows, cols)   x = x * scale + ptr[row * pitch + col], float, rows and cols that exist
+ *   pair_fetch(t, ptr, pitch, rows, cols)   a hint by whoever loads: pair_scale_add will read this
  * 6. Results
  *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out      acc_store(t, &tensor_out, row0, &acc_head)
  *   row_store(t, ptr, row_stride, pack_stride, rows, &row)                only rows that exist
@@ -113,8 +114,9 @@ OP float elem_at(const __global elem *p, long i) {
     return as_float((uint)p[i] << 16);
 #endif
 }
-/* pair_scale_add for tiles whose visits are single elements; what does not exist gets its last neighbour's. */
+/* pair_scale_add for tiles whose visits are single elements, without a hint; what does not exist gets its last neighbour's. */
 #define PAIR_SCALE_ADD_BY_GATHER \
+    OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {} \
     OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) { \
         EACH_PAIR(i) s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1))); \
     }

@@ -86,6 +86,13 @@ OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *
         EACH_PAIR(i) s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1)));
     }
 }
+/* One item asks the L2 cache for whole rows: what 128 lanes read in pieces has then left the memory. */
+OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {
+    if (((ulong)p | (ulong)pitch << 2) & 15) return;
+    const int bytes = min(BN, cols) / 4 * 16;
+    if (bytes > 0) for (int r = 0; r < min(BM, rows); r++)
+        asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" :: "l"((ulong)(p + r * pitch)), "r"(bytes) : "memory");
+}
 OP float xor_lane(float x, int m) { float y; asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=f"(y) : "f"(x), "r"(m)); return y; }
 OP uint half_pair(float low, float high) { uint y; asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
 OP uint bf16_pair(float low, float high) { uint y; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
@@ -223,8 +230,8 @@ OP void role_compute(tile *t) { split_compute(t); }
 OP void turns_begin(tile *t) { first_turn(t); }
 OP void turns_end(tile *t) { last_turn(t); }
 #endif
+OP void held_release(tile *t) { if (RESIDENT && t->lane == 0) mb_arrive(HELD_EMPTY(t)); }
 OP void role_done(tile *t, int n) {
-    if (!t->loads && t->lane == 0) mb_arrive(HELD_EMPTY(t));
     t->base += n;
     t->helds++;
 }
@@ -242,11 +249,11 @@ OP void tensor_begin(tile *t, tensor *x) { asm volatile("fence.proxy.tensormap::
 #define held_at(tp, q, index) ((q)->at = (tp)->mem + (index) * BM * DK64 * 2)
 #define HELD_ROWS (BM / PACK * PACK)                          /* with PACK a map's order is columns, heads, rows: boxes of PACK heads */
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
+    if (RESIDENT) mb_wait(HELD_EMPTY(t), (t->helds & 1) ^ 1);
     mb_expect(HELD_FULL(t), HELD_ROWS * DK64 * 2);
     UNROLL for (int i = 0; i < DK64 / 64; i++)
         tma(q->at + i * BM * 128, x, i * 64, PACK > 1 ? x->head : r0, PACK > 1 ? r0 / PACK : x->head, HELD_FULL(t));
 }
-OP void held_acquire(tile *t) { mb_wait(HELD_EMPTY(t), (t->helds & 1) ^ 1); }
 OP void held_wait(tile *t) { mb_wait(HELD_FULL(t), t->helds & 1); }
 OP void stream_acquire(tile *t, int s, int j) { mb_wait(EMPTY(t, s, j), ((TURN_OF(t, j) / SLOTS) & 1) ^ 1); }
 OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {

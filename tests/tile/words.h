@@ -123,6 +123,7 @@ static const char words_texts[] =
     "    stream_wait(&f.t, 1, 0);\n"
     "    acc_zero(&f.o);\n"
     "    EACH_PAIR(i) f.s.x[i] = word_of(&w, min(ROW_AT(&f.t, i), (VI)(w.rows - 1)), COL_AT(&f.t, i), AT(g), AT(gb), AT(gi));\n"
+    "    if (w.word == 8) pair_fetch(&f.t, AT(g), w.pitch, w.rows, BN);\n"
     "    if (w.word == 8) pair_scale_add(&f.t, &f.s, 0.5f, AT(g), w.pitch, w.rows, BN);\n"
     "    convert(&f.p, &f.s);\n"
     "    mma_ab(&f.t, &f.o, &f.p, 1, 0);\n"
