@@ -360,6 +360,23 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
         }
     }
 }
+OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long row_stride, long pack_stride, int rows) {
+    EACH_ROW(h) {
+        const int r = min(t->row + h * 8, rows - 1);
+        const __global float *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0) + (t->lane & 3) * 2;
+        UNROLL for (int i = 0; i < DV16 / 8; i++) {
+            const int left = DV - i * 8 - (t->lane & 3) * 2;  /* columns that exist from here */
+            float2 x = (float2)(0.0f);
+            if (DV % 2 == 0) { if (DV % 16 == 0 || left > 0) x = *(const __global float2 *)(p + i * 8); }
+            else { if (left > 0) x.x = p[i * 8]; if (left > 1) x.y = p[i * 8 + 1]; }
+            o->x[4 * i + 2 * h] = fma(f->x[h], x.x, o->x[4 * i + 2 * h]);
+            o->x[4 * i + 2 * h + 1] = fma(f->x[h], x.y, o->x[4 * i + 2 * h + 1]);
+        }
+    }
+}
+OP void row_load(tile *t, row *r, const __global float *y, long row_stride, long pack_stride, int rows) {
+    EACH_ROW(h) { const int at = min(t->row + h * 8, rows - 1); r->x[h] = y[at / PACK * row_stride + at % PACK * pack_stride]; }
+}
 OP void row_store(tile *t, __global float *y, long row_stride, long pack_stride, int rows, row *r) {
     if ((t->lane & 3) == 0) EACH_ROW(h) {
         const int at = t->row + h * 8;

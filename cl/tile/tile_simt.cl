@@ -386,6 +386,16 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
         }
     }
 }
+OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long row_stride, long pack_stride, int rows) {
+    EACH_ROW(i) {
+        const int r = min(FOURS(t->ry, RY, i), rows - 1);
+        const __global float *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0);
+        UNROLL for (int c = 0; c < OC; c++) o->x[i * OC + c] = fma(f->x[i], p[min(FIRST_COLUMN + FOURS(t->cx, CX, c), DV - 1)], o->x[i * OC + c]);
+    }
+}
+OP void row_load(tile *t, row *r, const __global float *y, long row_stride, long pack_stride, int rows) {
+    EACH_ROW(i) { const int at = min(FOURS(t->ry, RY, i), rows - 1); r->x[i] = y[at / PACK * row_stride + at % PACK * pack_stride]; }
+}
 OP void row_store(tile *t, __global float *y, long row_stride, long pack_stride, int rows, row *r) {
     if (t->cx == 0) EACH_ROW(i) {
         const int at = FOURS(t->ry, RY, i);
