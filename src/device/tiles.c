@@ -162,6 +162,7 @@ const ct_tile ct_tiles[] = {
      NULL, "schedule/roles.cl", "sm_90a", ct_tensor_maps, false},
     {"simt", {"tile/tile_simt.cl"}, {"tile/tile_simt.cl", "tile/tile_simt_state.cl"}, "tile/line_simt.cl", 64, 4, "tile/probe_local.cl", 64,
      accepts_simt, shape_simt, state_shape_simt, NULL, NULL, NULL, false},
-    {"ref", {"tile/tile_ref.cl"}, {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, "tile/line_ref.cl", 1, 0, NULL, 1, accepts_ref, shape_ref, state_shape_ref, NULL, NULL, NULL, false},
+    {"ref", {"tile/tile_ref.cl"}, {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, "tile/line_ref.cl", 1, 0, NULL, 1,
+     accepts_ref, shape_ref, state_shape_ref, NULL, NULL, NULL, false},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);
