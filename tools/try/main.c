@@ -148,11 +148,11 @@ static bool answer_rest(const job *j, clattn_status st)
 {
     ct_text text = {0};
     char number[16];
-    const char *detail = st == CLATTN_OK ? "" : clattn_error_detail();
+    const char *detail = st == CLATTN_OK ? "" : clattn_error_detail(), *binary = (const char *)j->entry.binary;
     snprintf(number, sizeof number, "%d", (int)st);
     ct_text_field(&text, number, strlen(number));
     ct_text_field(&text, detail, strlen(detail));
-    ct_text_field(&text, (const char *)j->entry.binary, j->entry.binary ? j->entry.binary_bytes : 0);
+    ct_text_field(&text, binary ? binary : "", binary ? j->entry.binary_bytes : 0);
     return answer(&text);
 }
 
