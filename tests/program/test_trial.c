@@ -45,9 +45,13 @@ static void die(int number)
     raise(number);
 }
 
-static void print_descriptors(void)
+static void print_inherited(void)
 {
-    printf("open:");
+    sigset_t blocked;
+    struct sigaction action;
+    sigprocmask(SIG_SETMASK, NULL, &blocked);
+    sigaction(SIGPIPE, NULL, &action);
+    printf("blocked %d ignored %d open:", sigismember(&blocked, SIGUSR1), action.sa_handler == SIG_IGN);
     for (int fd = 0; fd < 256; fd++) {
         if (fcntl(fd, F_GETFD) >= 0) {
             printf(" %d", fd);
@@ -67,8 +71,8 @@ static int stand_in(const char *mode)
         die(SIGSEGV);
     } else if (strcmp(mode, "garbage") == 0) {
         say("hello");
-    } else if (strcmp(mode, "descriptors") == 0) {
-        print_descriptors();
+    } else if (strcmp(mode, "inherited") == 0) {
+        print_inherited();
     } else if (strcmp(mode, "unable") == 0) {
         say("0:5:-700015:no such device.0:");
     } else if (strcmp(mode, "no binary") == 0) {
@@ -392,17 +396,22 @@ static void compile_errors(void **state)
     }
 }
 
-/* The child gets four descriptors whatever the host has open, and the host keeps as many as it had. */
-static void descriptors(void **state)
+/* The child gets four descriptors whatever the host has open, and signals as by default; the host keeps what it had. */
+static void inheritance(void **state)
 {
+    void (*const old)(int) = signal(SIGPIPE, SIG_IGN);
+    sigset_t usr1;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &usr1, NULL);
     const ct_program_spec spec = spec_of(12, true), good = spec_of(13, true);
     const int stray = fcntl(STDERR_FILENO, F_DUPFD, 100); /* inherited unless someone closes it */
     assert_true(stray >= 100);
-    use_stand_in(*state, "descriptors");
+    use_stand_in(*state, "inherited");
     clattn_context *context = open_context(*state, CLATTN_TRIAL_AUTO, SELF, 0);
     const int before = open_descriptors();
     must_decline(context, &spec, false, "before it called the compiler");
-    assert_non_null(strstr(log_heard.text, "trial of k: open: 0 1 2 3 end"));
+    assert_non_null(strstr(log_heard.text, "trial of k: blocked 0 ignored 0 open: 0 1 2 3 end"));
     assert_int_equal(open_descriptors(), before);
     clattn_context_release(context);
     context = open_context(*state, CLATTN_TRIAL_AUTO, NULL, 0);
@@ -410,6 +419,8 @@ static void descriptors(void **state)
     assert_int_equal(open_descriptors(), before);
     clattn_context_release(context);
     close(stray);
+    pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
+    signal(SIGPIPE, old);
 }
 
 /* A host that ignores SIGCHLD never learns how its children end. */
@@ -625,7 +636,7 @@ int main(void)
     find_helper();
     const struct CMUnitTest tests[] = {
         TEST(policy), TEST(a_plan_marks), TEST(caches_come_first), TEST(ends), TEST(a_driver_without_binaries), TEST(time_runs_out),
-        TEST(no_helper), TEST(no_cache), TEST(compile_errors), TEST(descriptors), TEST(ignored_children), TEST(threads),
+        TEST(no_helper), TEST(no_cache), TEST(compile_errors), TEST(inheritance), TEST(ignored_children), TEST(threads),
         TEST(allocations_fail), TEST(settings), TEST(a_problem), TEST(a_text_that_kills),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
