@@ -110,6 +110,17 @@ typedef enum clattn_cache_mode {
     CLATTN_CACHE_READ_WRITE = 3
 } clattn_cache_mode;
 
+/** Some drivers end the process while they compile. A program that nobody has run yet can be compiled in a process of its own
+ * (the helper program clattn-try) and is loaded when that process has survived; where it has not, the backend declines the
+ * problem, with the reason, and that is remembered in the cache. Nobody has run: the caller's score and mask texts, and
+ * shapes that were not timed, on backends that assemble machine code themselves; backends that are new. */
+typedef enum clattn_trial_mode {
+    CLATTN_TRIAL_DEFAULT = 0, /**< what $CLATTN_TRIAL (auto, off, always) says, else auto */
+    CLATTN_TRIAL_AUTO = 1,    /**< programs that nobody has run, unless a cache holds them; declined where there is no helper */
+    CLATTN_TRIAL_OFF = 2,     /**< none: everything is compiled in this process */
+    CLATTN_TRIAL_ALWAYS = 3   /**< every program that no cache holds */
+} clattn_trial_mode;
+
 typedef struct clattn_context_options {
     size_t struct_size;           /**< sizeof(clattn_context_options) */
     clattn_allocator allocator;   /**< all zero: malloc and free */
@@ -120,10 +131,13 @@ typedef struct clattn_context_options {
     const char *cache_dir;        /**< NULL: $CLATTN_CACHE_DIR, $XDG_CACHE_HOME/clattn, ~/.cache/clattn */
     int64_t cache_max_bytes;      /**< 0: 256 MiB, or $CLATTN_CACHE_MAX_MB */
     const char *backend;          /**< NULL: the best that accepts; else "cpu", "simt", "ref": only that one */
+    clattn_trial_mode trial;
+    int trial_seconds;            /**< after which a trial is ended, 1 to 3600; 0: 60, or $CLATTN_TRIAL_SECONDS */
+    const char *trial_program;    /**< path of clattn-try; NULL: $CLATTN_TRY, else where it was installed */
 } clattn_context_options;
 
 #define CLATTN_CONTEXT_OPTIONS_INIT \
-    { sizeof(clattn_context_options), { 0, 0, 0 }, 0, 0, CLATTN_LOG_WARN, CLATTN_CACHE_DEFAULT, 0, 0, 0 }
+    { sizeof(clattn_context_options), { 0, 0, 0 }, 0, 0, CLATTN_LOG_WARN, CLATTN_CACHE_DEFAULT, 0, 0, 0, CLATTN_TRIAL_DEFAULT, 0, 0 }
 
 typedef struct clattn_context clattn_context;
 
@@ -354,6 +368,7 @@ typedef struct clattn_plan clattn_plan;
 
 /** Checks, chooses, compiles and loads. Slow; the kernels come from the caches if they can.
  * @param layout  NULL: made from the problem. Retained.
+ * May start a process for some seconds, see clattn_trial_mode; it inherits the environment and nothing else.
  * @return CLATTN_DEVICE_LACKS if no backend accepts: the detail says why each one declined. */
 CLATTN_API clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem,
                                             clattn_layout *layout);

@@ -64,6 +64,7 @@ static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, c
         return st;
     }
     ct_program_spec *spec = ct_launch_spec(*out);
+    spec->untried = run->shape.untried;
     ct_spec_part(spec, "tile/tile.cl");
     for (size_t i = 0; i < CT_COUNT(tile->states) && tile->states[i]; i++) {
         ct_spec_part(spec, tile->states[i]);

@@ -256,6 +256,7 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
     ct_spec_part(spec, tile->schedule ? tile->schedule : "schedule/serial.cl");
     spec->ptx_target = tile->ptx_target;
     spec->ptx_groups = s->shape.groups;
+    spec->untried = s->shape.untried;
     spec->score_text = a->score_text;
     spec->mask_text = a->mask_text;
     spec->score_name = a->score_name;

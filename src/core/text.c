@@ -64,6 +64,28 @@ void ct_text_release(ct_text *text)
     text->length = text->room = 0;
 }
 
+void ct_text_field(ct_text *text, const char *data, size_t length)
+{
+    ct_text_add(text, "%zu:", length);
+    ct_text_append(text, data, length);
+}
+
+bool ct_field_next(const char **at, const char *end, const char **data, size_t *length)
+{
+    const char *digit = *at;
+    size_t bytes = 0;
+    for (; digit < end && *digit >= '0' && *digit <= '9' && bytes < SIZE_MAX / 16; digit++) {
+        bytes = 10 * bytes + (size_t)(*digit - '0');
+    }
+    if (digit == *at || digit == end || *digit != ':' || (size_t)(end - digit - 1) < bytes) {
+        return false;
+    }
+    *data = digit + 1;
+    *length = bytes;
+    *at = *data + bytes;
+    return true;
+}
+
 /* The C library reads and writes the locale's decimal separator; texts of clattn hold a point. */
 static const char *separator(void)
 {

@@ -27,6 +27,9 @@ struct clattn_context {
     void *log_user;
     clattn_log_level log_level;
     char backend[16]; /* "" = any */
+    clattn_trial_mode trial; /* not DEFAULT; this and the next two: program/trial.h */
+    int trial_seconds;
+    char *trial_program; /* NULL: where it was installed */
     cl_context cl;
     cl_device_id device;
     ct_device_facts facts;
@@ -39,5 +42,9 @@ struct clattn_context {
 
 void ct_log(clattn_context *context, clattn_log_level level, const char *format, ...) CT_PRINTF(3, 4);
 clattn_status ct_device_read(cl_device_id device, ct_device_facts *facts);
+/* Which device of which platform this is (or is a part of), in the order in which OpenCL lists them; false: none of them. */
+bool ct_device_place(cl_device_id device, int64_t *platform_index, int64_t *device_index);
+/* The device at that place, or NULL. */
+cl_device_id ct_device_at(int64_t platform_index, int64_t device_index);
 
 #endif

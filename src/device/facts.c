@@ -57,3 +57,60 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
 out:
     return st;
 }
+
+#define MOST_PLATFORMS 64
+#define MOST_DEVICES   64
+
+static int64_t list_devices(int64_t platform_index, cl_device_id *devices)
+{
+    cl_platform_id platforms[MOST_PLATFORMS];
+    cl_uint platform_count = 0, count = 0;
+    if (clGetPlatformIDs(MOST_PLATFORMS, platforms, &platform_count) != CL_SUCCESS || platform_index < 0 ||
+        platform_index >= ct_min(platform_count, MOST_PLATFORMS) ||
+        clGetDeviceIDs(platforms[platform_index], CL_DEVICE_TYPE_ALL, MOST_DEVICES, devices, &count) != CL_SUCCESS) {
+        return 0;
+    }
+    return ct_min(count, MOST_DEVICES);
+}
+
+static int64_t platform_place(cl_platform_id platform)
+{
+    cl_platform_id platforms[MOST_PLATFORMS];
+    cl_uint count = 0;
+    if (clGetPlatformIDs(MOST_PLATFORMS, platforms, &count) == CL_SUCCESS) {
+        for (int64_t i = 0; i < ct_min(count, MOST_PLATFORMS); i++) {
+            if (platforms[i] == platform) {
+                return i;
+            }
+        }
+    }
+    return -1;
+}
+
+bool ct_device_place(cl_device_id device, int64_t *platform_index, int64_t *device_index)
+{
+    cl_device_id devices[MOST_DEVICES], whole = device;
+    cl_platform_id platform = NULL;
+    while (clGetDeviceInfo(device, CL_DEVICE_PARENT_DEVICE, sizeof whole, &whole, NULL) == CL_SUCCESS && whole) {
+        device = whole; /* it was a part of this one */
+    }
+    if (clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) != CL_SUCCESS) {
+        return false;
+    }
+    const int64_t at = platform_place(platform), count = list_devices(at, devices);
+    for (int64_t i = 0; i < count; i++) {
+        if (devices[i] == device) {
+            *platform_index = at;
+            *device_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+cl_device_id ct_device_at(int64_t platform_index, int64_t device_index)
+{
+    cl_device_id devices[MOST_DEVICES];
+    const int64_t count = list_devices(platform_index, devices);
+    return device_index >= 0 && device_index < count ? devices[device_index] : NULL;
+}
