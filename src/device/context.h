@@ -39,5 +39,7 @@ struct clattn_context {
 
 void ct_log(clattn_context *context, clattn_log_level level, const char *format, ...) CT_PRINTF(3, 4);
 clattn_status ct_device_read(cl_device_id device, ct_device_facts *facts);
+/* A queue of one's own, in order: for probes and warm-up launches. */
+clattn_status ct_queue_create(clattn_context *context, cl_command_queue *out);
 
 #endif

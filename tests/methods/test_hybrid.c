@@ -271,20 +271,14 @@ static void test_empty(void **state)
 static void test_errors(void **state)
 {
     (void)state;
-    static const struct { const char *text, *word; clattn_status code; } cases[] = {
+    static const small_refusal cases[] = {
         {"hybrid gate=1", "samples=0", CLATTN_INVALID_ARGUMENT},
         {"hybrid samples=2000 n=100", "samples=2000", CLATTN_INVALID_ARGUMENT},
         {"hybrid samples=2 sequences=3", "sequences=3", CLATTN_UNSUPPORTED},
         {"hybrid samples=2 bias=1", "bias=1", CLATTN_UNSUPPORTED},
         {"dense samples=2", "samples=2", CLATTN_INVALID_ARGUMENT},
     };
-    clattn_problem problem;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const clattn_status st = clattn_problem_parse(&problem, cases[i].text);
-        if (st != cases[i].code || !strstr(clattn_error_detail(), cases[i].word)) {
-            fail_msg("%s: %d, %s", cases[i].text, st, clattn_error_detail());
-        }
-    }
+    small_refuse(cases, (int)(sizeof cases / sizeof cases[0]));
     const small_value io[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_O, NULL, o}, {CLATTN_LSE, NULL, want}};
     assert_int_equal(small_run_text("ref", "hybrid " SIZES "samples=3", io, 5), CLATTN_INVALID_ARGUMENT);
     assert_non_null(strstr(clattn_error_detail(), "lse"));

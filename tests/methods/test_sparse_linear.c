@@ -201,20 +201,14 @@ static void test_direct_sum(void **state)
 static void test_errors(void **state)
 {
     (void)state;
-    static const struct { const char *text, *word; clattn_status code; } cases[] = {
+    static const small_refusal cases[] = {
         {"sparse_linear causal=1", "causal=1", CLATTN_INVALID_ARGUMENT},
         {"sparse_linear decay=alibi", "decay", CLATTN_INVALID_ARGUMENT},
         {"sparse_linear state=1", "state=1", CLATTN_INVALID_ARGUMENT},
         {"sparse_linear pass=decode", "pass", CLATTN_UNSUPPORTED},
         {"block_sparse remaining=1", "remaining=1", CLATTN_INVALID_ARGUMENT},
     };
-    clattn_problem problem;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const clattn_status st = clattn_problem_parse(&problem, cases[i].text);
-        if (st != cases[i].code || !strstr(clattn_error_detail(), cases[i].word)) {
-            fail_msg("%s: %d, %s", cases[i].text, st, clattn_error_detail());
-        }
-    }
+    small_refuse(cases, (int)(sizeof cases / sizeof cases[0]));
 }
 
 int main(void)

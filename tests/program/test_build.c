@@ -7,6 +7,7 @@
 #include "program/disk.h"
 #include "program/memory.h"
 #include "program/program.h"
+#include "support/failing.h"
 
 #define THREADS 16
 #define ITEMS 8
@@ -69,7 +70,7 @@ static int teardown(void **state)
     return scratch_teardown(state);
 }
 
-static clattn_context *open_context(const scratch *s, clattn_cache_mode mode, counting *c)
+static clattn_context *open_context(const scratch *s, clattn_cache_mode mode, ct_failing *c)
 {
     clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
     clattn_context *context = NULL;
@@ -78,7 +79,7 @@ static clattn_context *open_context(const scratch *s, clattn_cache_mode mode, co
     options.cache_mode = mode;
     options.cache_dir = path;
     if (c) {
-        options.allocator = (clattn_allocator){counting_allocate, counting_release, c};
+        options.allocator = ct_failing_allocator(c);
     }
     assert_int_equal(clattn_context_create(&context, cl, device, &options), CLATTN_OK);
     return context;
@@ -392,7 +393,7 @@ static void every_allocation_may_fail(void **state)
     const ct_program_spec spec = spec_of("+ i", 3);
     clattn_status st = CLATTN_OUT_OF_HOST_MEMORY;
     for (long n = 1; st != CLATTN_OK; n++) {
-        counting c = {0};
+        ct_failing c = {.from_there_on = 1};
         const ct_program *program;
         clattn_context *context = open_context(*state, CLATTN_CACHE_READ_WRITE, &c);
         c.fail_at = c.made + n;
@@ -411,7 +412,7 @@ static void every_allocation_may_fail(void **state)
         }
         assert_int_equal(stats_of(context).rejected, 0);
         clattn_context_release(context);
-        assert_int_equal(c.alive, 0);
+        assert_int_equal(atomic_load(&c.held), 0);
     }
 }
 

@@ -1,7 +1,12 @@
 #include "support/small_run.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "harness/guarded.h"
 #include "harness/storage.h"
@@ -138,6 +143,17 @@ clattn_status small_run_text(const char *backend, const char *text, const small_
     clattn_problem problem;
     const clattn_status st = clattn_problem_parse(&problem, text);
     return st ? st : small_run(backend, &problem, NULL, values, count);
+}
+
+void small_refuse(const small_refusal *cases, int count)
+{
+    clattn_problem problem;
+    for (int i = 0; i < count; i++) {
+        const clattn_status st = clattn_problem_parse(&problem, cases[i].text);
+        if (st != cases[i].code || !strstr(clattn_error_detail(), cases[i].word)) {
+            fail_msg("%s: %s, %s", cases[i].text, clattn_status_name(st), clattn_error_detail());
+        }
+    }
 }
 
 void small_close(void)
