@@ -28,6 +28,7 @@ static void entry_release(ct_cache *cache, ct_entry *entry)
     if (entry->program.program) {
         clReleaseProgram(entry->program.program);
     }
+    ct_release(&cache->context->allocator, entry->binary);
     ct_release(&cache->context->allocator, entry->detail);
     ct_release(&cache->context->allocator, entry);
 }

@@ -416,6 +416,23 @@ static void every_allocation_may_fail(void **state)
     }
 }
 
+/* A retargeted program keeps its own binary for the disk: it goes with the program where no disk takes it. */
+static void a_binary_is_released(void **state)
+{
+    const ct_program_spec spec = spec_of("+ i", 5);
+    for (int keep = 0; keep < 2; keep++) {
+        ct_failing c = {0};
+        clattn_context *context = open_context(*state, CLATTN_CACHE_OFF, &c);
+        const ct_program *program = get(context, &spec, CT_BUILT);
+        ((ct_entry *)(uintptr_t)program)->binary = ct_alloc(&context->allocator, 8);
+        if (keep) {
+            ct_program_keep(context, program);
+        }
+        clattn_context_release(context);
+        assert_int_equal(atomic_load(&c.held), 0);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -424,6 +441,7 @@ int main(void)
         TEST(from_disk),          TEST(kept_once),          TEST(key_tells_apart), TEST(corrupted_entry),
         TEST(refused_binary),     TEST(compile_errors),     TEST(clear_forgets),   TEST(modes),
         TEST(threads_build_once), TEST(threads_fail_alike), TEST(bad_arguments),   TEST(every_allocation_may_fail),
+        TEST(a_binary_is_released),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
