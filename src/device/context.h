@@ -10,7 +10,8 @@
 typedef struct ct_cache ct_cache; /* program/cache.h */
 
 typedef struct ct_device_facts {
-    char name[128], vendor[128], version[128], driver[128], platform[128], platform_version[128];
+    char name[128], vendor[128], platform[128];
+    char version[512], driver[512], platform_version[512]; /* part of the cache's key: long enough to tell builds apart */
     bool cpu;                /* CL_DEVICE_TYPE_CPU */
     cl_uint compute_units;
     cl_ulong local_memory;
