@@ -7,6 +7,7 @@
 #include "program/disk.h"
 #include "program/memory.h"
 #include "program/program.h"
+#include "support/env.h"
 #include "support/failing.h"
 
 #define THREADS 16
@@ -30,16 +31,9 @@ static const char kernel_text[] = "int score(int i);\n"
 static int group_setup(void **state)
 {
     (void)state;
-    cl_platform_id platforms[16];
-    cl_uint count = 0;
+    cl_platform_id platform;
     cl_int code;
-    clGetPlatformIDs(16, platforms, &count);
-    for (cl_uint i = 0; i < count && i < 16 && !device; i++) {
-        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, &device, NULL) != CL_SUCCESS) {
-            device = NULL;
-        }
-    }
-    if (!device) {
+    if (!ct_env_device(&platform, &device)) {
         return -1;
     }
     cl = clCreateContext(NULL, 1, &device, NULL, NULL, &code);

@@ -10,6 +10,7 @@
 
 #include "harness/guarded.h"
 #include "harness/storage.h"
+#include "support/env.h"
 
 #define MOST 32
 
@@ -33,8 +34,7 @@ static clattn_status open_backend(const char *backend, clattn_context **out)
 {
     cl_platform_id platform = NULL;
     cl_device_id device = NULL;
-    cl_int error = clGetPlatformIDs(1, &platform, NULL);
-    error = error ? error : clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL);
+    cl_int error = ct_env_device(&platform, &device) ? CL_SUCCESS : CL_DEVICE_NOT_FOUND;
     if (!error && !device_context) {
         device_context = clCreateContext(NULL, 1, &device, NULL, NULL, &error);
 #pragma GCC diagnostic push

@@ -13,6 +13,7 @@
 
 #include "device/tiles.h"
 #include "harness/storage.h"
+#include "support/env.h"
 
 #include "words.h"
 
@@ -65,36 +66,23 @@ static clattn_context *context;
 static cl_command_queue queue;
 static cl_device_type type;
 
+static void *env_state; /* the group's own state would hide a test's */
+
 static int setup(void **state)
 {
     (void)state;
-    cl_platform_id platforms[16];
-    cl_uint count = 0;
-    cl_int code = CL_SUCCESS;
-    clGetPlatformIDs(16, platforms, &count);
-    for (cl_uint i = 0; i < count && i < 16 && !device; i++) {
-        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, &device, NULL) != CL_SUCCESS) {
-            device = NULL;
-        }
-    }
-    if (!device) {
-        puts("no OpenCL device: skipped");
-        exit(77);
-    }
-    cl = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
-    clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* the newer call is not in OpenCL 1.2 */
-    queue = clCreateCommandQueue(cl, device, 0, &code);
-#pragma GCC diagnostic pop
-    return code ? code : clattn_context_create(&context, cl, device, NULL);
+    const int st = ct_env_setup(&env_state);
+    const ct_env *env = env_state;
+    cl = env->place.cl;
+    device = env->place.device;
+    context = env->place.context;
+    queue = env->queue;
+    return st ? st : clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL);
 }
 static int teardown(void **state)
 {
     (void)state;
-    clattn_context_release(context);
-    clReleaseCommandQueue(queue);
-    return clReleaseContext(cl);
+    return ct_env_teardown(&env_state);
 }
 
 static bool runs_ref(const shape *s) { return s != NULL; }
