@@ -330,6 +330,6 @@ bool ct_problem_key(int index, ct_key_help *help)
     if (index < 0 || index >= ct_key_count) {
         return false;
     }
-    *help = (ct_key_help){ct_keys[index].name, ct_keys[index].values, ct_keys[index].help};
+    *help = (ct_key_help){ct_keys[index].name, ct_keys[index].values, ct_keys[index].help, ct_keys[index].low, ct_keys[index].high};
     return true;
 }

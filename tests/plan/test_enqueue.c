@@ -238,6 +238,29 @@ static void offsets_pointers_and_events(void **state)
     }
 }
 
+/* The plan and its context may go while their launches still wait. */
+static void released_at_once(void **state)
+{
+    const ct_env *env = *state;
+    ct_env mine = *env;
+    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+    clattn_arg args[4];
+    cl_int error = CL_SUCCESS;
+    cl_mem out = buffer(env, BYTES, NULL);
+    cl_event gate = clCreateUserEvent(env->place.cl, &error);
+    args_of(args, buffers);
+    args[3].buf = clattn_buf_mem(out, 0);
+    mine.place.context = ct_env_context(env, &options);
+    clattn_plan *short_lived = plan_of(&mine, "dense h=2 n=48 d=16");
+    assert_int_equal(clattn_enqueue(env->queue, short_lived, args, 4, clattn_buf_none(), 1, &gate, NULL), CLATTN_OK);
+    clattn_plan_release(short_lived);
+    clattn_context_release(mine.place.context);
+    clSetUserEventStatus(gate, CL_COMPLETE);
+    read_and_compare(env, env->queue, out, 0);
+    clReleaseEvent(gate);
+    clReleaseMemObject(out);
+}
+
 /* Several launches that depend on each other, on a queue that keeps no order. */
 static void out_of_order(void **state)
 {
@@ -480,7 +503,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_are_checked), cmocka_unit_test(foreign_queues),   cmocka_unit_test(plans_are_checked),
         cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_workspace_is_checked),
-        cmocka_unit_test(offsets_pointers_and_events),  cmocka_unit_test(out_of_order), cmocka_unit_test(many_queues),
+        cmocka_unit_test(offsets_pointers_and_events),  cmocka_unit_test(released_at_once), cmocka_unit_test(out_of_order), cmocka_unit_test(many_queues),
         cmocka_unit_test(many_threads), cmocka_unit_test(many_threads_and_plans),
         cmocka_unit_test(allocations_fail),      cmocka_unit_test(contexts_are_checked),
     };

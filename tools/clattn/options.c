@@ -20,7 +20,11 @@ static void print_keys(void)
     ct_key_help key;
     printf("\nKeys of a problem, \"METHOD key=value ...\":\n");
     for (int i = 0; ct_problem_key(i, &key); i++) {
-        printf("  %-11s %s\n              %s\n", key.name, key.values, key.help);
+        printf("  %-11s %s", key.name, key.values);
+        if (key.high > 1) { /* a flag's values say it */
+            printf(" from %.10g to %.10g", key.low, key.high);
+        }
+        printf("\n              %s\n", key.help);
     }
     printf(
         "\nKeys of patterns: strided: stride (attention); window: window; longformer: window, dilation, indices "
