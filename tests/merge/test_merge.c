@@ -300,18 +300,11 @@ static void test_errors(void **state)
     small_refuse(cases, (int)(sizeof cases / sizeof cases[0]));
 }
 
-static int close_all(void **state)
-{
-    (void)state;
-    small_close();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_split), cmocka_unit_test(test_tree), cmocka_unit_test(test_twice), cmocka_unit_test(test_empty),
         cmocka_unit_test(test_types), cmocka_unit_test(test_gate_given), cmocka_unit_test(test_gate_linear), cmocka_unit_test(test_errors),
     };
-    return cmocka_run_group_tests(tests, NULL, close_all);
+    return cmocka_run_group_tests(tests, NULL, small_teardown);
 }

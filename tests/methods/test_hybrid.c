@@ -21,23 +21,15 @@ static double q[B * HQ * NQ * DQK], k[B * HK * NK * DQK], v[B * HK * NK * DV], g
 static double padding[B * NK], sink[HQ], positions[MOST];
 static double o[B * HQ * NQ * DV], want[B * HQ * NQ * DV], other[B * HQ * NQ * DV];
 
-static void fill(double *to, size_t count, uint64_t stream)
-{
-    ct_random random = ct_random_of(77, stream);
-    for (size_t i = 0; i < count; i++) {
-        to[i] = (double)(float)ct_random_normal(&random);
-    }
-}
-
 static int setup(void **state)
 {
     (void)state;
-    fill(q, B * HQ * NQ * DQK, 0);
-    fill(k, B * HK * NK * DQK, 1);
-    fill(v, B * HK * NK * DV, 2);
-    fill(weight, HQ * DQK, 3);
-    fill(bias, HQ, 4);
-    fill(sink, HQ, 5);
+    small_fill(q, B * HQ * NQ * DQK, 77, 0);
+    small_fill(k, B * HK * NK * DQK, 77, 1);
+    small_fill(v, B * HK * NK * DV, 77, 2);
+    small_fill(weight, HQ * DQK, 77, 3);
+    small_fill(bias, HQ, 77, 4);
+    small_fill(sink, HQ, 77, 5);
     ct_random random = ct_random_of(77, 6);
     for (int i = 0; i < B * HQ * NQ; i++) {
         gate[i] = (double)(float)ct_random_unit(&random);
@@ -45,13 +37,6 @@ static int setup(void **state)
     for (int i = 0; i < B * NK; i++) {
         padding[i] = ct_random_chance(&random, 0.8);
     }
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    small_close();
     return 0;
 }
 
@@ -291,5 +276,5 @@ int main(void)
         cmocka_unit_test(test_dense), cmocka_unit_test(test_not_one_softmax), cmocka_unit_test(test_no_sample_in_sight),
         cmocka_unit_test(test_empty), cmocka_unit_test(test_errors),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, small_teardown);
 }

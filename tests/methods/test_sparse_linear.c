@@ -22,14 +22,9 @@ static double o[ROWS * DV], want[ROWS * DV], half[ROWS * DV];
 static int setup(void **state)
 {
     (void)state;
-    double *const all[] = {q, k, v};
-    const size_t sizes[] = {ROWS * DQK, B * HK * NK * DQK, B * HK * NK * DV};
-    for (int i = 0; i < 3; i++) {
-        ct_random random = ct_random_of(78, (uint64_t)i);
-        for (size_t j = 0; j < sizes[i]; j++) {
-            all[i][j] = (double)(float)ct_random_normal(&random);
-        }
-    }
+    small_fill(q, ROWS * DQK, 78, 0);
+    small_fill(k, B * HK * NK * DQK, 78, 1);
+    small_fill(v, B * HK * NK * DV, 78, 2);
     ct_random random = ct_random_of(78, 6);
     for (int i = 0; i < ROWS; i++) {
         gate[i] = (double)(float)ct_random_unit(&random);
@@ -37,13 +32,6 @@ static int setup(void **state)
     for (int i = 0; i < B * NK; i++) {
         padding[i] = ct_random_chance(&random, 0.8);
     }
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    small_close();
     return 0;
 }
 
@@ -217,5 +205,5 @@ int main(void)
         cmocka_unit_test(test_reference), cmocka_unit_test(test_all_chosen), cmocka_unit_test(test_none_chosen),
         cmocka_unit_test(test_direct_sum), cmocka_unit_test(test_errors),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, small_teardown);
 }

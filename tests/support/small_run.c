@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "harness/guarded.h"
+#include "harness/random.h"
 #include "harness/storage.h"
 #include "support/env.h"
 
@@ -156,8 +157,17 @@ void small_refuse(const small_refusal *cases, int count)
     }
 }
 
-void small_close(void)
+void small_fill(double *to, size_t count, uint64_t seed, uint64_t stream)
 {
+    ct_random random = ct_random_of(seed, stream);
+    for (size_t i = 0; i < count; i++) {
+        to[i] = (double)(float)ct_random_normal(&random);
+    }
+}
+
+int small_teardown(void **state)
+{
+    (void)state;
     for (int i = 0; i < 3; i++) {
         clattn_context_release(contexts[i]);
         contexts[i] = NULL;
@@ -167,4 +177,5 @@ void small_close(void)
         clReleaseContext(device_context);
         device_context = NULL;
     }
+    return 0;
 }

@@ -23,7 +23,9 @@ clattn_status small_run_text(const char *backend, const char *text, const small_
 /* Texts that clattn_problem_parse must refuse, and a word of the reason. */
 typedef struct small_refusal { const char *text, *word; clattn_status code; } small_refusal;
 void small_refuse(const small_refusal *cases, int count);
-/* Releases the contexts. */
-void small_close(void);
+/* Normal numbers as floats hold them: stream `stream` of this seed. */
+void small_fill(double *to, size_t count, uint64_t seed, uint64_t stream);
+/* Releases the contexts: a group's teardown. */
+int small_teardown(void **state);
 
 #endif
