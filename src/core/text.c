@@ -154,32 +154,34 @@ void ct_format_double(double value, char *text, size_t bytes)
     snprintf(text, bytes, "%s", draft);
 }
 
+/* To the end, however long: a pipe has no size, and a folder's is nonsense. */
 clattn_status ct_read_file(const clattn_allocator *allocator, const char *path, char **data, size_t *length)
 {
     clattn_status st = CLATTN_OK;
-    char *bytes = NULL;
+    ct_text text = {.allocator = allocator};
+    char block[4096];
+    size_t got;
     FILE *file = fopen(path, "rb");
     if (!file) {
         CT_FAIL(CLATTN_IO, "cannot open '%s': %s", path, strerror(errno));
     }
-    long size = -1;
-    if (fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0 || fseek(file, 0, SEEK_SET) != 0) {
+    ct_text_append(&text, "", 0);
+    while ((got = fread(block, 1, sizeof block, file)) > 0) {
+        ct_text_append(&text, block, got);
+    }
+    if (ferror(file)) {
         CT_FAIL(CLATTN_IO, "cannot read '%s': %s", path, strerror(errno));
     }
-    bytes = ct_alloc(allocator, (size_t)size + 1);
-    if (!bytes) {
-        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the %ld bytes of '%s'", size, path);
+    if (text.failed) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the contents of '%s'", path);
     }
-    if (fread(bytes, 1, (size_t)size, file) != (size_t)size) {
-        CT_FAIL(CLATTN_IO, "cannot read all %ld bytes of '%s'", size, path);
-    }
-    *data = bytes;
-    *length = (size_t)size;
-    bytes = NULL;
+    *data = text.data;
+    *length = text.length;
+    text.data = NULL;
 out:
     if (file) {
         fclose(file);
     }
-    ct_release(allocator, bytes);
+    ct_text_release(&text);
     return st;
 }

@@ -10,7 +10,8 @@
 typedef struct ct_cache ct_cache; /* program/cache.h */
 
 typedef struct ct_device_facts {
-    char name[128], vendor[128], version[128], driver[128], platform[128], platform_version[128];
+    char name[128], vendor[128], platform[128];
+    char version[512], driver[512], platform_version[512]; /* part of the cache's key: long enough to tell builds apart */
     bool cpu;                /* CL_DEVICE_TYPE_CPU */
     cl_uint compute_units;
     cl_ulong local_memory;
@@ -46,5 +47,7 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *facts);
 bool ct_device_place(cl_device_id device, int64_t *platform_index, int64_t *device_index);
 /* The device at that place, or NULL. */
 cl_device_id ct_device_at(int64_t platform_index, int64_t device_index);
+/* A queue of one's own, in order: for probes and warm-up launches. */
+clattn_status ct_queue_create(clattn_context *context, cl_command_queue *out);
 
 #endif

@@ -4,13 +4,19 @@
 
 #include "device/context.h"
 
-static clattn_status read_text(cl_device_id device, cl_device_info what, char *text, size_t bytes)
+/* Texts of any length up to 4 KiB, of which the first `bytes` are kept: pocl's versions list everything it was built with. */
+typedef struct text_fact { cl_uint what; char *text; size_t bytes; } text_fact;
+
+static clattn_status read_texts(cl_device_id device, cl_platform_id platform, const text_fact *facts, size_t n)
 {
-    char all[1024];
+    char all[4096];
     clattn_status st = CLATTN_OK;
-    CT_TRYCL(clGetDeviceInfo(device, what, sizeof all - 1, all, NULL));
-    all[sizeof all - 1] = '\0';
-    snprintf(text, bytes, "%.*s", (int)bytes - 1, all);
+    for (size_t i = 0; i < n; i++) {
+        memset(all, 0, sizeof all);
+        CT_TRYCL(platform ? clGetPlatformInfo(platform, facts[i].what, sizeof all - 1, all, NULL)
+                          : clGetDeviceInfo(device, facts[i].what, sizeof all - 1, all, NULL));
+        snprintf(facts[i].text, facts[i].bytes, "%.*s", (int)facts[i].bytes - 1, all);
+    }
 out:
     return st;
 }
@@ -33,13 +39,13 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
     cl_platform_id platform = NULL;
     cl_device_type type = 0;
     char has[16384];
-    CT_TRY(read_text(device, CL_DEVICE_NAME, f->name, sizeof f->name));
-    CT_TRY(read_text(device, CL_DEVICE_VENDOR, f->vendor, sizeof f->vendor));
-    CT_TRY(read_text(device, CL_DEVICE_VERSION, f->version, sizeof f->version));
-    CT_TRY(read_text(device, CL_DRIVER_VERSION, f->driver, sizeof f->driver));
+    const text_fact of_device[] = {{CL_DEVICE_NAME, f->name, sizeof f->name}, {CL_DEVICE_VENDOR, f->vendor, sizeof f->vendor},
+        {CL_DEVICE_VERSION, f->version, sizeof f->version}, {CL_DRIVER_VERSION, f->driver, sizeof f->driver}};
+    const text_fact of_platform[] = {{CL_PLATFORM_NAME, f->platform, sizeof f->platform},
+        {CL_PLATFORM_VERSION, f->platform_version, sizeof f->platform_version}};
+    CT_TRY(read_texts(device, NULL, of_device, CT_COUNT(of_device)));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL));
-    CT_TRYCL(clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof f->platform, f->platform, NULL));
-    CT_TRYCL(clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof f->platform_version, f->platform_version, NULL));
+    CT_TRY(read_texts(device, platform, of_platform, CT_COUNT(of_platform)));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof f->compute_units, &f->compute_units, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof f->local_memory, &f->local_memory, NULL));

@@ -119,11 +119,7 @@ clattn_status ct_plan_finish(clattn_plan *plan)
     for (int i = 0; i < plan->n_launches; i++) {
         CT_TRY(make_kernel(plan, plan->launches[i]));
     }
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    queue = clCreateCommandQueue(plan->context->cl, plan->context->device, 0, &error);
-#pragma GCC diagnostic pop
-    CT_TRYCL(error);
+    CT_TRY(ct_queue_create(plan->context, &queue));
     scratch = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, 4096, NULL, &error);
     CT_TRYCL(error);
     for (int i = 0; i < plan->n_launches; i++) {

@@ -23,7 +23,7 @@ typedef struct ct_define {
 
 typedef struct ct_program_spec {
     const char *kernel;               /* name of the __kernel function, static string */
-    const char *backend;              /* "cpu", "simt", "ref": for names and logs */
+    const char *backend;              /* "cpu", "nv_wgmma", "simt", "ref": for names and logs */
     const char *ptx_target;           /* NULL, or "sm_90a": the driver's PTX is loaded again for this target, see nv_ptx.h */
     int ptx_groups;                   /* with it: groups a compute unit must have room for; 0: not said */
     bool untried;                     /* nobody has run this variant: see clattn_trial_mode. Not in the cache key */

@@ -61,8 +61,7 @@ int main(int argc, char **argv)
     const int result = dispatch(argc, argv);
     if (result < 0) {
         const char *detail = clattn_error_detail();
-        fprintf(stderr, "clattn: %s%s%s\n", *detail ? detail : clattn_status_text(result), *detail ? " " : "",
-                *detail ? "" : "");
+        fprintf(stderr, "clattn: %s\n", *detail ? detail : clattn_status_text(result));
         fprintf(stderr, "clattn: failed with %s\n", clattn_status_name(result));
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
