@@ -1,7 +1,7 @@
 /* What a call costs the host: the first result, a plan from memory, and an enqueue beside an empty kernel's.
  *   clattn_host_time PROBLEM      prints one JSON object; in a second process the plan comes from the disk cache
- * first_ms is what the library makes a program wait for: probes and plan, first launch to its end. open_ms, the driver's context,
- * comes before it. */
+ * first_ms is what the library makes a program wait for: probes and plan, first launch to its end. open_ms, the
+ * driver's context, comes before it. */
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "clattn/runner.h"
 #include "clattn/tool.h"
@@ -146,9 +146,13 @@ int main(int argc, char **argv)
     if (st != CLATTN_OK) {
         fprintf(stderr, "clattn_host_time: %s\n", clattn_error_detail());
     } else {
-        printf("{\"problem\": \"%s\", \"backend\": \"%s\", \"kernel\": \"%s\", \"programs\": \"%s\", \"open_ms\": %.3f, \"plan_ms\": %.3f, "
+        printf("{\"problem\": \"%s\", \"backend\": \"%s\", \"kernel\": \"%s\", \"programs\": \"%s\", \"open_ms\": "
+               "%.3f, \"plan_ms\": %.3f, "
                "\"first_ms\": %.3f, \"again_ms\": %.3f, \"enqueue_us\": %.3f, \"empty_us\": %.3f, \"launches\": %d}\n",
-               argv[1], info.backend, info.kernel, info.cache_built ? "built" : info.cache_disk ? "disk" : "memory",
+               argv[1], info.backend, info.kernel,
+               info.cache_built  ? "built"
+               : info.cache_disk ? "disk"
+                                 : "memory",
                t.open_ms, t.plan_ms, t.first_ms, t.again_ms, t.enqueue_us, t.empty_us, info.launches);
     }
     place_close(&where);
