@@ -21,7 +21,11 @@ CORES = os.cpu_count() or 1
 
 
 class Failed(Exception):
-    """A tool ended badly; the text is its last line."""
+    """A tool ended badly: its last line, and all that it printed."""
+
+    def __init__(self, text, output=""):
+        super().__init__(text)
+        self.output = output
 
 
 class Bench:
@@ -50,7 +54,7 @@ class Bench:
             raise Failed(f"took more than {seconds:.0f} s") from None
         if done.returncode:
             lines = (done.stdout + done.stderr).strip().splitlines()
-            raise Failed((lines[-1] if lines else f"exit status {done.returncode}")[:300])
+            raise Failed((lines[-1] if lines else f"exit status {done.returncode}")[:300], done.stdout)
         return done.stdout
 
     def bench(self, problems):
@@ -82,7 +86,7 @@ class Bench:
         try:
             return {"problem": text, "passed": True, "text": self.run([self.tool, "check", text, "--seed", line.seed], CHECK_SECONDS).strip()}
         except Failed as error:
-            return {"problem": text, "passed": False, "text": str(error)}
+            return {"problem": text, "passed": False, "text": error.output.strip() or str(error)}
 
 
 def blank(bench, line):
@@ -91,7 +95,8 @@ def blank(bench, line):
 
 
 def failed(bench, line, error):
-    return dict(blank(bench, line), error=str(error)[:300] or type(error).__name__)
+    expected = isinstance(error, str | Failed)
+    return dict(blank(bench, line), error=(str(error) if expected else f"{type(error).__name__}: {error}")[:300])
 
 
 def run_peers(bench, line, device, gflop):
@@ -227,8 +232,11 @@ def find_photo(bench, given):
 def demo_row(bench, lines, photo):
     """It compares its own results; what it prints goes into the report."""
     line, where = lines[0], find_photo(bench, photo)
-    text = bench.run([bench.tool, "demo", "--out", bench.work / "demo"] + (["--photo", where] if where else []), DEMO_SECONDS)
-    return [dict(blank(bench, line), text=text.strip(), value=1, verdict="good")]
+    command = [bench.tool, "demo", "--out", bench.work / "demo"] + (["--photo", where] if where else [])
+    try:
+        return [dict(blank(bench, line), text=bench.run(command, DEMO_SECONDS).strip(), value=1, verdict="good")]
+    except Failed as error:
+        return [dict(failed(bench, line, error), text=error.output.strip())]
 
 
 def check_all(bench, pairs, report):

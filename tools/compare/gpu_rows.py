@@ -49,8 +49,8 @@ class Line:
     seed: int = 1
 
 
-def dense(name, problem, must, aim, row):
-    return Line(row, name, problem, "tflops", must, aim, peers=("cuDNN", "FA2"), above="cuDNN")
+def dense(row, name, problem, must, aim, above=""):
+    return Line(row, name, problem, "tflops", must, aim, peers=("cuDNN", "FA2"), above=above)
 
 
 def listed(row, name, problem, must, aim):
@@ -70,10 +70,10 @@ def first_call(name, problem):
 
 
 LINES = [
-    dense("dense D 128 full", FULL, 680, 750, 1),
-    dense("dense D 128 causal", CAUSAL, 620, 690, 1),
-    dense("dense D 64 full", FULL64, 455, 560, 2),
-    dense("dense D 64 causal", FULL64 + " causal=1", 410, 500, 2),
+    dense(1, "dense D 128 full", FULL, 680, 750, above="cuDNN"),
+    dense(1, "dense D 128 causal", CAUSAL, 620, 690, above="cuDNN"),
+    dense(2, "dense D 64 full", FULL64, 455, 560),
+    dense(2, "dense D 64 causal", FULL64 + " causal=1", 410, 500),
     listed(3, "128-blocks: window 512 + 128 global, density 0.09", LISTED128 + " pattern=bslongformer sliding=9 indices=0", 480, 600),
     listed(3, "128-blocks: fixed 4 local + stride 8",
            LISTED128 + " pattern=variable windows=4 indices=7,15,23,31,39,47,55,63", 480, 600),
