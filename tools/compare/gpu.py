@@ -89,8 +89,8 @@ def run(bench, args, facts):
                13: lambda bench, lines: gpu_measure.demo_row(bench, lines, args.photo)}
 
     def done(what):
-        known = next((record["clattn"] for record in records if "clattn" in record), {})
-        facts.update({key: known[key] for key in ("device", "driver") if key in known}, seconds=round(time.monotonic() - start))
+        known = next(filter(None, map(gpu_report.first_result, records)), facts)
+        facts.update(device=known["device"], driver=known["driver"], seconds=round(time.monotonic() - start))
         gpu_report.write(args.out, facts, records)
         say(f"{what}: done after {facts['seconds']} s")
 

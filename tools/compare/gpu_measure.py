@@ -21,7 +21,7 @@ CORES = os.cpu_count() or 1
 
 
 class Failed(Exception):
-    """A tool ended badly: its last line, and all that it printed."""
+    """A tool ended badly: its last two lines (what and which status), and all that it printed."""
 
     def __init__(self, text, output=""):
         super().__init__(text)
@@ -54,7 +54,7 @@ class Bench:
             raise Failed(f"took more than {seconds:.0f} s") from None
         if done.returncode:
             lines = (done.stdout + done.stderr).strip().splitlines()
-            raise Failed((lines[-1] if lines else f"exit status {done.returncode}")[:300], done.stdout)
+            raise Failed(("; ".join(lines[-2:]) or f"exit status {done.returncode}")[:300], done.stdout)
         return done.stdout
 
     def bench(self, problems):
@@ -154,7 +154,7 @@ def timed(bench, lines, device):
     peers = [run_peers(bench, line, device, first[line.problem].get("gflop")) for line in lines]
     good = [problem for problem in problems if "error" not in first[problem]]
     second = dict(zip(good, bench.bench(good))) if good else {}
-    results = {problem: merged([first[problem]] + [second[problem]] * (problem in second)) for problem in problems}
+    results = {problem: merged([passed[problem] for passed in (first, second) if problem in passed]) for problem in problems}
     records = []
     for line, theirs in zip(lines, peers):
         mine, base = results[line.problem], results.get(line.base, {})

@@ -39,7 +39,7 @@ def peer(name, found, unit):
         return f"{name}: {found['error'][:60]}"
     if "gbps" in found:
         return f"{name} {number(found['gbps'])} GB/s"
-    return f"{name} {number(found['tflops'])}" if unit == "tflops" else f"{name} {number(found['ms'])} ms"
+    return f"{name} {number(found['tflops'])}" if unit == "tflops" and "tflops" in found else f"{name} {number(found['ms'])} ms"
 
 
 def bounds(record):
@@ -47,15 +47,16 @@ def bounds(record):
     return "" if record["unit"] == "demo" else f"{text(record['must'])}, {text(record['aim'])}"
 
 
-def backend(record):
-    first = record.get("clattn") or record.get("calls", {}).get("cold") or (record.get("processes") or [{}])[0]
-    return first.get("backend", "")
+def first_result(record):
+    """What a tool said of itself: device, driver, backend."""
+    return record.get("clattn") or record.get("calls", {}).get("cold") or (record.get("processes") or [{}])[0]
 
 
 def line(record):
     checked = {True: "good", False: "**bad**", None: ""}[record.get("check", {}).get("passed")]
     peers = "; ".join(peer(name, found, record["unit"]) for name, found in record.get("peers", {}).items())
-    cells = [str(record["row"]), record["name"], figure(record), peers, bounds(record), record.get("verdict", "**none**"), backend(record), checked]
+    cells = [str(record["row"]), record["name"], figure(record), peers, bounds(record), record.get("verdict", "**none**"),
+             first_result(record).get("backend", ""), checked]
     return "| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |"
 
 

@@ -146,14 +146,13 @@ int main(int argc, char **argv)
     if (st != CLATTN_OK) {
         fprintf(stderr, "clattn_host_time: %s\n", clattn_error_detail());
     } else {
-        printf("{\"problem\": \"%s\", \"backend\": \"%s\", \"kernel\": \"%s\", \"programs\": \"%s\", \"open_ms\": "
-               "%.3f, \"plan_ms\": %.3f, "
-               "\"first_ms\": %.3f, \"again_ms\": %.3f, \"enqueue_us\": %.3f, \"empty_us\": %.3f, \"launches\": %d}\n",
-               argv[1], info.backend, info.kernel,
-               info.cache_built  ? "built"
-               : info.cache_disk ? "disk"
-                                 : "memory",
-               t.open_ms, t.plan_ms, t.first_ms, t.again_ms, t.enqueue_us, t.empty_us, info.launches);
+        const char *programs = info.cache_built ? "built" : info.cache_disk ? "disk" : "memory";
+        printf("{\"problem\": \"%s\", \"device\": \"%s\", \"driver\": \"%s\", \"backend\": \"%s\", \"kernel\": \"%s\", "
+               "\"launches\": %d, \"programs\": \"%s\", ",
+               argv[1], where.entry.name, where.entry.driver, info.backend, info.kernel, info.launches, programs);
+        printf("\"open_ms\": %.3f, \"plan_ms\": %.3f, \"first_ms\": %.3f, \"again_ms\": %.3f, \"enqueue_us\": %.3f, "
+               "\"empty_us\": %.3f}\n",
+               t.open_ms, t.plan_ms, t.first_ms, t.again_ms, t.enqueue_us, t.empty_us);
     }
     place_close(&where);
     return st == CLATTN_OK ? TOOL_DONE : TOOL_NOT_DONE;
