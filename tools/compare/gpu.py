@@ -117,9 +117,9 @@ def main():
     facts["gpu_after"] = gpu_state()
     gpu_report.write(args.out, facts, records)
     say("\n" + gpu_report.markdown(facts, records))
-    bad = [record["name"] for record in records if "error" in record or record.get("verdict") == "**wrong**"]
+    bad = gpu_report.unsound(records)
     if bad:
-        say("no figure, or a wrong one: " + ", ".join(bad))
+        say("no figure, or one of a result that is wrong or was not compared: " + ", ".join(bad))
     return 1 if bad else 0
 
 

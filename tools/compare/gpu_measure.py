@@ -28,6 +28,10 @@ class Failed(Exception):
         self.output = output
 
 
+class OutOfTime(Failed):
+    """Says nothing about the tool."""
+
+
 class Bench:
     """The tools of one build, where they may write, and until when they may run."""
 
@@ -46,12 +50,12 @@ class Bench:
         """Standard output; raises Failed."""
         seconds = min(seconds, self.end - time.monotonic())
         if seconds <= 0:
-            raise Failed("no time was left")
+            raise OutOfTime("no time was left")
         try:
             done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds,
                                   env=dict(os.environ, LC_ALL="C", **(env or {})))
         except subprocess.TimeoutExpired:
-            raise Failed(f"took more than {seconds:.0f} s") from None
+            raise OutOfTime(f"took more than {seconds:.0f} s") from None
         if done.returncode:
             lines = (done.stdout + done.stderr).strip().splitlines()
             raise Failed(("; ".join(lines[-2:]) or f"exit status {done.returncode}")[:300], done.stdout)
@@ -79,6 +83,7 @@ class Bench:
         return masks[0]
 
     def check(self, line):
+        """passed: None if there was no time for it."""
         problem = line.problem.replace(" score={score}", "")
         text = self.text(with_keys(problem, line.check) if line.check else problem)
         if line.seed == TEXT_SEED:  # the seed brings the text and its parameter
@@ -86,7 +91,7 @@ class Bench:
         try:
             return {"problem": text, "passed": True, "text": self.run([self.tool, "check", text, "--seed", line.seed], CHECK_SECONDS).strip()}
         except Failed as error:
-            return {"problem": text, "passed": False, "text": error.output.strip() or str(error)}
+            return {"problem": text, "passed": None if isinstance(error, OutOfTime) else False, "text": error.output.strip() or str(error)}
 
 
 def blank(bench, line):
@@ -245,6 +250,7 @@ def check_all(bench, pairs, report):
     with concurrent.futures.ThreadPoolExecutor(max(1, CORES * 3 // 4)) as pool:
         for (line, record), found in zip(pairs, pool.map(lambda pair: bench.check(pair[0]), pairs)):
             record["check"] = found
-            if not found["passed"]:
+            if found["passed"] is False:
                 record["verdict"] = "**wrong**"
-                report(f"WRONG {line.name}: {found['problem']}\n{found['text']}")
+            if not found["passed"]:
+                report(f"not good: {line.name}: {found['problem']}\n{found['text']}")

@@ -53,7 +53,7 @@ def first_result(record):
 
 
 def line(record):
-    checked = {True: "good", False: "**bad**", None: ""}[record.get("check", {}).get("passed")]
+    checked = {True: "good", False: "**bad**", None: "**no**"}[record["check"]["passed"]] if "check" in record else ""
     peers = "; ".join(peer(name, found, record["unit"]) for name, found in record.get("peers", {}).items())
     cells = [str(record["row"]), record["name"], figure(record), peers, bounds(record), record.get("verdict", "**none**"),
              first_result(record).get("backend", ""), checked]
@@ -72,6 +72,11 @@ def markdown(facts, records):
         if record.get("text"):
             lines += ["", "```", record["text"], "```"]
     return "\n".join(lines) + "\n"
+
+
+def unsound(records):
+    """Names of the lines without a figure, and of those whose result is wrong or was not compared."""
+    return [record["name"] for record in records if "error" in record or not record.get("check", {"passed": True})["passed"]]
 
 
 def write(out, facts, records):
