@@ -5,6 +5,7 @@
 # the other machine lacks, and fla, a peer of the table. Take that folder along; here they are unpacked into the build folder.
 # table: tools/compare/gpu.py with the options $CLATTN_GPU_TABLE (such as "--rows 1,5"). $CLATTN_COMMIT says what is measured where
 # there is no .git. Problems of check: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): seven files.
+# Where a command may take ten minutes: build, devices, tests and check in one, the table in another.
 # shellcheck disable=SC2317
 . "$(dirname "$0")/common.sh"
 build=${CLATTN_BUILD_DIR:-$root/build-gpu}

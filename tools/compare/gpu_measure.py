@@ -239,7 +239,8 @@ def demo_row(bench, lines, photo):
     line, where = lines[0], find_photo(bench, photo)
     command = [bench.tool, "demo", "--out", bench.work / "demo"] + (["--photo", where] if where else [])
     try:
-        return [dict(blank(bench, line), text=bench.run(command, DEMO_SECONDS).strip(), value=1, verdict="good")]
+        text = bench.run(command, DEMO_SECONDS).replace(f"{bench.work}/", "").strip()
+        return [dict(blank(bench, line), text=text, value=1, verdict="good")]
     except Failed as error:
         return [dict(failed(bench, line, error), text=error.output.strip())]
 

@@ -1,5 +1,6 @@
 """The records of gpu.py as JSON and as the README's table."""
 import json
+import textwrap
 
 from gpu_rows import UNITS
 
@@ -62,11 +63,12 @@ def line(record):
 
 def markdown(facts, records):
     lines = ["**Tiny sizes: a trial of the script, no measurement.**", ""] if facts["tiny"] else []
-    lines += [f"`{facts['command']}`: {facts['device']}, driver {facts['driver']}, OpenCL alone, commit `{facts['commit']}`, {facts['date']}; "
-              f"peers: {facts['peers']}. bf16, B 2, H 16, N 8192 and TFLOP/s unless a line says otherwise; random normal inputs; means of two "
-              f"medians of {facts['runs']} runs, the peers between them. Row 11: first result with programs built (cold) or from our disk cache, "
-              "the driver's own cache off, then filled. Checked: sampled rows against the double-precision reference in the same run.", "",
-              "| row | work | clattn | peers | must, aim | | backend | checked |", "|---|---|---|---|---|---|---|---|"]
+    lines += textwrap.wrap(
+        f"`{facts['command']}`: {facts['device']}, driver {facts['driver']}, OpenCL alone, commit `{facts['commit']}`, {facts['date']}; peers: "
+        f"{facts['peers']}. bf16, B 2, H 16, N 8192 and TFLOP/s unless a line says otherwise; random normal inputs; means of two medians of "
+        f"{facts['runs']} runs, the peers between them. Row 11: first result with programs built (cold) or from our disk cache, the driver's own "
+        "cache off, then filled. Checked: sampled rows against the double-precision reference in the same run.", 150)
+    lines += ["", "| row | work | clattn | peers | must, aim | | backend | checked |", "|---|---|---|---|---|---|---|---|"]
     lines += map(line, sorted(records, key=lambda record: record["row"]))
     for record in records:
         if record.get("text"):
