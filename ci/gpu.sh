@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Builds, tests and times clattn on a machine with a GPU, one without a package registry or root included.
-#   ci/gpu.sh [STEP...]      steps: build devices tests check bench peers (all of them by default)
-# Debian packages that the machine lacks are unpacked from $CLATTN_DEBS (.icd in the source tree) into the build folder:
-#   ocl-icd-libopencl1 ocl-icd-opencl-dev opencl-c-headers libxxhash-dev libjansson4 libjansson-dev libpng16-16 libpng-dev libcmocka0
-#   libcmocka-dev pkgconf pkgconf-bin libpkgconf3 zlib1g-dev
-# Problems: ci/gpu_check.txt and ci/gpu_bench.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out).
+# Builds, tests, checks and times clattn on a machine with a GPU, one without a package registry or root included.
+#   ci/gpu.sh [STEP...]      steps: build devices tests check table (all of them by default); pack
+# pack is for a machine with registries (Debian 12): it fetches into $CLATTN_DEBS (.icd in the source tree) the Debian packages that
+# the other machine lacks, and fla, a peer of the table. Take that folder along; here they are unpacked into the build folder.
+# table: tools/compare/gpu.py with the options $CLATTN_GPU_TABLE (such as "--rows 1,5"). $CLATTN_COMMIT says what is measured where
+# there is no .git. Problems of check: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): seven files.
+# Where a command may take ten minutes: build, devices, tests and check in one, the table in another.
+# shellcheck disable=SC2317
 . "$(dirname "$0")/common.sh"
 build=${CLATTN_BUILD_DIR:-$root/build-gpu}
 debs=${CLATTN_DEBS:-$root/.icd}
@@ -14,15 +16,28 @@ lib=$prefix/usr/lib/x86_64-linux-gnu
 mkdir -p "$out"
 bad=0
 
+packages="ocl-icd-libopencl1 ocl-icd-opencl-dev opencl-c-headers libxxhash-dev libjansson4 libjansson-dev libpng16-16 libpng-dev
+    libcmocka0 libcmocka-dev pkgconf pkgconf-bin libpkgconf3 zlib1g-dev"
+wheels="fla-core==0.6.0"
+
+step_pack() {
+    mkdir -p "$debs"
+    rm -f "$debs"/*.deb "$debs"/*.whl
+    # shellcheck disable=SC2086
+    (cd "$debs" && apt-get download -qq $packages && python3 -m pip download -q --no-deps -d . $wheels)
+    du -sh "$debs"
+}
+
 # A loader and libraries from packages; NVIDIA's driver alone, where there is one.
 prepare() {
     if ls "$debs"/*.deb >/dev/null 2>&1 && [ ! -e "$prefix/done" ]; then
         mkdir -p "$prefix/vendors"
         for deb in "$debs"/*.deb; do dpkg -x "$deb" "$prefix"; done
+        for wheel in "$debs"/*.whl; do [ ! -e "$wheel" ] || python3 -m zipfile -e "$wheel" "$prefix/python"; done
         touch "$prefix/done"
     fi
     [ -d "$prefix" ] || return 0
-    export LD_LIBRARY_PATH=$lib:${LD_LIBRARY_PATH:-}
+    export LD_LIBRARY_PATH=$lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} PYTHONPATH=$prefix/python${PYTHONPATH:+:$PYTHONPATH}
     export PKG_CONFIG=$prefix/usr/bin/pkgconf PKG_CONFIG_SYSROOT_DIR=$prefix PKG_CONFIG_PATH=$lib/pkgconfig:$prefix/usr/share/pkgconfig
     found=(-DCMAKE_PREFIX_PATH="$prefix/usr" -DOpenCL_LIBRARY="$lib/libOpenCL.so.1" -DOpenCL_INCLUDE_DIR="$prefix/usr/include"
         -DXXHASH_INCLUDE_DIR="$prefix/usr/include" -DPKG_CONFIG_EXECUTABLE="$PKG_CONFIG")
@@ -34,9 +49,10 @@ prepare() {
     export OCL_ICD_VENDORS=$prefix/vendors
 }
 step_build() {
-    cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo "${found[@]}" >"$out/configure.log" 2>&1 ||
-        { tail -n 20 "$out/configure.log"; die "cmake failed"; }
-    cmake --build "$build" --parallel "$jobs" >"$out/build.log" 2>&1 || { grep -E 'error|FAILED' "$out/build.log" | head -n 20; die "the build failed"; }
+    cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo "${found[@]}" >"$out/build.log" 2>&1 ||
+        { tail -n 20 "$out/build.log"; die "cmake failed"; }
+    cmake --build "$build" --parallel "$jobs" --target all clattn_host_time >>"$out/build.log" 2>&1 ||
+        { grep -E 'error|FAILED' "$out/build.log" | head -n 20; die "the build failed"; }
 }
 step_devices() { "$build/clattn" devices | tee "$out/devices.txt"; }
 step_tests() {
@@ -45,34 +61,28 @@ step_tests() {
 }
 # Every problem on the GPU's first choice; spills and products put one after another are failures too.
 step_check() {
+    local text=$build/check.txt log=$build/check.log
     mapfile -t problems < <(lines_of "$root/ci/gpu_check.txt")
-    "$build/clattn" check --verbose "${problems[@]}" >"$out/check.txt" 2>"$out/check.log" || bad=1
-    grep -A 3 '^FAIL' "$out/check.txt" | head -n 80 || true
-    grep 'assembler' "$out/check.log" | grep -v 'Used ' | sort | uniq -c || true
+    "$build/clattn" check --verbose "${problems[@]}" >"$text" 2>"$log" || bad=1
+    cat "$text" "$log" >"$out/check.log"
+    grep -A 3 '^FAIL' "$text" | head -n 80 || true
+    grep 'assembler' "$log" | grep -v 'Used ' | sort | uniq -c || true
     # products one after another, and more than a few words spilled, cost speed: no kernel that is chosen may do that
-    ! grep -E 'assembler.*(serialized|injected)' "$out/check.log" >/dev/null || bad=1
+    ! grep -E 'assembler.*(serialized|injected)' "$log" >/dev/null || bad=1
     awk '/assembler.*spill stores/ { for (i = 1; i < NF; i++) if ($i == "bytes" && $(i + 2) == "stores," && $(i - 1) > 16) bad = 1 } END { exit bad }' \
-        "$out/check.log" || { say "a kernel spills more than 16 bytes"; bad=1; }
-    tail -n 1 "$out/check.txt"
+        "$log" || { say "a kernel spills more than 16 bytes"; bad=1; }
+    tail -n 1 "$text"
 }
-step_bench() {
-    mapfile -t problems < <(lines_of "$root/ci/gpu_bench.txt")
-    for problem in "${problems[@]}"; do
-        "$build/clattn" bench --json --repeat 24 "$problem" >"$out/one.json" 2>"$out/one.log" || { echo "FAIL $problem"; tail -n 2 "$out/one.log"; bad=1; continue; }
-        python3 - "$out/one.json" <<'PY' | tee -a "$out/bench.txt"
-import json, sys
-o = json.load(open(sys.argv[1]))
-o = o[0] if isinstance(o, list) else o
-print("%8.1f TFLOP/s  %8.3f ms  %7.1f GB/s  %-8s %s" % ((o["gflops"] or 0) / 1e3, o["ms_median"], o["gbps"] or 0, o["backend"], o["problem"]))
-PY
-    done
+step_table() {
+    local options
+    read -ra options <<<"${CLATTN_GPU_TABLE:-}"
+    python3 "$root/tools/compare/gpu.py" --build "$build" --out "$out" "${options[@]}" 2>&1 | tee "$out/table.log" || bad=1
 }
-step_peers() { python3 "$root/tools/compare/gpu.py" | tee "$out/peers.txt"; }
 
 found=()
 prepare
 private_caches "$build"
-[ $# -gt 0 ] || set -- build devices tests check bench peers
+[ $# -gt 0 ] || set -- build devices tests check table
 for step in "$@"; do
     say "$step"
     "step_$step"

@@ -27,4 +27,10 @@ cc $flags "$root/tests/consumer/consumer.c" $(pkg-config --cflags clattn) -o "$w
 "$work/static" || die "the consumer by pkg-config, static, failed"
 ldd "$work/static" | grep -q libclattn && die "the static consumer still loads libclattn.so"
 [ "$("$work/prefix/bin/clattn" --help >/dev/null 2>&1; echo $?)" = 0 ] || die "the installed tool does not run"
+# the helper: found from the moved library by the shared consumer, named for the static one, missed by it otherwise
+for kind in shared static; do
+    CLATTN_TRIAL=always CLATTN_CACHE=off LD_LIBRARY_PATH=$libdir CLATTN_TRY=$([ $kind = shared ] || find "$work/prefix" -name clattn-try) \
+        "$work/$kind" || die "the installed helper does not serve the $kind consumer"
+done
+CLATTN_TRIAL=always CLATTN_CACHE=off CLATTN_TRY=/nonexistent "$work/static" 2>/dev/null && die "a consumer without a helper tried all the same"
 say "shared and static, CMake and pkg-config: good"

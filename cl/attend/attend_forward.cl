@@ -1,7 +1,8 @@
 /* attend forward:  O = softmax(score(scale Q K^T)) V over the listed blocks, LSE out.
  * An item is a block of query rows of one head (or of PACK heads of a GQA group). Its line (start, entries, masked) names a list of the first
  * keys of the blocks it may see; the first `masked` entries ask hidden_text, the others run no mask code. With parts > 1 a list is cut, and each part leaves a partial
- * result (O, LSE) for merge_lse. m and l are the running row maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2, base 2. */
+ * result (O, LSE) for merge_lse. With BLEND a result joins another branch's:  O = g before + (1 - g) this,  g = 1 where this one saw no key and 0
+ * where the other saw none. m and l are the running row maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2, base 2. */
 #define K 0                                   /* the streams: tiles that arrive step by step */
 #define V 1
 #define STREAMS 2
@@ -12,6 +13,9 @@
 #define WIDTH(s)      ((s) == K ? DK : DV)
 #ifndef SINK
 #define SINK 0
+#endif
+#ifndef BLEND
+#define BLEND 0
 #endif
 #ifndef COLS
 #define COLS BN                               /* keys of a block: fewer than a tile's columns where a block is no tile */
@@ -48,6 +52,7 @@ typedef struct {
     tensor qt, kt, vt;
     tensor_out ot;
     __global float *lse; long lse_head;
+    const __global float *before, *before_lse, *gate;   /* BLEND: of this block's first row; gate 0: 1/2 */
     const __global int *list;
     int n, masked;
     int row0, rows, block, next;              /* rows of this block that exist; next: read a step ahead, for score texts */
@@ -62,7 +67,12 @@ OP void step_hold(stage *c) {
     tensor_begin(&c->t, &c->vt);
     held_load(&c->t, &c->q, &c->qt, c->row0 * PACK);
 }
-OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->list[j]); }
+OP void step_load(stage *c, int s, int j) {
+    stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->list[j]);
+#if BIAS
+    if (s == K) pair_fetch(&c->t, c->a.bias + c->row0 * c->a.bias_row + c->list[j], c->a.bias_row, c->rows, c->a.nk - c->list[j]);
+#endif
+}
 OP void step_begin(stage *c) {
     held_wait(&c->t);
     acc_zero(&c->o);
@@ -120,6 +130,20 @@ OP void step_middle(stage *c, int j) {
 OP void step_settle(stage *c, int j) { row_scale(&c->o, &c->alpha); convert(&c->p, &c->s); }
 OP void step_back(stage *c, int j) { mma_ab(&c->t, &c->o, &c->p, V, j); }
 OP void step_done(stage *c, int j) {}
+#if BLEND
+/* The share of what was there before; what is left is this branch's. */
+OP void blend(stage *c, row *share, row *inv) {
+    const int rows = c->rows * PACK;
+    row seen;
+    row_load(&c->t, &seen, c->before_lse, 1, c->lse_head, rows);
+    if (c->gate) row_load(&c->t, share, c->gate, 1, c->lse_head, rows);
+    else EACH_ROW(r) share->x[r] = 0.5f;
+    EACH_ROW(r) {
+        share->x[r] = pick(c->l.x[r] > (VF)(0.0f), pick(seen.x[r] < (VF)(LOW), (VF)(0.0f), share->x[r]), (VF)(1.0f));
+        inv->x[r] *= (VF)(1.0f) - share->x[r];
+    }
+}
+#endif
 OP void step_finish(stage *c) {
     row inv, z;
     row_join_sum(&c->t, &c->l);
@@ -127,7 +151,14 @@ OP void step_finish(stage *c) {
         inv.x[r] = c->l.x[r] > (VF)(0.0f) ? (VF)(1.0f) / c->l.x[r] : (VF)(0.0f);
         z.x[r] = c->l.x[r] > (VF)(0.0f) ? c->m.x[r] * (c->scale2 * LN2) + vlog(c->l.x[r]) : (VF)(-INFINITY);
     }
+#if BLEND
+    row share;
+    blend(c, &share, &inv);
     row_scale(&c->o, &inv);
+    acc_add(&c->t, &c->o, &share, c->before, DV, c->lse_head * DV, c->rows * PACK);
+#else
+    row_scale(&c->o, &inv);
+#endif
     acc_store(&c->t, &c->ot, c->row0 * PACK, &c->o);
     if (c->lse) row_store(&c->t, c->lse, 1, c->lse_head, c->rows * PACK, &z);
 }
@@ -137,6 +168,7 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     BUFFER_IN(const int, lines), BUFFER_IN(const int, list), BUFFER_IN(const int, cu_q), BUFFER_IN(const int, cu_k),
     BUFFER_IN(const float, bias), BUFFER_IN(const uchar, padding), BUFFER_IN(const float, slopes), BUFFER_IN(const float, sinks),
     BUFFER_IN(const int, positions), BUFFER_IN(const pattern_rule, rules), BUFFER_IN(const uchar, flags), BUFFER_IN(const float, text_buffer),
+    BUFFER_IN(const float, before), BUFFER_IN(const float, before_lse), BUFFER_IN(const float, gate),
     const attend_args *a) {
     const int block = at.row, item = at.head, part = at.part;
     /* sequences of one head lie beside each other: whoever shares the items out in ranges shares long and short ones evenly */
@@ -155,6 +187,10 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     c->ot = out_view(AT(o) + part * a->o_part, &a->o, in, head, q0, (c->row0 + c->rows) * PACK);
     c->lse = lse_base ? AT(lse) + part * a->lse_part + in * a->lse_batch + head * a->lse_head + q0 + c->row0 : 0;
     c->lse_head = a->lse_head;
+    if (BLEND) {
+        const long at = in * a->lse_batch + head * a->lse_head + q0 + c->row0;
+        c->before = AT(before) + at * DV; c->before_lse = AT(before_lse) + at; c->gate = gate_base ? AT(gate) + at : 0;
+    }
     const long line = batch * a->list_batch + head * a->list_head + block;
     const int all = AT(lines)[3 * line + 1], share = (all + a->parts - 1) / a->parts, start = min(part * share, all);
     c->list = AT(list) + AT(lines)[3 * line] + start;
@@ -176,6 +212,7 @@ TILE_KERNEL void attend_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem
     BUFFER(const int, lines), BUFFER(const int, list), BUFFER(const int, cu_q), BUFFER(const int, cu_k),
     BUFFER(const float, bias), BUFFER(const uchar, padding), BUFFER(const float, slopes), BUFFER(const float, sinks),
     BUFFER(const int, positions), BUFFER(const pattern_rule, rules), BUFFER(const uchar, flags), BUFFER(const float, text_buffer),
+    BUFFER(const float, before), BUFFER(const float, before_lse), BUFFER(const float, gate),
     const attend_args a) {
     stage c;
     TILE_BEGIN(&c.t);
@@ -183,5 +220,5 @@ TILE_KERNEL void attend_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem
     if (a.nq == 0) return;
     EACH_ITEM(&c.t, at, TENSOR_AT(q), CAUSAL, a.rows, a.items, a.parts,
         attend_item(&c, at, PASS(q), PASS(k), PASS(v), PASS(o), PASS(lse), PASS(lines), PASS(list), PASS(cu_q), PASS(cu_k), PASS(bias),
-            PASS(padding), PASS(slopes), PASS(sinks), PASS(positions), PASS(rules), PASS(flags), PASS(text_buffer), &a))
+            PASS(padding), PASS(slopes), PASS(sinks), PASS(positions), PASS(rules), PASS(flags), PASS(text_buffer), PASS(before), PASS(before_lse), PASS(gate), &a))
 }

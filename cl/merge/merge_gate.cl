@@ -1,6 +1,5 @@
 /* Sum of two branches:  o = g a + (1 - g) b,  or  o = a + b.
- * GATE 0: plain sum; 1: g is read, float [b, h, rows]; 2: g = sigmoid(q . w_h + bias_h), a linear map
- * of the query row; 3: g = 1/2.
+ * GATE 0: plain sum; 1: g is read, float [b][h][rows]; 2: g = 1/2.
  * With FORCED = 1 the branches' LSE, where given, say whether they saw a key: without b's g = 1, without a's g = 0 (without both o = 0).
  * A line is the output row of one (row, head, batch). a and b are dense float [b][h][rows][width], their LSE [b][h][rows]. */
 #ifndef GATE
@@ -10,15 +9,13 @@
 #define FORCED 0
 #endif
 typedef struct {             /* by value */
-    strides q, o;
+    strides o;
     long rows;               /* of a head */
-    int heads, width, depth; /* depth: width of q; width = 0: every group returns at once */
-    int unused;
+    int heads, width;        /* width = 0: every group returns at once */
 } gate_args;
 
 LINE_KERNEL void merge_gate(BUFFER(const float, a), BUFFER(const float, b), BUFFER(const float, lse_a),
-    BUFFER(const float, lse_b), BUFFER(const float, gate), BUFFER(const elem, q), BUFFER(const float, weight),
-    BUFFER(const float, bias), BUFFER(out_elem, o), const gate_args args) {
+    BUFFER(const float, lse_b), BUFFER(const float, gate), BUFFER(out_elem, o), const gate_args args) {
     line t;
     LINE_BEGIN(&t);
     if (args.width == 0) {
@@ -29,14 +26,6 @@ LINE_KERNEL void merge_gate(BUFFER(const float, a), BUFFER(const float, b), BUFF
 #if GATE == 1
     share_a = AT(gate)[at];
 #elif GATE == 2
-    const __global elem *row = AT(q) + batch * args.q.batch + head * args.q.head + n * args.q.row;
-    VF products = (VF)(0.0f);
-    EACH_COL(c, args.depth) {
-        products += get_elem(row, c, args.depth) * get(AT(weight) + head * args.depth, c, args.depth);
-    }
-    const float logit = line_sum(&t, products) + (bias_base ? AT(bias)[head] : 0.0f);
-    share_a = 1.0f / (1.0f + exp(-logit));
-#elif GATE == 3
     share_a = 0.5f;
 #endif
 #if FORCED

@@ -1,7 +1,8 @@
 /* roles: one worker loads through rings, the others compute; matrix products of neighbouring steps overlap the element work.
  *   OVERLAP   1: front(j) is in flight beside back(j-1)      TURNS   1: computing workers issue their products one after another
  * Asks of a stage: with OVERLAP, middle(j) touches nothing that back(j-1) reads or writes. Once split, the roles never meet again: a tile whose groups
- * stay for several items has split them before. role_done: the item's tiles are through, what is held may go. */
+ * stay for several items has split them before. held_release: no product to come reads what is held, so the next item's may arrive while this
+ * one's last step goes on; role_done: the item's tiles are through. */
 #define READY(when, j)   UNROLL for (int s = 0; s < STREAMS; s++) if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
 #define RELEASE(when, j) UNROLL for (int s = 0; s < STREAMS; s++) if (LAST_READ(s) == when) stream_release(&c->t, s, j)
 #ifndef OVERLAP
@@ -16,6 +17,7 @@
 #if OVERLAP && !MAY_OVERLAP
 #error this stage does not allow front(j) beside back(j-1)
 #endif
+#define RELEASE_HELD(j) if ((j) + 1 == n) held_release(&c->t)
 #if TURNS
 #define TURN_WAIT() turn_wait(&c->t)
 #define TURN_PASS() turn_pass(&c->t)
@@ -27,7 +29,6 @@ OP void run(stage *c) {
     const int n = c->n;
     if (role_load(&c->t)) {
         if (role_first(&c->t)) {
-            if (HELDS) held_acquire(&c->t);   /* without one, nobody who computes waits for the loader to come by here */
             step_hold(c);
             for (int j = 0; j < n; j++)
                 UNROLL for (int s = 0; s < STREAMS; s++) { stream_acquire(&c->t, s, j); step_load(c, s, j); }
@@ -38,6 +39,7 @@ OP void run(stage *c) {
     role_compute(&c->t);
     step_begin(c);
     if (n == 0) {
+        held_release(&c->t);
         role_done(&c->t, n);
         step_finish(c);
         return;
@@ -51,6 +53,7 @@ OP void run(stage *c) {
             mma_wait(0);
         }
         RELEASE(FRONT, j);
+        RELEASE_HELD(j);
         step_middle(c, j);
         step_settle(c, j);
         READY(BACK, j);
@@ -68,6 +71,7 @@ OP void run(stage *c) {
     mma_commit();
     mma_wait(0);
     RELEASE(FRONT, 0);
+    RELEASE_HELD(0);
     TURN_PASS();
     step_middle(c, 0);
     step_settle(c, 0);
@@ -82,6 +86,7 @@ OP void run(stage *c) {
         TURN_PASS();
         mma_wait(1);
         RELEASE(FRONT, j);
+        RELEASE_HELD(j);
         step_middle(c, j);
         mma_wait(0);
         RELEASE(BACK, j - 1);

@@ -72,6 +72,9 @@ OP void acc_zero(acc_head *o) {
 }
 
 /* 16 rows of 16 columns at a time, turned in registers. */
+OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {
+    for (int r = 0; r < min(BM, rows); r++) for (int c = 0; c < min(BN, cols); c += 16) FETCH((ulong)(p + r * pitch + c));
+}
 OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) {
     for (int c = 0; c < ROW_LEN; c++) {
         const __global float *x[16];
@@ -105,6 +108,31 @@ OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
             vstore16(o->x[d * ROW_LEN + c] * o->pending.x[c], 0, z);
             for (int i = 0; i < rows; i++) out_put(y->x + PACKED_AT(y, from + i), d, z[i]);
         }
+    }
+}
+OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long step, long pack, int rows) {
+    for (int c = 0; c < ROW_LEN; c++) {
+        const __global float *p[16];
+        UNROLL for (int i = 0; i < 16; i++) { const int at = min(c * 16 + i, rows - 1); p[i] = y + at / PACK * step + at % PACK * pack; }
+        for (int d = 0; d < DV; d += 16) {
+            VF r[16];
+            const int width = min(16, DV - d);
+            if (width == 16) { UNROLL for (int i = 0; i < 16; i++) r[i] = vload16(0, p[i] + d); }
+            else for (int i = 0; i < 16; i++) for (int k = 0; k < width; k++) ((float *)&r[i])[k] = p[i][d + k];
+            transpose16(r);
+            for (int k = 0; k < width; k++) {
+                VF *x = o->x + (d + k) * ROW_LEN + c;
+                *x = fma(f->x[c], r[k], *x * o->pending.x[c]);
+            }
+        }
+    }
+    EACH_ROW(r) o->pending.x[r] = 1.0f;
+}
+OP void row_load(tile *t, row *r, const __global float *y, long step, long pack, int rows) {
+    for (int i = 0; i < ROW_LEN; i++) {
+        float z[16];
+        for (int k = 0; k < 16; k++) { const int at = min(i * 16 + k, rows - 1); z[k] = y[at / PACK * step + at % PACK * pack]; }
+        r->x[i] = vload16(0, z);
     }
 }
 OP void row_store(tile *t, __global float *y, long step, long pack, int rows, row *r) {

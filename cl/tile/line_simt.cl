@@ -20,28 +20,7 @@ typedef struct { __local float *slots; int item; } line;
 #define VISIT(c) ((c) / LINE_ITEMS)
 #define COL(c) (c)
 #define ONCE(t) ((t)->item == 0)
-#define TO_VF(i) convert_float(i)
-#define pick(choose, yes, no) ((choose) ? (yes) : (no))
-#define vmax fmax
-#define vlog log
-#define vexp exp
-#define vexp2 exp2
-#define vtanh tanh
-#define vabs fabs
-
-OP VF get(const __global float *p, int c, int width) { return c < width ? p[c] : 0.0f; }
-OP void put(__global float *p, int c, int width, VF v) {
-    if (c < width) {
-        p[c] = v;
-    }
-}
-OP VF get_elem(const __global elem *p, int c, int width) { return c < width ? elem_at(p, c) : 0.0f; }
-OP void put_elem(__global out_elem *p, int c, int width, VF v) {
-    if (c < width) {
-        out_put(p, c, v);
-    }
-}
-
+#include "tile/line_words.cl"
 OP float line_join(line *t, float v, int largest) {
     t->slots[t->item] = v;
     barrier(CLK_LOCAL_MEM_FENCE);

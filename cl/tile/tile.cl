@@ -36,9 +36,12 @@
  *   row_scale(&acc_head, &row)   by the next product or store             convert(&op_pair, &acc_pair)   the source is free afterwards
  *   acc_zero(&acc_head)
  *   pair_scale_add(t, &acc_pair, scale, ptr, pitch, rows, cols)   x = x * scale + ptr[row * pitch + col], float, rows and cols that exist
+ *   pair_fetch(t, ptr, pitch, rows, cols)   a hint by whoever loads: pair_scale_add will read this
  * 6. Results
  *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out      acc_store(t, &tensor_out, row0, &acc_head)
  *   row_store(t, ptr, row_stride, pack_stride, rows, &row)                only rows that exist
+ *   row_load(t, &row, ptr, row_stride, pack_stride, rows)                 the reverse; rows that do not exist get the last one's
+ *   acc_add(t, &acc_head, &row, ptr, row_stride, pack_stride, rows)       row r += row.x[r] * DV floats of ptr's row r; what is stored next
  * 7. Words for score texts
  *   vmax vlog vexp2 vtanh vabs   TO_VF(vi)   pick(choose, yes, no): select by truth, from comparisons or any integer
  *   gather(ptr, row, pitch, col): ptr[row * pitch + col] for each lane, float;  gather_byte: uchar, as VI;  gather_int: int, as VI
@@ -114,8 +117,9 @@ OP float elem_at(const __global elem *p, long i) {
     return as_float((uint)p[i] << 16);
 #endif
 }
-/* pair_scale_add for tiles whose visits are single elements; what does not exist gets its last neighbour's. */
+/* pair_scale_add for tiles whose visits are single elements, without a hint; what does not exist gets its last neighbour's. */
 #define PAIR_SCALE_ADD_BY_GATHER \
+    OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {} \
     OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) { \
         EACH_PAIR(i) s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1))); \
     }

@@ -102,6 +102,16 @@ OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
         for (int d = DV / 16 * 16; d < DV; d++) out_put(p, d, ((const float *)(o->x + r * HV))[d]);
     }
 }
+OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long step, long pack, int rows) {
+    for (int r = 0; r < min(BM, rows); r++) {
+        const __global float *p = y + r / PACK * step + r % PACK * pack;
+        for (int v = 0; v < DV / 16; v++) o->x[r * HV + v] = fma(f->x[r], vload16(v, p), o->x[r * HV + v]);
+        for (int d = DV / 16 * 16; d < DV; d++) ((float *)(o->x + r * HV))[d] += f->x[r].s0 * p[d];
+    }
+}
+OP void row_load(tile *t, row *r, const __global float *y, long step, long pack, int rows) {
+    EACH_ROW(i) { const int at = min(i, rows - 1); r->x[i] = (VF)(y[at / PACK * step + at % PACK * pack]); }
+}
 OP void row_store(tile *t, __global float *y, long step, long pack, int rows, row *r) {
     for (int i = 0; i < min(BM, rows); i++) y[i / PACK * step + i % PACK * pack] = r->x[i].s0;
 }

@@ -100,6 +100,13 @@ OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *
         EACH_PAIR(i) s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1)));
     }
 }
+/* One item asks the L2 cache for whole rows: what 128 lanes read in pieces has then left the memory. */
+OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {
+    if (((ulong)p | (ulong)pitch << 2) & 15) return;
+    const int bytes = min(BN, cols) / 4 * 16;
+    if (bytes > 0) for (int r = 0; r < min(BM, rows); r++)
+        asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" :: "l"((ulong)(p + r * pitch)), "r"(bytes) : "memory");
+}
 OP float xor_lane(float x, int m) { float y; asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=f"(y) : "f"(x), "r"(m)); return y; }
 OP uint half_pair(float low, float high) { uint y; asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
 OP uint bf16_pair(float low, float high) { uint y; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
@@ -238,8 +245,8 @@ OP void role_compute(tile *t) { split_compute(t); }
 OP void turns_begin(tile *t) { first_turn(t); }
 OP void turns_end(tile *t) { last_turn(t); }
 #endif
+OP void held_release(tile *t) { if (RESIDENT && t->lane == 0) mb_arrive(HELD_EMPTY(t)); }
 OP void role_done(tile *t, int n) {
-    if (!t->loads && t->lane == 0) mb_arrive(HELD_EMPTY(t));
     t->base += n;
     t->helds++;
 }
@@ -257,11 +264,11 @@ OP void tensor_begin(tile *t, tensor *x) { asm volatile("fence.proxy.tensormap::
 #define held_at(tp, q, index) ((q)->at = (tp)->mem + (index) * BM * DK64 * 2)
 #define HELD_ROWS (BM / PACK * PACK)                          /* with PACK a map's order is columns, heads, rows: boxes of PACK heads */
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
+    if (RESIDENT) mb_wait(HELD_EMPTY(t), (t->helds & 1) ^ 1);
     mb_expect(HELD_FULL(t), HELD_ROWS * DK64 * 2);
     UNROLL for (int i = 0; i < DK64 / 64; i++)
         tma(q->at + i * BM * 128, x, i * 64, PACK > 1 ? x->head : r0, PACK > 1 ? r0 / PACK : x->head, HELD_FULL(t));
 }
-OP void held_acquire(tile *t) { mb_wait(HELD_EMPTY(t), (t->helds & 1) ^ 1); }
 OP void held_wait(tile *t) { mb_wait(HELD_FULL(t), t->helds & 1); }
 OP void stream_acquire(tile *t, int s, int j) { mb_wait(EMPTY(t, s, j), ((TURN_OF(t, j) / SLOTS) & 1) ^ 1); }
 OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {
@@ -368,6 +375,23 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
                 put_pair(p, OWN_COLUMNS(t->worker) + i * 8 + (t->lane & 3) * 2, o->x[4 * i + 2 * h], o->x[4 * i + 2 * h + 1]);
         }
     }
+}
+OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long row_stride, long pack_stride, int rows) {
+    EACH_ROW(h) {
+        const int r = min(t->row + h * 8, rows - 1);
+        const __global float *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0) + OWN_COLUMNS(t->worker) + (t->lane & 3) * 2;
+        UNROLL for (int i = 0; i < HEAD16 / 8; i++) {
+            const int left = DV - OWN_COLUMNS(t->worker) - i * 8 - (t->lane & 3) * 2;  /* columns that exist from here */
+            float2 x = (float2)(0.0f);
+            if (DV % 2 == 0) { if (DV % (SPLIT ? 64 * SPLIT : 16) == 0 || left > 0) x = *(const __global float2 *)(p + i * 8); }
+            else { if (left > 0) x.x = p[i * 8]; if (left > 1) x.y = p[i * 8 + 1]; }
+            o->x[4 * i + 2 * h] = fma(f->x[h], x.x, o->x[4 * i + 2 * h]);
+            o->x[4 * i + 2 * h + 1] = fma(f->x[h], x.y, o->x[4 * i + 2 * h + 1]);
+        }
+    }
+}
+OP void row_load(tile *t, row *r, const __global float *y, long row_stride, long pack_stride, int rows) {
+    EACH_ROW(h) { const int at = min(t->row + h * 8, rows - 1); r->x[h] = y[at / PACK * row_stride + at % PACK * pack_stride]; }
 }
 OP void row_store(tile *t, __global float *y, long row_stride, long pack_stride, int rows, row *r) {
     if ((t->lane & 3) == 0) EACH_ROW(h) {

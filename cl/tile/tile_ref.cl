@@ -88,6 +88,12 @@ OP void acc_zero(acc_head *o) { for (int i = 0; i < BM * DV; i++) o->x[i] = 0.0f
 OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
     for (int i = 0; i < BM * DV; i++) { const int r = r0 + i / DV; if (r < y->rows) out_put(y->x + PACKED_AT(y, r), i % DV, o->x[i]); }
 }
+OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long step, long pack, int rows) {
+    for (int i = 0; i < BM * DV; i++) { const int r = i / DV; if (r < rows) o->x[i] = fma(f->x[r], y[r / PACK * step + r % PACK * pack + i % DV], o->x[i]); }
+}
+OP void row_load(tile *t, row *r, const __global float *y, long step, long pack, int rows) {
+    EACH_ROW(i) { const int at = min(i, rows - 1); r->x[i] = y[at / PACK * step + at % PACK * pack]; }
+}
 OP void row_store(tile *t, __global float *y, long step, long pack, int rows, row *r) {
     EACH_ROW(i) if (i < rows) y[i / PACK * step + i % PACK * pack] = r->x[i];
 }

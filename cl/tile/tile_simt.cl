@@ -287,29 +287,29 @@ OP void publish(tile *t, lptr y, const op_pair *p, const int slice) { /* PS keys
             (float4)(p->x[r * NC + i], p->x[(r + 1) * NC + i], p->x[(r + 2) * NC + i], p->x[(r + 3) * NC + i]);
     }
 }
-/* out[MR][n] += lines of rows x lines of columns, `deep` of them: the one micro-kernel */
-OP void product(float *out, const int n, const int deep, lptr x, lptr y, const int pitch) {
-    UNROLL_BY(DEEP) for (int k = 0; k < deep; k++) {
-        float v[MR];
-        UNROLL for (int r = 0; r < MR; r += 4) {
-            const float4 u = AT4(x + k * RPITCH + r * RY);
-            v[r] = u.x;
-            v[r + 1] = u.y;
-            v[r + 2] = u.z;
-            v[r + 3] = u.w;
-        }
-        UNROLL for (int c = 0; c < n; c += 4) {
-            const float4 w = AT4(y + k * pitch + c * CX);
-            EACH_ROW(r) {
-                float *o = out + r * n + c;
-                o[0] = fma(v[r], w.x, o[0]);
-                o[1] = fma(v[r], w.y, o[1]);
-                o[2] = fma(v[r], w.z, o[2]);
-                o[3] = fma(v[r], w.w, o[3]);
-            }
-        }
+/* out[rows][n] += lines of rows x lines of columns, `deep` of them: the one micro-kernel */
+#define OUTER_PRODUCT(rows, n, deep, out, x, x_pitch, y, y_pitch)    \
+    UNROLL_BY(DEEP) for (int k = 0; k < deep; k++) {                 \
+        float v[rows];                                               \
+        UNROLL for (int r = 0; r < rows; r += 4) {                   \
+            const float4 u = AT4(x + k * x_pitch + r * RY);          \
+            v[r] = u.x;                                              \
+            v[r + 1] = u.y;                                          \
+            v[r + 2] = u.z;                                          \
+            v[r + 3] = u.w;                                          \
+        }                                                            \
+        UNROLL for (int c = 0; c < n; c += 4) {                      \
+            const float4 w = AT4(y + k * y_pitch + c * CX);          \
+            UNROLL for (int r = 0; r < rows; r++) {                  \
+                float *o = out + r * n + c;                          \
+                o[0] = fma(v[r], w.x, o[0]);                         \
+                o[1] = fma(v[r], w.y, o[1]);                         \
+                o[2] = fma(v[r], w.z, o[2]);                         \
+                o[3] = fma(v[r], w.w, o[3]);                         \
+            }                                                        \
+        }                                                            \
     }
-}
+OP void product(float *out, const int n, const int deep, lptr x, lptr y, const int pitch) { OUTER_PRODUCT(MR, n, deep, out, x, RPITCH, y, pitch) }
 OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) { /* out = held . tile^T */
     const rows_in b = stream_at(t, s, j);
     float4 fa[HELD_F], fb[TILE_F];
@@ -385,6 +385,16 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
             }
         }
     }
+}
+OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long row_stride, long pack_stride, int rows) {
+    EACH_ROW(i) {
+        const int r = min(FOURS(t->ry, RY, i), rows - 1);
+        const __global float *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0);
+        UNROLL for (int c = 0; c < OC; c++) o->x[i * OC + c] = fma(f->x[i], p[min(FIRST_COLUMN + FOURS(t->cx, CX, c), DV - 1)], o->x[i * OC + c]);
+    }
+}
+OP void row_load(tile *t, row *r, const __global float *y, long row_stride, long pack_stride, int rows) {
+    EACH_ROW(i) { const int at = min(FOURS(t->ry, RY, i), rows - 1); r->x[i] = y[at / PACK * row_stride + at % PACK * pack_stride]; }
 }
 OP void row_store(tile *t, __global float *y, long row_stride, long pack_stride, int rows, row *r) {
     if (t->cx == 0) EACH_ROW(i) {

@@ -162,28 +162,7 @@ OP void weigh(float4 *v, tile *t, int k) {
     UNROLL for (int i = 0; i < SLICE_F(DKS); i++) v[i] *= WEIGHTS(t)[min(k + (int)SLICE_LINE(t, i, DKS), BN - 1)];
 }
 /* state[SR][OC] += lines of keys' columns x lines of values, PS of them */
-OP void grow(acc_state *st, lptr x, lptr y) {
-    UNROLL_BY(DEEP) for (int k = 0; k < PS; k++) {
-        float v[SR];
-        UNROLL for (int r = 0; r < SR; r += 4) {
-            const float4 u = AT4(x + k * DKS + r * RY);
-            v[r] = u.x;
-            v[r + 1] = u.y;
-            v[r + 2] = u.z;
-            v[r + 3] = u.w;
-        }
-        UNROLL for (int c = 0; c < OC; c += 4) {
-            const float4 w = AT4(y + k * DVP + c * CX);
-            UNROLL for (int r = 0; r < SR; r++) {
-                float *o = st->x + r * OC + c;
-                o[0] = fma(v[r], w.x, o[0]);
-                o[1] = fma(v[r], w.y, o[1]);
-                o[2] = fma(v[r], w.z, o[2]);
-                o[3] = fma(v[r], w.w, o[3]);
-            }
-        }
-    }
-}
+OP void grow(acc_state *st, lptr x, lptr y) { OUTER_PRODUCT(SR, OC, PS, st->x, x, DKS, y, DVP) }
 #define FETCH_KEYS(k) fetch_slice(fk, t, &a->keys, k, 0, DKS, DK, DKS)
 #define FETCH_VALUES(k) fetch_slice(fv, t, &b, k, FIRST_COLUMN, DVP, DV, DV_FETCHED)
 OP void mma_atb(tile *t, acc_state *st, op_keys *a, int s, int j) {

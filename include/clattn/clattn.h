@@ -7,12 +7,16 @@
  * clattn_enqueue() then only launches: it never compiles, allocates device memory or waits.
  *
  * Ownership: what comes back through `**out` is yours to release; what comes back by value is a copy; a `const T *` that
- * is returned belongs to the object it was asked of. Release functions accept NULL.
- * Threads: a context, a layout and a plan may be used from many threads at once. Two enqueues of one plan that may run at
- * the same time need workspaces of their own.
+ * is returned belongs to the object it was asked of and lives as long. Contexts, layouts and plans are counted: each starts
+ * at one, retain adds one, and the last release ends it. Retain and release accept NULL.
+ * Threads: a context, a layout and a plan may be used, retained and released from many threads at once. Two enqueues of one
+ * plan that may run at the same time need workspaces of their own.
  * Errors: every function that can fail returns a clattn_status, 0 or negative; clattn_error_detail() then holds a
  * sentence that names the argument, its value and the bound. Out-parameters are written only on success.
- * The library prints nothing. It keeps no global state.
+ * The library prints nothing. It keeps no global state. The environment it reads: CLATTN_CACHE, CLATTN_CACHE_DIR,
+ * CLATTN_CACHE_MAX_MB, XDG_CACHE_HOME, HOME, CLATTN_TRIAL, CLATTN_TRIAL_SECONDS and CLATTN_TRY (see clattn_context_options), and for work on kernels CLATTN_CL_DIR (read their
+ * texts from this directory) and CLATTN_DUMP (write each program's text and options there); none of them in a process that
+ * runs with another user's rights.
  *
  * Conventions (they settle what other implementations disagree on):
  * - A score is  x = scale * q.k (+ bias), then c*tanh(x/c) if softcap = c > 0, then minus slope*|i + nk - nq - j| with
@@ -23,8 +27,10 @@
  * - Query head h reads KV head h / (hq / hk).
  * - The linear state is S_t = decay_t * S_(t-1) + k_t v_t^T, float, [b, hq, dqk, dv]; o_t = scale * S_t^T q_t.
  *   With normalise = 1 it has dv + 1 columns, the last being the normaliser z.
- * - Packed variable length: b = 1, all sequences one after another, cu_seqlens int32 [sequences + 1].
- * - Sizes and strides count elements; buffer offsets count bytes.
+ * - Packed variable length: b = 1, all sequences one after another, cu_seqlens int32 [sequences + 1], from 0 to nq. Queries
+ *   and keys of masks, windows and score texts count from the start of their sequence, and its number is the batch.
+ * - Sizes and strides count elements; buffer offsets count bytes; windows, blocks and chunks count tokens.
+ * - What index tensors hold (cu_seqlens, row_ptr, col_idx, tables, positions) is read on the device and trusted.
  */
 #ifndef CLATTN_CLATTN_H
 #define CLATTN_CLATTN_H
@@ -100,7 +106,7 @@ typedef enum clattn_log_level {
     CLATTN_LOG_TRACE = 3
 } clattn_log_level;
 
-/** Receives one line without a newline. May be called from any thread that calls clattn. */
+/** Receives one line without a newline. May be called from any thread that calls clattn; must not call clattn itself. */
 typedef void (*clattn_log_fn)(clattn_log_level level, const char *line, void *user);
 
 typedef enum clattn_cache_mode {
@@ -109,6 +115,17 @@ typedef enum clattn_cache_mode {
     CLATTN_CACHE_READ_ONLY = 2,
     CLATTN_CACHE_READ_WRITE = 3
 } clattn_cache_mode;
+
+/** Some drivers end the process while they compile. A program that nobody has run yet can be compiled in a process of its own
+ * (the helper program clattn-try) and is loaded when that process has survived; where it has not, the backend declines the
+ * problem, with the reason, and that is remembered in the cache. Nobody has run: the caller's score and mask texts, and
+ * shapes that were not timed, on backends that assemble machine code themselves; backends that are new. */
+typedef enum clattn_trial_mode {
+    CLATTN_TRIAL_DEFAULT = 0, /**< what $CLATTN_TRIAL (auto, off, always) says, else auto */
+    CLATTN_TRIAL_AUTO = 1,    /**< programs that nobody has run, unless a cache holds them; declined where there is no helper */
+    CLATTN_TRIAL_OFF = 2,     /**< none: everything is compiled in this process */
+    CLATTN_TRIAL_ALWAYS = 3   /**< every program that no cache holds */
+} clattn_trial_mode;
 
 typedef struct clattn_context_options {
     size_t struct_size;           /**< sizeof(clattn_context_options) */
@@ -119,11 +136,14 @@ typedef struct clattn_context_options {
     clattn_cache_mode cache_mode;
     const char *cache_dir;        /**< NULL: $CLATTN_CACHE_DIR, $XDG_CACHE_HOME/clattn, ~/.cache/clattn */
     int64_t cache_max_bytes;      /**< 0: 256 MiB, or $CLATTN_CACHE_MAX_MB */
-    const char *backend;          /**< NULL: the best that accepts; else "cpu", "simt", "ref": only that one */
+    const char *backend;          /**< NULL: the best that accepts; else "cpu", "nv_wgmma", "simt", "ref": only that one */
+    clattn_trial_mode trial;
+    int trial_seconds;            /**< after which a trial is ended, 1 to 3600; 0: 60, or $CLATTN_TRIAL_SECONDS */
+    const char *trial_program;    /**< path of clattn-try; NULL: $CLATTN_TRY, else where it was installed */
 } clattn_context_options;
 
 #define CLATTN_CONTEXT_OPTIONS_INIT \
-    { sizeof(clattn_context_options), { 0, 0, 0 }, 0, 0, CLATTN_LOG_WARN, CLATTN_CACHE_DEFAULT, 0, 0, 0 }
+    { sizeof(clattn_context_options), { 0, 0, 0 }, 0, 0, CLATTN_LOG_WARN, CLATTN_CACHE_DEFAULT, 0, 0, 0, CLATTN_TRIAL_DEFAULT, 0, 0 }
 
 typedef struct clattn_context clattn_context;
 
@@ -133,7 +153,7 @@ typedef struct clattn_context clattn_context;
 CLATTN_API clattn_status clattn_context_create(clattn_context **out, cl_context context, cl_device_id device,
                                                const clattn_context_options *options);
 CLATTN_API void clattn_context_retain(clattn_context *context);
-/** Plans and layouts made with it keep what they need; the order of releases does not matter. */
+/** Plans made with it retain it: the order of releases does not matter. */
 CLATTN_API void clattn_context_release(clattn_context *context);
 
 /** What was probed about the device, as one JSON object (name, vendor, driver, platform, compute_units, local_memory,
@@ -155,13 +175,15 @@ CLATTN_API size_t clattn_dtype_size(clattn_dtype dtype);
 /** "f32", "f16", "bf16", "i32", "u8". */
 CLATTN_API const char *clattn_dtype_name(clattn_dtype dtype);
 
-/** Where a row of a [b, h, n, d] tensor lies: batch*i + head*j + row*t, in elements; d is contiguous. All zero: dense, in
- * the problem's layout. */
+/** Where a row of a [b, h, n, d] tensor lies: batch*i + head*j + row*t, in elements, each at least 0; d is contiguous. All
+ * zero: dense, in the problem's layout. Rows of o must not overlap. */
 typedef struct clattn_strides {
     int64_t batch, head, row;
 } clattn_strides;
 
-/** Device memory of the caller: a cl_mem or a shared-virtual-memory pointer, and an offset in bytes. */
+/** Device memory of the caller: a cl_mem or a shared-virtual-memory pointer, and an offset in bytes: a multiple of the
+ * element's size, and of q, k, v, o of up to 16 bytes where the plan reads vectors (clattn_enqueue says so). The length behind
+ * a pointer, and how the pointer itself is aligned, cannot be checked. */
 typedef struct clattn_buf {
     cl_mem mem;
     void *svm;
@@ -174,7 +196,11 @@ CLATTN_API clattn_buf clattn_buf_none(void);
 
 /* ---- problem --------------------------------------------------------------------------------------------------- */
 
-typedef enum clattn_pass { CLATTN_FWD = 0, CLATTN_BWD = 1, CLATTN_DECODE = 2 } clattn_pass;
+typedef enum clattn_pass {
+    CLATTN_FWD = 0,
+    CLATTN_BWD = 1,   /**< not in this version: CLATTN_UNSUPPORTED */
+    CLATTN_DECODE = 2 /**< few queries at the end of many keys; linear methods: token by token */
+} clattn_pass;
 typedef enum clattn_order { CLATTN_BHND = 0, CLATTN_BNHD = 1 } clattn_order;
 typedef enum clattn_feature {
     CLATTN_IDENTITY = 0,
@@ -218,7 +244,7 @@ typedef enum clattn_pattern_kind {
 typedef struct clattn_pattern {
     clattn_pattern_kind kind;
     int local;         /**< fixed: num_local_blocks, 4 */
-    int global;        /**< fixed, bigbird: num_global_blocks, 1 */
+    int global;        /**< fixed, bigbird: num_global_blocks, 1; strided: last keys of a chunk that are seen by all, 0 */
     int bidirectional; /**< attention=bi (1) or uni (0); -1: the pattern's default */
     int horizontal;    /**< horizontal_global_attention */
     int patterns;      /**< num_different_global_patterns, 1 */
@@ -258,15 +284,15 @@ typedef struct clattn_problem {
     int bias;           /**< slot BIAS [bias_b, bias_h, nq, nk] float, added to the scaled score */
     int64_t bias_b, bias_h; /**< 1 or b, 1 or hq; 0: b and hq */
     int key_padding;    /**< slot KEY_PADDING uint8 [b, nk]: 0 hides a key */
-    int block_q, block_k;
+    int block_q, block_k; /**< tokens of the pattern's blocks, 16 to 65536 */
     clattn_pattern pattern;
-    clattn_decay decay;
+    clattn_decay decay; /**< a text's "lightning" starts with ALIBI, a field filled by hand with NONE */
     double decay_value;
-    int decay_layer, decay_layers;
-    int state;          /**< linear: slot STATE_IN is read and STATE_OUT is written */
+    int decay_layer, decay_layers; /**< MINIMAX, FLA: 0 <= layer < layers */
+    int state;          /**< linear: slot STATE_OUT is written, and STATE_IN is read if it is passed, else zeros */
     clattn_feature feature;
-    int normalise;
-    int chunk;          /**< 0: chosen */
+    int normalise;      /**< linear: o = numerator / (sum of weights + 1e-10) */
+    int chunk;          /**< linear: tokens, up to 1024; 0: chosen */
     int64_t samples;    /**< hybrid, pattern samples */
     clattn_spacing spacing;
     int gate;           /**< 1: slot GATE [b, hq, nq] holds g in [0, 1]; 2: g = sigmoid(q . GATE_WEIGHT[hq, dqk] + GATE_BIAS[hq]);
@@ -275,7 +301,7 @@ typedef struct clattn_problem {
     int parts;          /**< merge: results to merge, slots O_PARTS and LSE_PARTS; 0: 2. With a gate: 2 branches */
     int tf32;           /**< reserved: 0 */
     int deterministic;  /**< 1: the same bits every run; always kept today */
-    const char *score_text; /**< OpenCL C, see README "Score text"; NULL: none. Not copied by assignment */
+    const char *score_text; /**< OpenCL C, see README "Score text"; NULL: none. Yours; a plan copies it while it is made */
     const char *mask_text;
     char score_file[256];   /**< read when a plan is made, if score_text is NULL */
     char mask_file[256];
@@ -321,7 +347,9 @@ typedef struct clattn_layout_info {
     int on_device;        /**< contents are read at run time from slots */
 } clattn_layout_info;
 
-/** The layout that a problem's pattern names. CSR, MASK and TABLE give a layout whose contents are read at run time. */
+/** The layout that a problem's pattern names (of a packed one: for its longest sequence). CSR, MASK and TABLE give a layout
+ * whose contents are read at run time. In all of these `allocator` may be NULL; else it is copied, and what it points to must
+ * outlive the layout. */
 CLATTN_API clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_problem *problem,
                                                     const clattn_allocator *allocator);
 /** Host CSR, copied: row_ptr [heads * rows + 1], col [row_ptr[last]], rows = ceil(nq/block_q).
@@ -352,8 +380,11 @@ CLATTN_API clattn_status clattn_layout_draw(const clattn_layout *layout, int hea
 
 typedef struct clattn_plan clattn_plan;
 
-/** Checks, chooses, compiles and loads. Slow; the kernels come from the caches if they can.
- * @param layout  NULL: made from the problem. Retained.
+/** Checks, chooses, compiles and loads. Slow; the kernels come from the caches if they can. Nothing of `problem` is needed
+ * afterwards.
+ * @param layout  NULL: made from the problem. Retained. For max_q x max_k tokens if packed; an error with methods that take
+ *                none.
+ * May start a process for some seconds, see clattn_trial_mode; it inherits the environment and nothing else.
  * @return CLATTN_DEVICE_LACKS if no backend accepts: the detail says why each one declined. */
 CLATTN_API clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem,
                                             clattn_layout *layout);
@@ -364,10 +395,10 @@ CLATTN_API clattn_status clattn_plan_workspace(const clattn_plan *plan, size_t *
 
 typedef struct clattn_plan_info {
     size_t struct_size;
-    const char *backend;   /**< "cpu", "simt", "ref"; belongs to the plan */
+    const char *backend;   /**< "cpu", "nv_wgmma", "simt", "ref"; belongs to the plan */
     const char *kernel;    /**< name of the kernel that does the most work, with its parameters */
     int launches;
-    size_t workspace;
+    size_t workspace;      /**< bytes */
     double flop;           /**< useful work: visible pairs only; NaN if they are only known on the device */
     double bytes;          /**< least memory traffic, see README "Roofline" */
     double exps;           /**< exponentials */
@@ -388,8 +419,8 @@ typedef enum clattn_slot {
     CLATTN_K,
     CLATTN_V,
     CLATTN_O,
-    CLATTN_LSE,            /**< float [b, hq, nq], packed [hq, nq]; optional */
-    CLATTN_STATE_IN,       /**< float [b, hq, dqk, dv (+1)]; b = sequences if packed */
+    CLATTN_LSE,            /**< float [b, hq, nq]; optional; hybrid (with samples), sparse_linear and gated merge have none */
+    CLATTN_STATE_IN,       /**< float [b, hq, dqk, dv (+1)]; b = sequences if packed; optional */
     CLATTN_STATE_OUT,
     CLATTN_DECAY,          /**< float [hq] or [b, hq, n] */
     CLATTN_GATE,           /**< float [b, hq, nq] */
@@ -425,7 +456,9 @@ typedef struct clattn_arg {
 CLATTN_API clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot slot, int *want, clattn_dtype *dtype,
                                           int *rank, int64_t dims[5]);
 
-/** Launches a plan. Returns at once; the buffers must live until *event is complete.
+/** Launches a plan. Returns at once. Memory behind pointers must live until the launches are done; cl_mems, workspace, plan
+ * and context may be released at once. Outputs and workspace must overlap neither each other nor an input. After an error
+ * some of the launches may have been made: outputs are undefined, and *event is not written.
  * @param queue      of the plan's cl_context and device; in-order or out-of-order.
  * @param args       each slot once, any order.
  * @param workspace  at least clattn_plan_workspace() bytes; clattn_buf_none() if that is 0.

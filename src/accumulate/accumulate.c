@@ -100,6 +100,7 @@ static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, c
     ct_program_spec *spec = ct_launch_spec(*out);
     spec->ptx_target = tile->ptx_target;
     spec->ptx_groups = shape.groups;
+    spec->untried = shape.untried;
     ct_spec_part(spec, "tile/tile.cl");
     for (size_t i = 0; i < CT_COUNT(tile->states) && tile->states[i]; i++) {
         ct_spec_part(spec, tile->states[i]);

@@ -178,7 +178,7 @@ static void define(ct_launch *l, const attend_parts *s)
         {"CAUSAL", a->causal}, {"WINDOW", window}, {"SOFTCAP", a->softcap > 0}, {"ALIBI", is(a->slopes)}, {"BIAS", is(a->bias)},
         {"PADDING", is(a->padding)}, {"SINK", is(a->sink)}, {"KEYED", is(a->positions)},
         {"PATTERN", a->layout && a->layout->rules}, {"PACKED", a->sequences > 0}, {"SCORE_TEXT", a->score_text != NULL},
-        {"MASK_TEXT", a->mask_text != NULL}, {"SCALED", !(a->scale > 0)},
+        {"MASK_TEXT", a->mask_text != NULL}, {"SCALED", !(a->scale > 0)}, {"BLEND", is(a->blend.before)},
     };
     for (size_t i = 0; i < CT_COUNT(defines); i++) {
         if (defines[i].value || i < 2) { /* every one of them is 0 unless it says otherwise */
@@ -256,13 +256,15 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
     ct_spec_part(spec, tile->schedule ? tile->schedule : "schedule/serial.cl");
     spec->ptx_target = tile->ptx_target;
     spec->ptx_groups = s->shape.groups;
+    spec->untried = s->shape.untried;
     spec->score_text = a->score_text;
     spec->mask_text = a->mask_text;
     spec->score_name = a->score_name;
     spec->mask_name = a->mask_name;
     define(l, s);
     const ct_ref buffers[] = {s->q, s->k, s->v, s->o, s->lse, s->lists.lines, s->lists.list, a->cu_q, a->cu_k, a->bias, a->padding,
-                              a->slopes, a->sink, a->positions, rules, flags, a->text_buffer};
+                              a->slopes, a->sink, a->positions, rules, flags, a->text_buffer, a->blend.before, a->blend.lse,
+                              a->blend.gate};
     for (size_t i = 0; i < CT_COUNT(buffers); i++) {
         ct_launch_buffer(l, buffers[i]);
     }
@@ -335,7 +337,7 @@ clattn_status ct_attend_add(ct_builder *b, const ct_attend *a)
     s.groups_y = s.batches * a->hq / s.pack;
     CT_TRY(choose_shape(b, &s));
     CT_TRY(make_lists(b, &s));
-    s.parts = a->sequences ? 1 : parts_for(b, s.lists.rows * s.groups_y, s.lists.longest);
+    s.parts = a->sequences || is(a->blend.before) ? 1 : parts_for(b, s.lists.rows * s.groups_y, s.lists.longest);
     fill_args(&s);
     if (s.parts > 1) {
         s.o = ct_builder_zone(b, "o_parts", s.parts * s.args.o_part, 4);

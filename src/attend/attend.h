@@ -5,6 +5,12 @@
 #include "layout/layout.h"
 #include "plan/builder.h"
 
+/* What another branch has left, joined with this one's:  o = g before + (1 - g) this.  A row in which one branch saw no key is the other's. */
+typedef struct ct_blend {
+    ct_ref before, lse;              /* float [b, hq, nq, dv] and [b, hq, nq]; before nothing: no blending */
+    ct_ref gate;                     /* float [b, hq, nq]; nothing: 1/2 */
+} ct_blend;
+
 /* All that one softmax branch is. ct_attend_of() fills it from a problem and declares the slots; a method may then change it. */
 typedef struct ct_attend {
     ct_ref q, k, v, o, lse;          /* lse: nothing, or float [b, hq, nq] */
@@ -25,6 +31,7 @@ typedef struct ct_attend {
     const char *score_name, *mask_name; /* for the compiler's messages */
     double p[8];
     const clattn_layout *layout;     /* NULL: every key */
+    ct_blend blend;
 } ct_attend;
 
 clattn_status ct_attend_of(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout, ct_attend *out);

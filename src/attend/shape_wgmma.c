@@ -20,6 +20,25 @@ static const struct { int width; ct_reads reads; bool causal; int bm, bn, parts;
     {256, CT_READS_RULES, false, 128, 64, 1},
 };
 
+/* Columns of a tile of 64 rows that have run: those of free shapes, and of blocks of 16, 48 and 64 (ci/gpu_check.txt). */
+static const int small_cols[] = {16, 48, 64};
+
+/* Has a tile of this size run on a GPU? */
+static bool has_run(int bm, int bn)
+{
+    for (size_t i = 0; i < CT_COUNT(free_shapes); i++) {
+        if (free_shapes[i].bm == bm && free_shapes[i].bn == bn) {
+            return true;
+        }
+    }
+    for (size_t i = 0; bm == 64 && i < CT_COUNT(small_cols); i++) {
+        if (small_cols[i] == bn) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The largest divisor of a block up to `most`, or a block that one tile covers; 0: none worth it. Free blocks: `most`. */
 static int part_of(int block, int most)
 {
@@ -79,6 +98,7 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
                  (long long)local_bytes(out, wish->dk, wish->dv), LOCAL_BYTES);
         return false;
     }
+    out->untried = !has_run(out->bm, out->bn);
     out->items = 128 + 2 * out->bm;
     out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv) <= LOCAL_BYTES ? 2 : 1;
     out->resident = out->bm <= 128 && widest <= 128 ? out->groups : 0; /* wider ones lack the registers */
@@ -115,6 +135,7 @@ bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wis
     out->items = 128 + 128 * split;
     out->groups = groups;
     out->rounds_state = true;
+    out->untried = true; /* compiled, and run on a model of the machine alone (ci/nv_model.sh) */
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
     return true;

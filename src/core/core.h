@@ -61,6 +61,10 @@ typedef struct ct_text {
 void ct_text_add(ct_text *text, const char *format, ...) CT_PRINTF(2, 3);
 void ct_text_append(ct_text *text, const char *data, size_t length);
 void ct_text_release(ct_text *text);
+/* Adds a field as "length:bytes", so that no two lists of fields give the same text. */
+void ct_text_field(ct_text *text, const char *data, size_t length);
+/* The field at *at, which moves behind it. false: none is there in full. */
+bool ct_field_next(const char **at, const char *end, const char **data, size_t *length);
 
 /* Numbers with a point, whatever the locale. ct_parse_* return false unless the whole text is one number. */
 bool ct_parse_double(const char *text, double *value);

@@ -64,6 +64,28 @@ void ct_text_release(ct_text *text)
     text->length = text->room = 0;
 }
 
+void ct_text_field(ct_text *text, const char *data, size_t length)
+{
+    ct_text_add(text, "%zu:", length);
+    ct_text_append(text, data, length);
+}
+
+bool ct_field_next(const char **at, const char *end, const char **data, size_t *length)
+{
+    const char *digit = *at;
+    size_t bytes = 0;
+    for (; digit < end && *digit >= '0' && *digit <= '9' && bytes < SIZE_MAX / 16; digit++) {
+        bytes = 10 * bytes + (size_t)(*digit - '0');
+    }
+    if (digit == *at || digit == end || *digit != ':' || (size_t)(end - digit - 1) < bytes) {
+        return false;
+    }
+    *data = digit + 1;
+    *length = bytes;
+    *at = *data + bytes;
+    return true;
+}
+
 /* The C library reads and writes the locale's decimal separator; texts of clattn hold a point. */
 static const char *separator(void)
 {
@@ -132,32 +154,34 @@ void ct_format_double(double value, char *text, size_t bytes)
     snprintf(text, bytes, "%s", draft);
 }
 
+/* To the end, however long: a pipe has no size, and a folder's is nonsense. */
 clattn_status ct_read_file(const clattn_allocator *allocator, const char *path, char **data, size_t *length)
 {
     clattn_status st = CLATTN_OK;
-    char *bytes = NULL;
+    ct_text text = {.allocator = allocator};
+    char block[4096];
+    size_t got;
     FILE *file = fopen(path, "rb");
     if (!file) {
         CT_FAIL(CLATTN_IO, "cannot open '%s': %s", path, strerror(errno));
     }
-    long size = -1;
-    if (fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0 || fseek(file, 0, SEEK_SET) != 0) {
+    ct_text_append(&text, "", 0);
+    while ((got = fread(block, 1, sizeof block, file)) > 0) {
+        ct_text_append(&text, block, got);
+    }
+    if (ferror(file)) {
         CT_FAIL(CLATTN_IO, "cannot read '%s': %s", path, strerror(errno));
     }
-    bytes = ct_alloc(allocator, (size_t)size + 1);
-    if (!bytes) {
-        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the %ld bytes of '%s'", size, path);
+    if (text.failed) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the contents of '%s'", path);
     }
-    if (fread(bytes, 1, (size_t)size, file) != (size_t)size) {
-        CT_FAIL(CLATTN_IO, "cannot read all %ld bytes of '%s'", size, path);
-    }
-    *data = bytes;
-    *length = (size_t)size;
-    bytes = NULL;
+    *data = text.data;
+    *length = text.length;
+    text.data = NULL;
 out:
     if (file) {
         fclose(file);
     }
-    ct_release(allocator, bytes);
+    ct_text_release(&text);
     return st;
 }

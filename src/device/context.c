@@ -7,6 +7,7 @@
 
 #include "device/tiles.h"
 #include "program/cache.h"
+#include "program/trial.h"
 
 void ct_log(clattn_context *context, clattn_log_level level, const char *format, ...)
 {
@@ -47,6 +48,12 @@ static clattn_status check_options(const clattn_context_options *options)
     if (!options->allocator.allocate != !options->allocator.release) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "options.allocator: allocate and release must both be given, or neither");
     }
+    if (options->trial < CLATTN_TRIAL_DEFAULT || options->trial > CLATTN_TRIAL_ALWAYS) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.trial is %d, must be 0 to %d", (int)options->trial, (int)CLATTN_TRIAL_ALWAYS);
+    }
+    if (options->trial_seconds < 0 || options->trial_seconds > CT_TRIAL_MOST_SECONDS) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.trial_seconds is %d, must be 0 to %d", options->trial_seconds, CT_TRIAL_MOST_SECONDS);
+    }
     if (options->backend && options->backend[0]) {
         for (int i = 0; i < ct_tile_count; i++) {
             if (strcmp(ct_tiles[i].name, options->backend) == 0) {
@@ -84,12 +91,23 @@ clattn_status clattn_context_create(clattn_context **out, cl_context cl, cl_devi
     context->cl = cl;
     context->device = device;
     CT_TRY(ct_device_read(device, &context->facts));
+    CT_TRY(ct_trial_settings(context, options));
     CT_TRY(ct_cache_create(context, options, &context->cache));
     *out = context;
     context = NULL;
 out:
     clattn_context_release(context);
     return st;
+}
+
+clattn_status ct_queue_create(clattn_context *context, cl_command_queue *out)
+{
+    cl_int error = CL_SUCCESS;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* the newer call is not in OpenCL 1.2 */
+    *out = clCreateCommandQueue(context->cl, context->device, 0, &error);
+#pragma GCC diagnostic pop
+    return error == CL_SUCCESS ? CLATTN_OK : ct_fail_cl(error, "clCreateCommandQueue");
 }
 
 void clattn_context_retain(clattn_context *context)
@@ -105,6 +123,7 @@ void clattn_context_release(clattn_context *context)
         return;
     }
     ct_cache_release(context->cache);
+    ct_release(&context->allocator, context->trial_program);
     ct_release(&context->allocator, context->describe);
     if (context->cl) {
         clReleaseContext(context->cl);

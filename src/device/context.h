@@ -10,7 +10,8 @@
 typedef struct ct_cache ct_cache; /* program/cache.h */
 
 typedef struct ct_device_facts {
-    char name[128], vendor[128], version[128], driver[128], platform[128], platform_version[128];
+    char name[128], vendor[128], platform[128];
+    char version[512], driver[512], platform_version[512]; /* part of the cache's key: long enough to tell builds apart */
     bool cpu;                /* CL_DEVICE_TYPE_CPU */
     cl_uint compute_units;
     cl_ulong local_memory;
@@ -27,6 +28,9 @@ struct clattn_context {
     void *log_user;
     clattn_log_level log_level;
     char backend[16]; /* "" = any */
+    clattn_trial_mode trial; /* not DEFAULT; this and the next two: program/trial.h */
+    int trial_seconds;
+    char *trial_program; /* NULL: where it was installed */
     cl_context cl;
     cl_device_id device;
     ct_device_facts facts;
@@ -39,5 +43,11 @@ struct clattn_context {
 
 void ct_log(clattn_context *context, clattn_log_level level, const char *format, ...) CT_PRINTF(3, 4);
 clattn_status ct_device_read(cl_device_id device, ct_device_facts *facts);
+/* Which device of which platform this is (or is a part of), in the order in which OpenCL lists them; false: none of them. */
+bool ct_device_place(cl_device_id device, int64_t *platform_index, int64_t *device_index);
+/* The device at that place, or NULL. */
+cl_device_id ct_device_at(int64_t platform_index, int64_t device_index);
+/* A queue of one's own, in order: for probes and warm-up launches. */
+clattn_status ct_queue_create(clattn_context *context, cl_command_queue *out);
 
 #endif

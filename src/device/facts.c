@@ -4,13 +4,19 @@
 
 #include "device/context.h"
 
-static clattn_status read_text(cl_device_id device, cl_device_info what, char *text, size_t bytes)
+/* Texts of any length up to 4 KiB, of which the first `bytes` are kept: pocl's versions list everything it was built with. */
+typedef struct text_fact { cl_uint what; char *text; size_t bytes; } text_fact;
+
+static clattn_status read_texts(cl_device_id device, cl_platform_id platform, const text_fact *facts, size_t n)
 {
-    char all[1024];
+    char all[4096];
     clattn_status st = CLATTN_OK;
-    CT_TRYCL(clGetDeviceInfo(device, what, sizeof all - 1, all, NULL));
-    all[sizeof all - 1] = '\0';
-    snprintf(text, bytes, "%.*s", (int)bytes - 1, all);
+    for (size_t i = 0; i < n; i++) {
+        memset(all, 0, sizeof all);
+        CT_TRYCL(platform ? clGetPlatformInfo(platform, facts[i].what, sizeof all - 1, all, NULL)
+                          : clGetDeviceInfo(device, facts[i].what, sizeof all - 1, all, NULL));
+        snprintf(facts[i].text, facts[i].bytes, "%.*s", (int)facts[i].bytes - 1, all);
+    }
 out:
     return st;
 }
@@ -33,13 +39,13 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
     cl_platform_id platform = NULL;
     cl_device_type type = 0;
     char has[16384];
-    CT_TRY(read_text(device, CL_DEVICE_NAME, f->name, sizeof f->name));
-    CT_TRY(read_text(device, CL_DEVICE_VENDOR, f->vendor, sizeof f->vendor));
-    CT_TRY(read_text(device, CL_DEVICE_VERSION, f->version, sizeof f->version));
-    CT_TRY(read_text(device, CL_DRIVER_VERSION, f->driver, sizeof f->driver));
+    const text_fact of_device[] = {{CL_DEVICE_NAME, f->name, sizeof f->name}, {CL_DEVICE_VENDOR, f->vendor, sizeof f->vendor},
+        {CL_DEVICE_VERSION, f->version, sizeof f->version}, {CL_DRIVER_VERSION, f->driver, sizeof f->driver}};
+    const text_fact of_platform[] = {{CL_PLATFORM_NAME, f->platform, sizeof f->platform},
+        {CL_PLATFORM_VERSION, f->platform_version, sizeof f->platform_version}};
+    CT_TRY(read_texts(device, NULL, of_device, CT_COUNT(of_device)));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL));
-    CT_TRYCL(clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof f->platform, f->platform, NULL));
-    CT_TRYCL(clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof f->platform_version, f->platform_version, NULL));
+    CT_TRY(read_texts(device, platform, of_platform, CT_COUNT(of_platform)));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof f->compute_units, &f->compute_units, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof f->local_memory, &f->local_memory, NULL));
@@ -56,4 +62,61 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
 #endif
 out:
     return st;
+}
+
+#define MOST_PLATFORMS 64
+#define MOST_DEVICES   64
+
+static int64_t list_devices(int64_t platform_index, cl_device_id *devices)
+{
+    cl_platform_id platforms[MOST_PLATFORMS];
+    cl_uint platform_count = 0, count = 0;
+    if (clGetPlatformIDs(MOST_PLATFORMS, platforms, &platform_count) != CL_SUCCESS || platform_index < 0 ||
+        platform_index >= ct_min(platform_count, MOST_PLATFORMS) ||
+        clGetDeviceIDs(platforms[platform_index], CL_DEVICE_TYPE_ALL, MOST_DEVICES, devices, &count) != CL_SUCCESS) {
+        return 0;
+    }
+    return ct_min(count, MOST_DEVICES);
+}
+
+static int64_t platform_place(cl_platform_id platform)
+{
+    cl_platform_id platforms[MOST_PLATFORMS];
+    cl_uint count = 0;
+    if (clGetPlatformIDs(MOST_PLATFORMS, platforms, &count) == CL_SUCCESS) {
+        for (int64_t i = 0; i < ct_min(count, MOST_PLATFORMS); i++) {
+            if (platforms[i] == platform) {
+                return i;
+            }
+        }
+    }
+    return -1;
+}
+
+bool ct_device_place(cl_device_id device, int64_t *platform_index, int64_t *device_index)
+{
+    cl_device_id devices[MOST_DEVICES], whole = device;
+    cl_platform_id platform = NULL;
+    while (clGetDeviceInfo(device, CL_DEVICE_PARENT_DEVICE, sizeof whole, &whole, NULL) == CL_SUCCESS && whole) {
+        device = whole; /* it was a part of this one */
+    }
+    if (clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) != CL_SUCCESS) {
+        return false;
+    }
+    const int64_t at = platform_place(platform), count = list_devices(at, devices);
+    for (int64_t i = 0; i < count; i++) {
+        if (devices[i] == device) {
+            *platform_index = at;
+            *device_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+cl_device_id ct_device_at(int64_t platform_index, int64_t device_index)
+{
+    cl_device_id devices[MOST_DEVICES];
+    const int64_t count = list_devices(platform_index, devices);
+    return device_index >= 0 && device_index < count ? devices[device_index] : NULL;
 }

@@ -7,7 +7,7 @@
 static clattn_status run_probe(clattn_context *context, const ct_tile *tile, float *result, size_t bytes)
 {
     clattn_status st = CLATTN_OK;
-    ct_program_spec spec = {.kernel = "probe", .backend = tile->name, .ptx_target = tile->ptx_target};
+    ct_program_spec spec = {.kernel = "probe", .backend = tile->name, .ptx_target = tile->ptx_target, .untried = tile->untried};
     const ct_program *program = NULL;
     ct_origin origin;
     cl_kernel kernel = NULL;
@@ -21,11 +21,7 @@ static clattn_status run_probe(clattn_context *context, const ct_tile *tile, flo
     CT_TRY(ct_program_get(context, &spec, &program, &origin));
     kernel = clCreateKernel(program->program, "probe", &error);
     CT_TRYCL(error);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    queue = clCreateCommandQueue(context->cl, context->device, 0, &error);
-#pragma GCC diagnostic pop
-    CT_TRYCL(error);
+    CT_TRY(ct_queue_create(context, &queue));
     buffer = clCreateBuffer(context->cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, bytes, result, &error);
     CT_TRYCL(error);
     CT_TRYCL(clSetKernelArg(kernel, 0, sizeof buffer, &buffer));

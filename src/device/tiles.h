@@ -16,6 +16,7 @@ typedef struct ct_shape {
     const char *rows;  /* another text than the tile's rows, for this shape; NULL: none */
     int groups;        /* that a compute unit must have room for; 0: not said */
     int resident;      /* groups stay and take items until none is left: so many a compute unit; 0: a group an item */
+    bool untried;      /* nobody has run it: see clattn_trial_mode */
     int parts;         /* of the value columns, a group each (accumulate); 0: one */
     bool rounds_state; /* what a state is summed from may be rounded to the storage type unless float_state is asked for (accumulate) */
     ct_define extra[16];
@@ -57,6 +58,7 @@ typedef struct ct_tile {
     const char *ptx_target; /* of its programs, see ct_program_spec */
     /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's ref. */
     clattn_status (*tensors)(ct_builder *b, struct ct_tensor_in *tensors, int n, int64_t sequences, const struct ct_shape *shape);
+    bool untried;           /* nobody has run any of it: its probe and all its programs are tried, see clattn_trial_mode */
 } ct_tile;
 
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */

@@ -219,7 +219,7 @@ static clattn_status on_device(ct_builder *b, const ct_lists_wish *w, ct_lists *
     const int64_t rows = ct_ceil_div(w->nq, w->step), batches = w->sequences ? w->sequences : 1;
     const int64_t blocks = l && l->source == CT_LAYOUT_TABLE ? ct_min(l->width, m.cols) : m.cols;
     const int64_t room = blocks * ct_ceil_div(m.block_k, w->tile_cols), lines = batches * m.heads * rows;
-    if (lines * room > INT32_MAX) {
+    if ((double)lines * (double)room > INT32_MAX) { /* the product itself may not fit 64 bits */
         CT_FAIL(CLATTN_UNSUPPORTED, "lists on the device: %lld lines of up to %lld tiles; together at most %d", (long long)lines,
                 (long long)room, INT32_MAX);
     }

@@ -17,29 +17,21 @@ typedef struct ct_merge_lse {
 } ct_merge_lse;
 clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *merge);
 
-typedef enum ct_gate {
-    CT_GATE_NONE = 0,   /* o = a + b */
-    CT_GATE_GIVEN = 1,  /* o = g a + (1 - g) b, g from `gate` */
-    CT_GATE_LINEAR = 2, /* g = sigmoid(q . weight_h + bias_h) */
-    CT_GATE_HALF = 3    /* g = 1/2 */
-} ct_gate;
+/* The gate that the problem asks for, float [b][hq][nq]: a slot, or the zone of a launch that computes it from q; nothing where it asks for none. */
+clattn_status ct_gate_of(ct_builder *b, ct_ref *gate);
+
+/* o = g a + (1 - g) b */
 typedef struct ct_merge_gate {
-    ct_gate kind;
-    int64_t batch, heads, rows, dv, dqk;
+    int64_t batch, heads, rows, dv;
     ct_ref o_a, o_b;     /* float [batch][heads][rows][dv] */
     ct_ref lse_a, lse_b; /* float [batch][heads][rows], or nothing: g becomes 1 where b saw no key, 0 where a saw none */
-    ct_ref gate;         /* float [batch][heads][rows]; CT_GATE_GIVEN */
-    ct_ref q, weight;    /* weight: float [heads][dqk]; CT_GATE_LINEAR */
-    ct_ref bias;         /* float [heads], or nothing, or a slot that may be left out */
-    clattn_strides q_strides;
-    clattn_dtype q_dtype;
+    ct_ref gate;         /* float [batch][heads][rows]; nothing: 1/2 of each, or */
+    bool sum;            /* o = a + b */
     ct_ref o;
     clattn_strides o_strides;
     clattn_dtype o_dtype;
 } ct_merge_gate;
 clattn_status ct_merge_gate_add(ct_builder *b, const ct_merge_gate *merge);
-/* The gate that problem->gate asks for, with its slots declared; kind `otherwise` where it asks for none. */
-void ct_merge_gate_of(ct_builder *b, ct_gate otherwise, ct_merge_gate *merge);
 
 /* to[batch][heads][samples][width] = from at positions[samples] (int32): elements of `dtype`. */
 typedef struct ct_gather_rows {

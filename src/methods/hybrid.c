@@ -83,10 +83,11 @@ out:
     return st;
 }
 
-static void to_zones(ct_builder *b, const char *o, const char *lse, ct_attend *a)
+/* Lets the branch over the window leave what the other one is blended with. */
+static void to_zones(ct_builder *b, ct_attend *a)
 {
-    a->o = ct_builder_zone(b, o, a->b * a->hq * a->nq * a->dv, 4);
-    a->lse = ct_builder_zone(b, lse, a->b * a->hq * a->nq, 4);
+    a->o = ct_builder_zone(b, "local o", a->b * a->hq * a->nq * a->dv, 4);
+    a->lse = ct_builder_zone(b, "local lse", a->b * a->hq * a->nq, 4);
     a->os = dense(a->hq, a->nq, a->dv);
     a->out = CLATTN_F32;
 }
@@ -104,20 +105,15 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     }
     ct_builder_drop(b, CLATTN_LSE); /* two softmaxes have no common one */
     global = local;
-    ct_merge_gate m = {.batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv, .dqk = p->dqk, .q_dtype = p->dtype,
-                       .o = local.o, .o_strides = local.os, .o_dtype = local.out};
-    ct_merge_gate_of(b, CT_GATE_HALF, &m);
+    CT_TRY(ct_gate_of(b, &global.blend.gate));
     CT_TRY(positions_of(b, p, &positions, &host));
     CT_TRY(sample(b, p, positions, host, &global));
-    to_zones(b, "local o", "local lse", &local);
-    to_zones(b, "global o", "global lse", &global);
+    to_zones(b, &local);
+    global.blend.before = local.o;
+    global.blend.lse = local.lse;
+    global.lse = ct_nothing();
     CT_TRY(ct_attend_add(b, &local));
     CT_TRY(ct_attend_add(b, &global));
-    m.o_a = local.o;
-    m.o_b = global.o;
-    m.lse_a = local.lse;
-    m.lse_b = global.lse;
-    CT_TRY(ct_merge_gate_add(b, &m));
 out:
     ct_release(ct_builder_allocator(b), host);
     return st;

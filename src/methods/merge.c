@@ -39,15 +39,15 @@ static ct_ref output(ct_builder *b, const clattn_problem *p)
 static clattn_status build_gate(ct_builder *b, const clattn_problem *p, ct_ref o_parts, ct_ref lse_parts)
 {
     const int64_t rows = p->b * p->hq * p->nq;
-    ct_merge_gate m = {.batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv, .dqk = p->dqk, .q_dtype = p->dtype,
-                       .o_strides = ct_problem_strides(p, CLATTN_O), .o_dtype = p->dtype};
+    ct_merge_gate m = {.batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv, .o_strides = ct_problem_strides(p, CLATTN_O),
+                       .o_dtype = p->dtype};
     m.o_a = o_parts;
     m.o_b = ct_ref_at(o_parts, rows * p->dv);
     m.lse_a = lse_parts;
     m.lse_b = ct_ref_at(lse_parts, rows);
     m.o = output(b, p);
-    ct_merge_gate_of(b, CT_GATE_HALF, &m);
-    return ct_merge_gate_add(b, &m);
+    const clattn_status st = ct_gate_of(b, &m.gate);
+    return st == CLATTN_OK ? ct_merge_gate_add(b, &m) : st;
 }
 
 static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_layout *layout)

@@ -157,8 +157,22 @@ static void zero_rows(const ct_call *c)
     }
 }
 
-clattn_status ct_reference_linear(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
-                                  const clattn_allocator *allocator)
+static void head_recurrence(const ct_call *c, const ct_head *h)
+{
+    (c->io->single ? head_single : head_double)(c, h);
+}
+
+static void head_pairs(const ct_call *c, const ct_head *h)
+{
+    for (int64_t i = 0; i < h->span.nq; i++) {
+        if (wanted(c, h->index + i)) {
+            (c->io->single ? pairs_single : pairs_double)(c, h, i);
+        }
+    }
+}
+
+static clattn_status each_head(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
+                               const clattn_allocator *allocator, void (*one)(const ct_call *, const ct_head *))
 {
     clattn_status st = CLATTN_OK;
     ct_call c = {.problem = problem, .branch = branch, .io = io};
@@ -167,11 +181,7 @@ clattn_status ct_reference_linear(const clattn_problem *problem, const ct_linear
     for (int64_t s = 0; s < ct_span_count(problem); s++) {
         for (int head = 0; head < problem->hq; head++) {
             const ct_head h = head_of(&c, s, head);
-            if (io->single) {
-                head_single(&c, &h);
-            } else {
-                head_double(&c, &h);
-            }
+            one(&c, &h);
         }
     }
 out:
@@ -179,24 +189,14 @@ out:
     return st;
 }
 
+clattn_status ct_reference_linear(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
+                                  const clattn_allocator *allocator)
+{
+    return each_head(problem, branch, io, allocator, head_recurrence);
+}
+
 clattn_status ct_reference_linear_pairs(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
                                         const clattn_allocator *allocator)
 {
-    clattn_status st = CLATTN_OK;
-    ct_call c = {.problem = problem, .branch = branch, .io = io};
-    CT_TRY(call_make(&c, allocator));
-    zero_rows(&c);
-    for (int64_t s = 0; s < ct_span_count(problem); s++) {
-        for (int head = 0; head < problem->hq; head++) {
-            const ct_head h = head_of(&c, s, head);
-            for (int64_t i = 0; i < h.span.nq; i++) {
-                if (wanted(&c, h.index + i)) {
-                    (io->single ? pairs_single : pairs_double)(&c, &h, i);
-                }
-            }
-        }
-    }
-out:
-    call_release(&c, allocator);
-    return st;
+    return each_head(problem, branch, io, allocator, head_pairs);
 }

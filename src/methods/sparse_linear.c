@@ -54,9 +54,9 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     CT_TRY(ct_attend_of(b, p, layout, &chosen));
     ct_builder_drop(b, CLATTN_LSE); /* it would be that of one half */
     CT_TRY(ct_accumulate_of(b, &half, &rest));
-    ct_merge_gate m = {.batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv, .dqk = p->dqk, .q_dtype = p->dtype,
+    ct_merge_gate m = {.batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv, .sum = true,
                        .o = chosen.o, .o_strides = chosen.os, .o_dtype = chosen.out};
-    ct_merge_gate_of(b, CT_GATE_NONE, &m);
+    CT_TRY(ct_gate_of(b, &m.gate));
     chosen.o = ct_builder_zone(b, "softmax o", rows * p->dv, 4);
     chosen.lse = ct_builder_zone(b, "softmax lse", rows, 4);
     chosen.os = dense;

@@ -57,7 +57,7 @@ ct_program_spec *ct_launch_spec(ct_launch *l);
 void ct_launch_define(ct_launch *l, const char *name, long value);
 /* A global pointer argument: in the kernel  BUFFER(type, name)  = two arguments, see cl/tile/tile.cl. */
 void ct_launch_buffer(ct_launch *l, ct_ref ref);
-/* A by-value argument; copied, at most 256 bytes. */
+/* A by-value argument; copied, at most 512 bytes. */
 void ct_launch_value(ct_launch *l, const void *value, size_t bytes);
 /* Work-groups in three dimensions, and items of a group (dimension 0 only). */
 void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items);

@@ -66,6 +66,14 @@ out:
     return st;
 }
 
+/* What the stage marked, all of a tile that nobody has run, and the caller's texts where they become machine code of ours or where a
+ * compiler has died of one. */
+static bool untried(const clattn_plan *plan, const ct_program_spec *spec)
+{
+    const bool text = spec->score_text || spec->mask_text;
+    return spec->untried || plan->tile->untried || (text && (spec->ptx_target || plan->died));
+}
+
 static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
 {
     clattn_status st = CLATTN_OK;
@@ -74,7 +82,10 @@ static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
     if (l->overflow) {
         CT_FAIL(CLATTN_INTERNAL, "kernel '%s': too many arguments, or a value over %d bytes", l->spec.kernel, CT_VALUE_BYTES);
     }
-    CT_TRY(ct_program_get(plan->context, &l->spec, &l->program, &origin));
+    l->spec.untried = untried(plan, &l->spec);
+    st = ct_program_get(plan->context, &l->spec, &l->program, &origin);
+    plan->died |= origin == CT_DIED;
+    CT_TRY(st);
     plan->origins[origin]++;
     if (origin == CT_BUILT) {
         plan->compile_ms += l->program->compile_ms;
@@ -108,11 +119,7 @@ clattn_status ct_plan_finish(clattn_plan *plan)
     for (int i = 0; i < plan->n_launches; i++) {
         CT_TRY(make_kernel(plan, plan->launches[i]));
     }
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    queue = clCreateCommandQueue(plan->context->cl, plan->context->device, 0, &error);
-#pragma GCC diagnostic pop
-    CT_TRYCL(error);
+    CT_TRY(ct_queue_create(plan->context, &queue));
     scratch = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, 4096, NULL, &error);
     CT_TRYCL(error);
     for (int i = 0; i < plan->n_launches; i++) {

@@ -54,6 +54,7 @@ struct clattn_plan {
     int64_t workspace;
     int aligned;                  /* q, k, v, o must start at multiples of so many elements; 0: anywhere */
     ct_work work;
+    bool died;                    /* a compiler died of the caller's text or of the rest: what is chosen next is tried, too */
     double density, compile_ms;
     int origins[3];
     char note[256];               /* how the work was cut */

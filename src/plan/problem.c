@@ -103,6 +103,10 @@ clattn_status clattn_problem_format(const clattn_problem *problem, char *text, s
     if (!problem || !text) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_problem_format: %s is NULL", problem ? "text" : "problem");
     }
+    const clattn_status st = clattn_problem_check(problem);
+    if (st != CLATTN_OK) { /* a value outside its table has no text */
+        return st;
+    }
     clattn_problem_init(&defaults);
     used = (size_t)snprintf(text, bytes, "%s", problem->method);
     for (int i = 0; i < ct_key_count; i++) {
@@ -178,6 +182,49 @@ static clattn_status check_bounds(const clattn_problem *p)
     return CLATTN_OK;
 }
 
+/* Elements up to 2^53: byte offsets and products of a few sizes stay in 64 bits. */
+static clattn_status check_elements(const char *what, double elements)
+{
+    const double most = 9007199254740992.0;
+    return elements <= most ? CLATTN_OK : ct_fail(CLATTN_INVALID_ARGUMENT, "%s spans %g elements; at most %g", what, elements, most);
+}
+
+static clattn_status check_tensor(const clattn_problem *p, const char *name, clattn_slot slot, const clattn_strides *given)
+{
+    int64_t dims[4];
+    ct_problem_dims(p, slot, dims);
+    if (given->batch < 0 || given->head < 0 || given->row < 0) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "%s strides %lld, %lld, %lld: at least 0", name, (long long)given->batch, (long long)given->head,
+                       (long long)given->row);
+    }
+    const bool strided = given->batch || given->head || given->row;
+    const double dense = (double)dims[0] * (double)dims[1] * (double)dims[2] * (double)dims[3];
+    const double spread = (double)(dims[0] - 1) * (double)given->batch + (double)(dims[1] - 1) * (double)given->head +
+                          (double)(dims[2] - 1) * (double)given->row;
+    const clattn_status st = check_elements(name, dense);
+    return st == CLATTN_OK && strided ? check_elements(name, spread) : st;
+}
+
+static clattn_status check_sizes(const clattn_problem *p)
+{
+    clattn_status st = CLATTN_OK;
+    const int64_t batches = ct_problem_batches(p); /* up to 1e9 of up to 65536 heads: no overflow */
+    const double rows = (double)p->b * (double)p->hq, nq = (double)p->nq, nk = (double)p->nk;
+    if (batches * p->hq > INT32_MAX) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "hq=%lld: heads of all %lld %s are more than %d", (long long)p->hq, (long long)batches,
+                p->sequences ? "sequences" : "batches", INT32_MAX);
+    }
+    CT_TRY(check_tensor(p, "q", CLATTN_Q, &p->q));
+    CT_TRY(check_tensor(p, "k", CLATTN_K, &p->k));
+    CT_TRY(check_tensor(p, "v", CLATTN_V, &p->v));
+    CT_TRY(check_tensor(p, "o", CLATTN_O, &p->o));
+    CT_TRY(check_elements("b x hq x nk", rows * nk));
+    CT_TRY(check_elements("the bias", p->bias ? rows * nq * nk : 0));
+    CT_TRY(check_elements("o of all parts", rows * nq * (double)p->dv * p->parts));
+out:
+    return st;
+}
+
 static clattn_status check_together(const clattn_problem *p)
 {
     if (p->hq % p->hk) {
@@ -227,9 +274,13 @@ clattn_status clattn_problem_check(const clattn_problem *problem)
     if (!method) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown method '%.*s'", (int)sizeof problem->method, problem->method);
     }
+    if (!memchr(problem->score_file, 0, sizeof problem->score_file) || !memchr(problem->mask_file, 0, sizeof problem->mask_file)) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "score_file, mask_file: at most %zu characters and a NUL", sizeof problem->score_file - 1);
+    }
     CT_TRY(check_bounds(problem));
     CT_TRY(check_owners(problem, method));
     CT_TRY(check_together(problem));
+    CT_TRY(check_sizes(problem));
     if (method->check) {
         CT_TRY(method->check(problem));
     }
@@ -279,6 +330,6 @@ bool ct_problem_key(int index, ct_key_help *help)
     if (index < 0 || index >= ct_key_count) {
         return false;
     }
-    *help = (ct_key_help){ct_keys[index].name, ct_keys[index].values, ct_keys[index].help};
+    *help = (ct_key_help){ct_keys[index].name, ct_keys[index].values, ct_keys[index].help, ct_keys[index].low, ct_keys[index].high};
     return true;
 }

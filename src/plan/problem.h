@@ -15,8 +15,8 @@ int64_t ct_problem_max_k(const clattn_problem *problem);
 clattn_strides ct_problem_strides(const clattn_problem *problem, clattn_slot slot);
 /* [b, h, n, d] of q, k, v, o. */
 void ct_problem_dims(const clattn_problem *problem, clattn_slot slot, int64_t dims[4]);
-/* The table's keys, for --help: name, values, help; false past the end. */
-typedef struct ct_key_help { const char *name, *values, *help; } ct_key_help;
+/* The table's keys, for --help: name, values, help, and the bounds of a number (low < high); false past the end. */
+typedef struct ct_key_help { const char *name, *values, *help; double low, high; } ct_key_help;
 bool ct_problem_key(int index, ct_key_help *help);
 
 #endif

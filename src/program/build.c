@@ -10,6 +10,7 @@
 #include "device/context.h"
 #include "program/memory.h"
 #include "program/nv_ptx.h"
+#include "program/trial.h"
 
 /* What a binary on disk means; a new number leaves the old entries alone. */
 #define KEY_FORMAT "1"
@@ -19,13 +20,6 @@ static double now_ms(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-/* Fields are told apart by their lengths, so that no two lists of fields give the same bytes. */
-static void add_field(ct_text *text, const char *field)
-{
-    ct_text_add(text, "%zu:", strlen(field));
-    ct_text_append(text, field, strlen(field));
 }
 
 static void add_hash(ct_text *text, const void *data, size_t bytes)
@@ -71,8 +65,7 @@ static void add_cpu_flags(ct_text *text)
     }
 }
 
-/* Once a cache; *out belongs to it. */
-static clattn_status fingerprint(struct clattn_context *context, const char **out)
+clattn_status ct_program_fingerprint(struct clattn_context *context, const char **out)
 {
     clattn_status st = CLATTN_OK;
     ct_cache *cache = context->cache;
@@ -84,7 +77,7 @@ static clattn_status fingerprint(struct clattn_context *context, const char **ou
                                       facts->version, facts->driver,           facts->platform,
                                       facts->platform_version};
         for (size_t i = 0; i < CT_COUNT(fields); i++) {
-            add_field(&text, fields[i]);
+            ct_text_field(&text, fields[i], strlen(fields[i]));
         }
         CT_TRY(add_extensions(&text, context->device));
         if (facts->cpu) {
@@ -109,13 +102,13 @@ static clattn_status make_key(struct clattn_context *context, const ct_program_s
     clattn_status st = CLATTN_OK;
     const char *device = NULL;
     ct_text text = {.allocator = &context->allocator}, hash = {.allocator = &context->allocator};
-    CT_TRY(fingerprint(context, &device));
+    CT_TRY(ct_program_fingerprint(context, &device));
     const char *const fields[] = {device, spec->kernel, spec->backend, options, source};
     for (size_t i = 0; i < CT_COUNT(fields); i++) {
-        add_field(&text, fields[i]);
+        ct_text_field(&text, fields[i], strlen(fields[i]));
     }
     if (spec->ptx_target) {
-        add_field(&text, spec->ptx_target);
+        ct_text_field(&text, spec->ptx_target, strlen(spec->ptx_target));
         ct_text_add(&text, "%d", spec->ptx_groups);
     }
     if (!text.failed) {
@@ -143,7 +136,7 @@ static void write_names(ct_program *program, const ct_program_spec *spec)
     }
 }
 
-static cl_int check_kernel(cl_program program, const char *name)
+cl_int ct_program_check(cl_program program, const char *name)
 {
     cl_int code;
     cl_kernel kernel = clCreateKernel(program, name, &code);
@@ -173,7 +166,7 @@ static bool load_binary(struct clattn_context *context, ct_program *program, con
     }
     cl_int code = ct_program_load(context, data, bytes, options, &made);
     if (code == CL_SUCCESS) {
-        code = check_kernel(made, program->kernel);
+        code = ct_program_check(made, program->kernel);
     }
     ct_release(&context->allocator, data);
     if (code == CL_SUCCESS) {
@@ -234,8 +227,8 @@ static clattn_status retarget(struct clattn_context *context, ct_entry *entry, c
     return st;
 }
 
-static clattn_status build_source(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const char *source,
-                                  const char *options)
+clattn_status ct_program_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                               const char *options)
 {
     clattn_status st = CLATTN_OK;
     ct_program *program = &entry->program;
@@ -258,7 +251,7 @@ static clattn_status build_source(struct clattn_context *context, ct_entry *entr
         st = ct_fail_cl(code, "clBuildProgram");
         goto out;
     }
-    code = check_kernel(made, program->kernel);
+    code = ct_program_check(made, program->kernel);
     if (code != CL_SUCCESS) {
         CT_FAIL(code, "kernel %s: clCreateKernel(\"%s\") returned %s (%d)", program->name, program->kernel,
                 clattn_status_name(code), (int)code);
@@ -272,6 +265,21 @@ out:
     return st;
 }
 
+/* In a process of its own first, where the policy wants that: what comes back from there is loaded, not compiled again. */
+static clattn_status compile(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                             const char *options)
+{
+    clattn_status st = CLATTN_OK;
+    if (ct_trial_wanted(context, spec)) {
+        CT_TRY(ct_trial_build(context, entry, spec, source, options));
+    }
+    if (!entry->program.program) {
+        CT_TRY(ct_program_build(context, entry, spec, source, options));
+    }
+out:
+    return st;
+}
+
 static clattn_status make_program(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
                                   const char *source, const char *options, ct_origin *origin)
 {
@@ -280,7 +288,7 @@ static clattn_status make_program(struct clattn_context *context, ct_entry *entr
     write_names(&entry->program, spec);
     *origin = CT_FROM_DISK;
     if (!load_binary(context, &entry->program, options)) {
-        const clattn_status st = build_source(context, entry, spec, source, options);
+        const clattn_status st = compile(context, entry, spec, source, options);
         if (st != CLATTN_OK) {
             return st;
         }
@@ -308,20 +316,25 @@ clattn_status ct_program_get(struct clattn_context *context, const ct_program_sp
     ct_origin from = CT_FROM_MEMORY;
     CT_TRY(ct_program_source(&context->allocator, spec, &source, &options));
     CT_TRY(make_key(context, spec, source, options, key));
-    CT_TRY(ct_memory_claim(context->cache, key, &entry, &mine));
+    st = ct_memory_claim(context->cache, key, &entry, &mine);
+    if (st != CLATTN_OK) {
+        from = st == CLATTN_DEVICE_LACKS ? CT_DIED : from;
+        goto out;
+    }
     if (mine) {
         ct_program_dump(context, spec->kernel, key, source, options);
         st = make_program(context, entry, spec, source, options, &from);
+        from = entry->died ? CT_DIED : from;
         ct_memory_publish(context->cache, entry, st);
         if (st != CLATTN_OK) {
             goto out;
         }
     }
     *out = &entry->program;
+out:
     if (origin) {
         *origin = from;
     }
-out:
     ct_release(&context->allocator, source);
     ct_release(&context->allocator, options);
     return st;

@@ -28,6 +28,7 @@ static void entry_release(ct_cache *cache, ct_entry *entry)
     if (entry->program.program) {
         clReleaseProgram(entry->program.program);
     }
+    ct_release(&cache->context->allocator, entry->binary);
     ct_release(&cache->context->allocator, entry->detail);
     ct_release(&cache->context->allocator, entry);
 }
@@ -65,11 +66,11 @@ static clattn_status await(ct_cache *cache, ct_entry *entry, bool *again)
     }
     entry->waiters--;
     if (entry->state == CT_ENTRY_FAILED) {
-        *again = entry->status != CLATTN_BUILD_FAILED || !entry->detail;
+        *again = !entry->detail;
         if (!*again) {
             st = ct_fail(entry->status, "%s", entry->detail);
         }
-        if (entry->waiters == 0) {
+        if (entry->waiters == 0 && !entry->died) {
             entry_release(cache, entry);
         }
     }
@@ -112,20 +113,30 @@ static void detach(ct_cache *cache, const ct_entry *entry)
     }
 }
 
+/* A failed entry leaves the table, so that the next call tries again, unless its compiler died. */
+static void fail(ct_cache *cache, ct_entry *entry, clattn_status status)
+{
+    entry->state = CT_ENTRY_FAILED;
+    entry->status = status;
+    if (entry->died || (entry->waiters && status == CLATTN_BUILD_FAILED)) {
+        entry->detail = ct_strdup(&cache->context->allocator, clattn_error_detail());
+    }
+    entry->died = entry->died && entry->detail;
+    if (!entry->died) {
+        detach(cache, entry);
+        if (entry->waiters == 0) {
+            entry_release(cache, entry);
+        }
+    }
+}
+
 void ct_memory_publish(ct_cache *cache, ct_entry *entry, clattn_status status)
 {
     pthread_mutex_lock(&cache->mutex);
     if (status == CLATTN_OK) {
         entry->state = CT_ENTRY_READY;
     } else {
-        detach(cache, entry);
-        entry->state = CT_ENTRY_FAILED;
-        entry->status = status;
-        if (entry->waiters == 0) {
-            entry_release(cache, entry);
-        } else if (status == CLATTN_BUILD_FAILED) {
-            entry->detail = ct_strdup(&cache->context->allocator, clattn_error_detail());
-        }
+        fail(cache, entry, status);
     }
     pthread_cond_broadcast(&cache->changed);
     pthread_mutex_unlock(&cache->mutex);
@@ -138,7 +149,7 @@ void ct_memory_forget(ct_cache *cache)
         ct_entry **link = &cache->buckets[i];
         while (*link) {
             ct_entry *entry = *link;
-            if (entry->state != CT_ENTRY_READY) {
+            if (entry->state == CT_ENTRY_MAKING) {
                 link = &entry->next;
                 continue;
             }

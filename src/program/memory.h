@@ -17,9 +17,10 @@ typedef struct ct_entry {
     bool built;         /* from source by this process: its binary is worth keeping */
     unsigned char *binary; /* to keep; NULL: the driver's */
     size_t binary_bytes;
+    bool died;          /* the compiler died of it: it is not tried again, and the entry stays */
     int waiters;
     clattn_status status;
-    char *detail;       /* of a failed build, for those who wait */
+    char *detail;       /* of a failed build, for those who wait, and of one that died */
     struct ct_entry *next;
 } ct_entry;
 
@@ -40,7 +41,14 @@ clattn_status ct_memory_claim(ct_cache *cache, const char *key, ct_entry **entry
 void ct_memory_publish(ct_cache *cache, ct_entry *entry, clattn_status status);
 void ct_memory_forget(ct_cache *cache);
 
-/* build.c: loads a binary and builds it; *made is a program even where that failed, if the driver made one. */
+/* build.c: what makes keys of this device differ from another's; *out belongs to the cache. */
+clattn_status ct_program_fingerprint(struct clattn_context *context, const char **out);
+/* From source, in this process. */
+clattn_status ct_program_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                               const char *options);
+/* Has it a kernel of this name? */
+cl_int ct_program_check(cl_program program, const char *name);
+/* Loads a binary and builds it; *made is a program even where that failed, if the driver made one. */
 cl_int ct_program_load(struct clattn_context *context, const unsigned char *data, size_t bytes, const char *options, cl_program *made);
 /* keep.c: the binary of the context's device, with a NUL behind it; NULL: none. The caller's to ct_release. */
 unsigned char *ct_program_binary(struct clattn_context *context, cl_program program, size_t *bytes);

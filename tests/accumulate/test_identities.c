@@ -33,13 +33,6 @@ static int draw(void **unused)
     return 0;
 }
 
-static int finish(void **unused)
-{
-    (void)unused;
-    small_close();
-    return 0;
-}
-
 /* Tokens first ... first + n - 1 of [H, N, width]. */
 static void cut(const double *from, int width, int first, int n, double *to)
 {
@@ -195,5 +188,5 @@ static void slices(void **unused) { (void)unused; usable(slices_on, false); }
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(split), cmocka_unit_test(convex), cmocka_unit_test(ends), cmocka_unit_test(slices)};
-    return cmocka_run_group_tests(tests, draw, finish);
+    return cmocka_run_group_tests(tests, draw, small_teardown);
 }

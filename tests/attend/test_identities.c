@@ -11,34 +11,18 @@
 
 #include <cmocka.h>
 
-#include "harness/random.h"
 #include "support/small_run.h"
 
 enum { H = 2, N = 75, D = 16, MOST = 4 * 160 * 16 };
 
 static double q[MOST], k[MOST], v[MOST], o[MOST], other[MOST], lse[MOST], lse2[MOST];
 
-static void fill(double *to, size_t count, uint64_t stream)
-{
-    ct_random random = ct_random_of(5, stream);
-    for (size_t i = 0; i < count; i++) {
-        to[i] = (double)(float)ct_random_normal(&random);
-    }
-}
-
 static int setup(void **state)
 {
     (void)state;
-    fill(q, MOST, 1);
-    fill(k, MOST, 2);
-    fill(v, MOST, 3);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    small_close();
+    small_fill(q, MOST, 5, 1);
+    small_fill(k, MOST, 5, 2);
+    small_fill(v, MOST, 5, 3);
     return 0;
 }
 
@@ -281,5 +265,5 @@ int main(void)
         cmocka_unit_test(closed_forms), cmocka_unit_test(symmetries), cmocka_unit_test(causal_alignment_and_windows),
         cmocka_unit_test(groups),       cmocka_unit_test(repeats_and_empty_rows), cmocka_unit_test(layouts),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, small_teardown);
 }

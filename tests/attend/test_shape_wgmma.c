@@ -59,6 +59,24 @@ static void test_every_width(void **state)
     assert_true(taken > 10000);
 }
 
+/* Sizes that ci/gpu_check.txt has run are trusted, others are tried first. */
+static void test_untried(void **state)
+{
+    static const struct { int block, d; int64_t n; bool untried; } cases[] = {
+        {0, 128, 3000, false}, {0, 64, 3000, false}, {0, 256, 3000, false}, {0, 128, 10, false}, {64, 128, 1024, false},
+        {128, 128, 2048, false}, {16, 64, 1024, false}, {48, 128, 1000, false}, {32, 128, 1024, true}, {24, 64, 960, true}};
+    (void)state;
+    for (size_t i = 0; i < CT_COUNT(cases); i++) {
+        const ct_device_facts facts = {.nv_capability = 90};
+        const ct_shape_wish w = {.block_q = cases[i].block, .block_k = cases[i].block, .nq = cases[i].n, .nk = 3000, .dk = cases[i].d,
+                                 .dv = cases[i].d, .pack = 1, .dtype = CLATTN_BF16};
+        ct_shape s = {0};
+        char why[256] = "";
+        assert_true(ct_wgmma_shape(&facts, &w, &s, why, sizeof why));
+        assert_int_equal(s.untried, cases[i].untried);
+    }
+}
+
 static void test_declined(void **state)
 {
     ct_device_facts facts = {.nv_capability = 90};
@@ -126,7 +144,7 @@ static void test_states_declined(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_declined),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_untried), cmocka_unit_test(test_declined),
                                        cmocka_unit_test(test_states), cmocka_unit_test(test_states_declined)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,30 +1,11 @@
 /* .npy files: round trips, what is refused and why, and files that lie. */
 #include "clattn/npy.h"
-#include "cli/unit.h"
-#include "harness/random.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-static char folder[] = "/tmp/clattn-npy-XXXXXX", path[128];
+#include "cli/tensor_file.h"
 
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder)) {
-        return -1;
-    }
-    snprintf(path, sizeof path, "%s/t.npy", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    remove(path);
-    return rmdir(folder);
+    return folder_make("t.npy");
 }
 
 /* A file with this header text, version and `bytes` bytes of data 1, 2, 3 ... */
@@ -61,17 +42,10 @@ static void round_trips(void **state)
     (void)state;
     for (size_t i = 0; i < CT_COUNT(types); i++) {
         for (int rank = 0; rank <= 4; rank++) {
-            tensor t, back = {0};
-            assert_int_equal(tensor_make(&t, types[i], rank, dims), CLATTN_OK);
-            for (size_t b = 0; b < tensor_bytes(&t); b++) {
-                ((uint8_t *)t.data)[b] = (uint8_t)(b * 37 + 11);
-            }
+            tensor t = patterned(types[i], rank, dims), back = {0};
             assert_int_equal(tensor_save(path, "x", &t), CLATTN_OK);
             assert_int_equal(tensor_load(path, "x", &back), CLATTN_OK);
-            assert_int_equal(back.dtype, t.dtype);
-            assert_int_equal(back.rank, rank);
-            assert_memory_equal(back.dims, dims, (size_t)rank * sizeof *dims);
-            assert_memory_equal(back.data, t.data, tensor_bytes(&t));
+            assert_same_tensor(&back, &t);
             tensor_release(&t);
             tensor_release(&back);
         }
@@ -142,42 +116,20 @@ static void bf16_wants_another_format(void **state)
     tensor_release(&t);
 }
 
-/* The parser gets a copy of exact length, so that a sanitizer sees every byte too many. */
-static bool parses(const uint8_t *file, size_t length)
-{
-    tensor t = {0};
-    uint8_t *copy = malloc(length ? length : 1);
-    memcpy(copy, file, length);
-    const bool good = npy_parse(copy, length, &t) == CLATTN_OK;
-    tensor_release(&t);
-    free(copy);
-    return good;
-}
-
 static void cut_anywhere(void **state)
 {
     uint8_t file[1024];
     (void)state;
     const size_t length = build(file, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 24);
-    assert_true(parses(file, length));
-    for (size_t i = 0; i < length; i++) {
-        assert_false(parses(file, i));
-    }
+    cut(npy_parse, file, length);
 }
 
 static void flipped_bits(void **state)
 {
-    uint8_t file[1024], hurt[1024];
-    ct_random random = ct_random_of(5, 0);
+    uint8_t file[1024];
     (void)state;
     const size_t length = build(file, 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (2, 3), }", 48);
-    for (int turn = 0; turn < 20000; turn++) {
-        memcpy(hurt, file, length);
-        for (int64_t flips = ct_random_int(&random, 1, 4); flips > 0; flips--) {
-            hurt[ct_random_int(&random, 0, (int64_t)length - 1)] ^= (uint8_t)(1 << ct_random_int(&random, 0, 7));
-        }
-        (void)parses(hurt, length);
-    }
+    flip(npy_parse, file, length);
 }
 
 static void bad_paths(void **state)
@@ -205,5 +157,5 @@ int main(void)
         cmocka_unit_test(flipped_bits),
         cmocka_unit_test(bad_paths),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, folder_remove);
 }

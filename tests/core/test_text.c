@@ -69,6 +69,11 @@ static void files(void **state)
     assert_int_equal(ct_read_file(NULL, __FILE__, &data, &length), CLATTN_OK);
     assert_true(length > 100 && strlen(data) == length);
     ct_release(NULL, data);
+    assert_int_equal(ct_read_file(NULL, "/", &data, &length), CLATTN_IO);
+    assert_non_null(strstr(clattn_error_detail(), "directory"));
+    assert_int_equal(ct_read_file(NULL, "/dev/null", &data, &length), CLATTN_OK);
+    assert_true(length == 0 && data[0] == '\0');
+    ct_release(NULL, data);
 }
 
 static void statuses(void **state)

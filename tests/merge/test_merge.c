@@ -290,27 +290,14 @@ static void test_gate_linear(void **state)
 static void test_errors(void **state)
 {
     (void)state;
-    static const struct { const char *text, *word; clattn_status code; } cases[] = {
+    static const small_refusal cases[] = {
         {"merge parts=3 gate=1", "parts=3", CLATTN_INVALID_ARGUMENT},
         {"merge parts=65537", "65536", CLATTN_INVALID_ARGUMENT},
         {"merge sequences=2 b=1", "sequences=2", CLATTN_INVALID_ARGUMENT},
         {"merge window=3,0", "window=3,0", CLATTN_INVALID_ARGUMENT},
         {"dense parts=2", "parts=2", CLATTN_INVALID_ARGUMENT},
     };
-    clattn_problem problem;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const clattn_status st = clattn_problem_parse(&problem, cases[i].text);
-        if (st != cases[i].code || !strstr(clattn_error_detail(), cases[i].word)) {
-            fail_msg("%s: %d, %s", cases[i].text, st, clattn_error_detail());
-        }
-    }
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    small_close();
-    return 0;
+    small_refuse(cases, (int)(sizeof cases / sizeof cases[0]));
 }
 
 int main(void)
@@ -319,5 +306,5 @@ int main(void)
         cmocka_unit_test(test_any_split), cmocka_unit_test(test_tree), cmocka_unit_test(test_twice), cmocka_unit_test(test_empty),
         cmocka_unit_test(test_types), cmocka_unit_test(test_gate_given), cmocka_unit_test(test_gate_linear), cmocka_unit_test(test_errors),
     };
-    return cmocka_run_group_tests(tests, NULL, close_all);
+    return cmocka_run_group_tests(tests, NULL, small_teardown);
 }

@@ -21,23 +21,15 @@ static double q[B * HQ * NQ * DQK], k[B * HK * NK * DQK], v[B * HK * NK * DV], g
 static double padding[B * NK], sink[HQ], positions[MOST];
 static double o[B * HQ * NQ * DV], want[B * HQ * NQ * DV], other[B * HQ * NQ * DV];
 
-static void fill(double *to, size_t count, uint64_t stream)
-{
-    ct_random random = ct_random_of(77, stream);
-    for (size_t i = 0; i < count; i++) {
-        to[i] = (double)(float)ct_random_normal(&random);
-    }
-}
-
 static int setup(void **state)
 {
     (void)state;
-    fill(q, B * HQ * NQ * DQK, 0);
-    fill(k, B * HK * NK * DQK, 1);
-    fill(v, B * HK * NK * DV, 2);
-    fill(weight, HQ * DQK, 3);
-    fill(bias, HQ, 4);
-    fill(sink, HQ, 5);
+    small_fill(q, B * HQ * NQ * DQK, 77, 0);
+    small_fill(k, B * HK * NK * DQK, 77, 1);
+    small_fill(v, B * HK * NK * DV, 77, 2);
+    small_fill(weight, HQ * DQK, 77, 3);
+    small_fill(bias, HQ, 77, 4);
+    small_fill(sink, HQ, 77, 5);
     ct_random random = ct_random_of(77, 6);
     for (int i = 0; i < B * HQ * NQ; i++) {
         gate[i] = (double)(float)ct_random_unit(&random);
@@ -45,13 +37,6 @@ static int setup(void **state)
     for (int i = 0; i < B * NK; i++) {
         padding[i] = ct_random_chance(&random, 0.8);
     }
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    small_close();
     return 0;
 }
 
@@ -271,20 +256,14 @@ static void test_empty(void **state)
 static void test_errors(void **state)
 {
     (void)state;
-    static const struct { const char *text, *word; clattn_status code; } cases[] = {
+    static const small_refusal cases[] = {
         {"hybrid gate=1", "samples=0", CLATTN_INVALID_ARGUMENT},
         {"hybrid samples=2000 n=100", "samples=2000", CLATTN_INVALID_ARGUMENT},
         {"hybrid samples=2 sequences=3", "sequences=3", CLATTN_UNSUPPORTED},
         {"hybrid samples=2 bias=1", "bias=1", CLATTN_UNSUPPORTED},
         {"dense samples=2", "samples=2", CLATTN_INVALID_ARGUMENT},
     };
-    clattn_problem problem;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const clattn_status st = clattn_problem_parse(&problem, cases[i].text);
-        if (st != cases[i].code || !strstr(clattn_error_detail(), cases[i].word)) {
-            fail_msg("%s: %d, %s", cases[i].text, st, clattn_error_detail());
-        }
-    }
+    small_refuse(cases, (int)(sizeof cases / sizeof cases[0]));
     const small_value io[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_O, NULL, o}, {CLATTN_LSE, NULL, want}};
     assert_int_equal(small_run_text("ref", "hybrid " SIZES "samples=3", io, 5), CLATTN_INVALID_ARGUMENT);
     assert_non_null(strstr(clattn_error_detail(), "lse"));
@@ -297,5 +276,5 @@ int main(void)
         cmocka_unit_test(test_dense), cmocka_unit_test(test_not_one_softmax), cmocka_unit_test(test_no_sample_in_sight),
         cmocka_unit_test(test_empty), cmocka_unit_test(test_errors),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, small_teardown);
 }

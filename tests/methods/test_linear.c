@@ -6,34 +6,24 @@
 
 #include <cmocka.h>
 
-#include "harness/check.h"
+#include "support/env.h"
 
-static cl_context device_context;
-static cl_device_id device;
+static const ct_env *env;
 
 static int open_device(void **state)
 {
-    (void)state;
-    cl_platform_id platform = NULL;
-    cl_int error = clGetPlatformIDs(1, &platform, NULL);
-    error = error ? error : clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL);
-    device_context = error ? NULL : clCreateContext(NULL, 1, &device, NULL, NULL, &error);
-    return error;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    return clReleaseContext(device_context);
+    const int st = ct_env_setup(state);
+    env = *state;
+    return st;
 }
 
 /* Every `step`-th problem from `first` on: kernels for the slower backends take seconds to compile. */
 static void check_all(const char *backend, const char *const *problems, uint64_t seed, int first, int step)
 {
     clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
-    ct_check_place place = {device_context, device, NULL};
+    ct_check_place place = env->place;
     options.backend = backend;
-    assert_int_equal(clattn_context_create(&place.context, device_context, device, &options), CLATTN_OK);
+    place.context = ct_env_context(env, &options);
     for (int i = 0; problems[i]; i++) {
         ct_check_result result;
         char figures[1024];
@@ -180,5 +170,5 @@ int main(void)
         cmocka_unit_test(on_a_gpu_tile), cmocka_unit_test(chunks), cmocka_unit_test(sizes),    cmocka_unit_test(storage), cmocka_unit_test(decays),
         cmocka_unit_test(packed), cmocka_unit_test(features), cmocka_unit_test(steps),   cmocka_unit_test(refused),
     };
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    return cmocka_run_group_tests(tests, open_device, ct_env_teardown);
 }

@@ -22,14 +22,9 @@ static double o[ROWS * DV], want[ROWS * DV], half[ROWS * DV];
 static int setup(void **state)
 {
     (void)state;
-    double *const all[] = {q, k, v};
-    const size_t sizes[] = {ROWS * DQK, B * HK * NK * DQK, B * HK * NK * DV};
-    for (int i = 0; i < 3; i++) {
-        ct_random random = ct_random_of(78, (uint64_t)i);
-        for (size_t j = 0; j < sizes[i]; j++) {
-            all[i][j] = (double)(float)ct_random_normal(&random);
-        }
-    }
+    small_fill(q, ROWS * DQK, 78, 0);
+    small_fill(k, B * HK * NK * DQK, 78, 1);
+    small_fill(v, B * HK * NK * DV, 78, 2);
     ct_random random = ct_random_of(78, 6);
     for (int i = 0; i < ROWS; i++) {
         gate[i] = (double)(float)ct_random_unit(&random);
@@ -37,13 +32,6 @@ static int setup(void **state)
     for (int i = 0; i < B * NK; i++) {
         padding[i] = ct_random_chance(&random, 0.8);
     }
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    small_close();
     return 0;
 }
 
@@ -201,20 +189,14 @@ static void test_direct_sum(void **state)
 static void test_errors(void **state)
 {
     (void)state;
-    static const struct { const char *text, *word; clattn_status code; } cases[] = {
+    static const small_refusal cases[] = {
         {"sparse_linear causal=1", "causal=1", CLATTN_INVALID_ARGUMENT},
         {"sparse_linear decay=alibi", "decay", CLATTN_INVALID_ARGUMENT},
         {"sparse_linear state=1", "state=1", CLATTN_INVALID_ARGUMENT},
         {"sparse_linear pass=decode", "pass", CLATTN_UNSUPPORTED},
         {"block_sparse remaining=1", "remaining=1", CLATTN_INVALID_ARGUMENT},
     };
-    clattn_problem problem;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const clattn_status st = clattn_problem_parse(&problem, cases[i].text);
-        if (st != cases[i].code || !strstr(clattn_error_detail(), cases[i].word)) {
-            fail_msg("%s: %d, %s", cases[i].text, st, clattn_error_detail());
-        }
-    }
+    small_refuse(cases, (int)(sizeof cases / sizeof cases[0]));
 }
 
 int main(void)
@@ -223,5 +205,5 @@ int main(void)
         cmocka_unit_test(test_reference), cmocka_unit_test(test_all_chosen), cmocka_unit_test(test_none_chosen),
         cmocka_unit_test(test_direct_sum), cmocka_unit_test(test_errors),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, small_teardown);
 }

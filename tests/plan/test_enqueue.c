@@ -238,6 +238,29 @@ static void offsets_pointers_and_events(void **state)
     }
 }
 
+/* The plan and its context may go while their launches still wait. */
+static void released_at_once(void **state)
+{
+    const ct_env *env = *state;
+    ct_env mine = *env;
+    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+    clattn_arg args[4];
+    cl_int error = CL_SUCCESS;
+    cl_mem out = buffer(env, BYTES, NULL);
+    cl_event gate = clCreateUserEvent(env->place.cl, &error);
+    args_of(args, buffers);
+    args[3].buf = clattn_buf_mem(out, 0);
+    mine.place.context = ct_env_context(env, &options);
+    clattn_plan *short_lived = plan_of(&mine, "dense h=2 n=48 d=16");
+    assert_int_equal(clattn_enqueue(env->queue, short_lived, args, 4, clattn_buf_none(), 1, &gate, NULL), CLATTN_OK);
+    clattn_plan_release(short_lived);
+    clattn_context_release(mine.place.context);
+    clSetUserEventStatus(gate, CL_COMPLETE);
+    read_and_compare(env, env->queue, out, 0);
+    clReleaseEvent(gate);
+    clReleaseMemObject(out);
+}
+
 /* Several launches that depend on each other, on a queue that keeps no order. */
 static void out_of_order(void **state)
 {
@@ -272,51 +295,160 @@ static void out_of_order(void **state)
     clattn_plan_release(split);
 }
 
-typedef struct job { const ct_env *env; int failed; char detail[256]; } job;
+/* What one of many does, and what became of it: how often each step failed, and how at first. */
+enum { CROWD = 16, ROUNDS = 20, BURST = 8 };
+enum { MAKE_QUEUE, MAKE_BUFFER, FILL, ENQUEUE, READ, COMPARE, FINISH, STEPS };
+static const char *const step_names[STEPS] = {"clCreateCommandQueueWithProperties", "clCreateBuffer", "clEnqueueFillBuffer", "clattn_enqueue",
+                                              "clEnqueueReadBuffer", "comparing", "clFinish"};
+typedef struct job {
+    const ct_env *env;
+    clattn_plan *plan;
+    cl_command_queue queue;
+    cl_mem mine;
+    struct { int calls, failed, round, code; char detail[256]; } steps[STEPS];
+} job;
 
-static void *enqueue_often(void *argument)
+static bool note(job *j, int step, int round, int code)
 {
-    job *j = argument;
-    cl_int error = CL_SUCCESS;
-    clattn_arg args[4];
-    static const int rounds = 20;
-    float got[COUNT];
-    cl_command_queue queue = clCreateCommandQueueWithProperties(j->env->place.cl, j->env->place.device, NULL, &error);
-    cl_mem mine = clCreateBuffer(j->env->place.cl, CL_MEM_READ_WRITE, BYTES, NULL, &error);
-    args_of(args, buffers);
-    args[3].buf = clattn_buf_mem(mine, 0);
-    for (int i = 0; i < rounds; i++) {
-        const float poison = NAN;
-        clEnqueueFillBuffer(queue, mine, &poison, sizeof poison, 0, BYTES, 0, NULL, NULL);
-        if (clattn_enqueue(queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL) != CLATTN_OK) {
-            j->failed |= 1;
-            snprintf(j->detail, sizeof j->detail, "queue error %d; %s", (int)error, clattn_error_detail());
-        }
-        clEnqueueReadBuffer(queue, mine, CL_TRUE, 0, BYTES, got, 0, NULL, NULL);
-        j->failed |= memcmp(got, want, BYTES) == 0 ? 0 : 2;
+    j->steps[step].calls++;
+    if (code != 0 && j->steps[step].failed++ == 0) {
+        j->steps[step].round = round;
+        j->steps[step].code = code;
+        snprintf(j->steps[step].detail, sizeof j->steps[step].detail, "%s", step == ENQUEUE ? clattn_error_detail() : clattn_status_text(code));
     }
-    clReleaseMemObject(mine);
-    clReleaseCommandQueue(queue);
+    return code == 0;
+}
+
+static void job_open(job *j)
+{
+    cl_int error = CL_SUCCESS;
+    j->queue = clCreateCommandQueueWithProperties(j->env->place.cl, j->env->place.device, NULL, &error);
+    note(j, MAKE_QUEUE, 0, error);
+    j->mine = clCreateBuffer(j->env->place.cl, CL_MEM_READ_WRITE, BURST * BYTES, NULL, &error);
+    note(j, MAKE_BUFFER, 0, error);
+}
+
+/* Several launches at once, each to a place of its own: one that got another job's argument leaves NaN. */
+static void job_round(job *j, int round)
+{
+    const float poison = NAN;
+    float got[BURST][COUNT];
+    bool launched[BURST];
+    clattn_arg args[4];
+    if (!j->queue || !j->mine) {
+        return;
+    }
+    args_of(args, buffers);
+    note(j, FILL, round, clEnqueueFillBuffer(j->queue, j->mine, &poison, sizeof poison, 0, sizeof got, 0, NULL, NULL));
+    for (int i = 0; i < BURST; i++) {
+        args[3].buf = clattn_buf_mem(j->mine, (size_t)i * BYTES);
+        launched[i] = note(j, ENQUEUE, round, clattn_enqueue(j->queue, j->plan, args, 4, clattn_buf_none(), 0, NULL, NULL));
+    }
+    const bool read = note(j, READ, round, clEnqueueReadBuffer(j->queue, j->mine, CL_TRUE, 0, sizeof got, got, 0, NULL, NULL));
+    for (int i = 0; i < BURST; i++) {
+        if (launched[i] && read) {
+            note(j, COMPARE, round, memcmp(got[i], want, BYTES) == 0 ? 0 : CLATTN_INTERNAL);
+        }
+    }
+}
+
+static void job_close(job *j)
+{
+    if (j->queue) {
+        note(j, FINISH, ROUNDS, clFinish(j->queue));
+        clReleaseCommandQueue(j->queue);
+    }
+    if (j->mine) {
+        clReleaseMemObject(j->mine);
+    }
+}
+
+/* One line for each job that failed, with every step that did. */
+static void judge(const char *what, const job *jobs)
+{
+    int failed = 0;
+    for (int i = 0; i < CROWD; i++) {
+        char line[2048] = "";
+        size_t length = 0;
+        for (int step = 0; step < STEPS && length < sizeof line; step++) {
+            if (jobs[i].steps[step].failed) {
+                length += (size_t)snprintf(line + length, sizeof line - length, "; %s failed %d of %d times, first in round %d: %s (%d): %s",
+                    step_names[step], jobs[i].steps[step].failed, jobs[i].steps[step].calls, jobs[i].steps[step].round,
+                    step == COMPARE ? "wrong result" : clattn_status_name(jobs[i].steps[step].code), jobs[i].steps[step].code,
+                    step == COMPARE ? "" : jobs[i].steps[step].detail);
+            }
+        }
+        failed += length > 0;
+        if (length > 0) {
+            print_error("%s, number %d%s\n", what, i, line);
+        }
+    }
+    if (failed) {
+        fail_msg("%s: %d of %d failed", what, failed, CROWD);
+    }
+}
+
+static void *job_run(void *argument)
+{
+    job_open(argument);
+    for (int i = 0; i < ROUNDS; i++) {
+        job_round(argument, i);
+    }
+    job_close(argument);
     return NULL;
 }
 
-/* Sixteen threads on one plan and one context. */
-static void many_threads(void **state)
+static void run_threads(job *jobs)
 {
-    pthread_t threads[16];
-    job jobs[16];
-    for (int i = 0; i < 16; i++) {
-        jobs[i] = (job){.env = *state};
-        assert_int_equal(pthread_create(&threads[i], NULL, enqueue_often, &jobs[i]), 0);
+    pthread_t threads[CROWD];
+    for (int i = 0; i < CROWD; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, job_run, &jobs[i]), 0);
     }
-    for (int i = 0; i < 16; i++) { /* all of them, before a check may leave: they write to this frame */
+    for (int i = 0; i < CROWD; i++) { /* all of them, before a check may leave: they write to the caller's frame */
         pthread_join(threads[i], NULL);
     }
-    for (int i = 0; i < 16; i++) {
-        if (jobs[i].failed) {
-            fail_msg("thread %d: %s%s %s", i, jobs[i].failed & 1 ? "enqueue failed" : "", jobs[i].failed & 2 ? ", wrong result" : "", jobs[i].detail);
-        }
+}
+
+/* Sixteen threads with queues of their own on one plan and one context. */
+static void many_threads(void **state)
+{
+    job jobs[CROWD] = {{0}};
+    for (int i = 0; i < CROWD; i++) {
+        jobs[i] = (job){.env = *state, .plan = plan};
     }
+    run_threads(jobs);
+    judge("many threads on one plan", jobs);
+}
+
+/* The same with a plan each, which shares its program only: tells a plan's own state from the driver's. */
+static void many_threads_and_plans(void **state)
+{
+    job jobs[CROWD] = {{0}};
+    for (int i = 0; i < CROWD; i++) {
+        jobs[i] = (job){.env = *state, .plan = plan_of(*state, "dense h=2 n=48 d=16")};
+    }
+    run_threads(jobs);
+    for (int i = 0; i < CROWD; i++) {
+        clattn_plan_release(jobs[i].plan);
+    }
+    judge("many threads, a plan each", jobs);
+}
+
+/* The same queues in turn from one thread: tells their number from what happens at once. */
+static void many_queues(void **state)
+{
+    job jobs[CROWD] = {{0}};
+    for (int i = 0; i < CROWD; i++) {
+        jobs[i] = (job){.env = *state, .plan = plan};
+        job_open(&jobs[i]);
+    }
+    for (int i = 0; i < CROWD * ROUNDS; i++) {
+        job_round(&jobs[i % CROWD], i / CROWD);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        job_close(&jobs[i]);
+    }
+    judge("many queues of one thread", jobs);
 }
 
 static clattn_status make_context_and_plan(void *user, const clattn_allocator *allocator)
@@ -371,7 +503,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_are_checked), cmocka_unit_test(foreign_queues),   cmocka_unit_test(plans_are_checked),
         cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_workspace_is_checked),
-        cmocka_unit_test(offsets_pointers_and_events),  cmocka_unit_test(out_of_order), cmocka_unit_test(many_threads),
+        cmocka_unit_test(offsets_pointers_and_events),  cmocka_unit_test(released_at_once), cmocka_unit_test(out_of_order), cmocka_unit_test(many_queues),
+        cmocka_unit_test(many_threads), cmocka_unit_test(many_threads_and_plans),
         cmocka_unit_test(allocations_fail),      cmocka_unit_test(contexts_are_checked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

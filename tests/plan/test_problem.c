@@ -138,6 +138,40 @@ static void null_and_small(void **state)
     assert_int_equal(clattn_problem_check(&p), CLATTN_INVALID_ARGUMENT);
 }
 
+/* What only a program can fill in: no size overflows, nothing is read outside a table or a name. */
+static void fields_out_of_bounds(void **state)
+{
+    clattn_problem p;
+    char text[2048];
+    (void)state;
+    static const struct { const char *text, *word; } sizes[] = {
+        {"dense b=1000000000 h=8", "1000000000 batches"},
+        {"dense sequences=10000000 n=1000000000 h=65536", "10000000 sequences"},
+        {"dense h=65536 n=1000000000 d=256", "q spans 1.67"},
+        {"dense hq=65536 hk=1 nq=1 nk=1000000000 b=30000", "b x hq x nk"},
+        {"dense bias=1 n=1000000000", "the bias spans"},
+        {"merge parts=65536 b=1000 n=1000000", "o of all parts"},
+    };
+    for (size_t i = 0; i < CT_COUNT(sizes); i++) {
+        if (clattn_problem_parse(&p, sizes[i].text) != CLATTN_INVALID_ARGUMENT || !strstr(clattn_error_detail(), sizes[i].word)) {
+            fail_msg("'%s': \"%s\" does not name '%s'", sizes[i].text, clattn_error_detail(), sizes[i].word);
+        }
+    }
+    clattn_problem_init(&p);
+    p.k.row = -64;
+    assert_int_equal(clattn_problem_check(&p), CLATTN_INVALID_ARGUMENT);
+    assert_non_null(strstr(clattn_error_detail(), "k strides 0, 0, -64"));
+    p.k.row = INT64_MAX / 2;
+    assert_int_equal(clattn_problem_check(&p), CLATTN_INVALID_ARGUMENT);
+    clattn_problem_init(&p);
+    p.dtype = (clattn_dtype)1000;
+    assert_int_equal(clattn_problem_format(&p, text, sizeof text), CLATTN_INVALID_ARGUMENT);
+    clattn_problem_init(&p);
+    memset(p.mask_file, 'm', sizeof p.mask_file);
+    assert_int_equal(clattn_problem_format(&p, text, sizeof text), CLATTN_INVALID_ARGUMENT);
+    assert_non_null(strstr(clattn_error_detail(), "mask_file"));
+}
+
 static void every_key_is_described(void **state)
 {
     ct_key_help help;
@@ -161,7 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),     cmocka_unit_test(values_arrive),          cmocka_unit_test(errors_name_key_value_bound),
-        cmocka_unit_test(null_and_small), cmocka_unit_test(every_key_is_described),
+        cmocka_unit_test(null_and_small), cmocka_unit_test(fields_out_of_bounds),   cmocka_unit_test(every_key_is_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

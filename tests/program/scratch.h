@@ -99,27 +99,4 @@ static inline int scratch_teardown(void **state)
     return 0;
 }
 
-/* Allocations that fail from the n-th on (n = 0: never), and a count of those alive. */
-typedef struct counting {
-    long made, alive, fail_at;
-} counting;
-
-static inline void *counting_allocate(size_t bytes, void *user)
-{
-    counting *c = user;
-    c->made++;
-    if (c->fail_at && c->made >= c->fail_at) {
-        return NULL;
-    }
-    c->alive++;
-    return malloc(bytes);
-}
-
-static inline void counting_release(void *pointer, void *user)
-{
-    counting *c = user;
-    c->alive -= pointer != NULL;
-    free(pointer);
-}
-
 #endif

@@ -7,6 +7,8 @@
 #include "program/disk.h"
 #include "program/memory.h"
 #include "program/program.h"
+#include "support/env.h"
+#include "support/failing.h"
 
 #define THREADS 16
 #define ITEMS 8
@@ -29,16 +31,9 @@ static const char kernel_text[] = "int score(int i);\n"
 static int group_setup(void **state)
 {
     (void)state;
-    cl_platform_id platforms[16];
-    cl_uint count = 0;
+    cl_platform_id platform;
     cl_int code;
-    clGetPlatformIDs(16, platforms, &count);
-    for (cl_uint i = 0; i < count && i < 16 && !device; i++) {
-        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, &device, NULL) != CL_SUCCESS) {
-            device = NULL;
-        }
-    }
-    if (!device) {
+    if (!ct_env_device(&platform, &device)) {
         return -1;
     }
     cl = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
@@ -69,7 +64,7 @@ static int teardown(void **state)
     return scratch_teardown(state);
 }
 
-static clattn_context *open_context(const scratch *s, clattn_cache_mode mode, counting *c)
+static clattn_context *open_context(const scratch *s, clattn_cache_mode mode, ct_failing *c)
 {
     clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
     clattn_context *context = NULL;
@@ -78,7 +73,7 @@ static clattn_context *open_context(const scratch *s, clattn_cache_mode mode, co
     options.cache_mode = mode;
     options.cache_dir = path;
     if (c) {
-        options.allocator = (clattn_allocator){counting_allocate, counting_release, c};
+        options.allocator = ct_failing_allocator(c);
     }
     assert_int_equal(clattn_context_create(&context, cl, device, &options), CLATTN_OK);
     return context;
@@ -392,7 +387,7 @@ static void every_allocation_may_fail(void **state)
     const ct_program_spec spec = spec_of("+ i", 3);
     clattn_status st = CLATTN_OUT_OF_HOST_MEMORY;
     for (long n = 1; st != CLATTN_OK; n++) {
-        counting c = {0};
+        ct_failing c = {.from_there_on = 1};
         const ct_program *program;
         clattn_context *context = open_context(*state, CLATTN_CACHE_READ_WRITE, &c);
         c.fail_at = c.made + n;
@@ -411,7 +406,24 @@ static void every_allocation_may_fail(void **state)
         }
         assert_int_equal(stats_of(context).rejected, 0);
         clattn_context_release(context);
-        assert_int_equal(c.alive, 0);
+        assert_int_equal(atomic_load(&c.held), 0);
+    }
+}
+
+/* A retargeted program keeps its own binary for the disk: it goes with the program where no disk takes it. */
+static void a_binary_is_released(void **state)
+{
+    const ct_program_spec spec = spec_of("+ i", 5);
+    for (int keep = 0; keep < 2; keep++) {
+        ct_failing c = {0};
+        clattn_context *context = open_context(*state, CLATTN_CACHE_OFF, &c);
+        const ct_program *program = get(context, &spec, CT_BUILT);
+        ((ct_entry *)(uintptr_t)program)->binary = ct_alloc(&context->allocator, 8);
+        if (keep) {
+            ct_program_keep(context, program);
+        }
+        clattn_context_release(context);
+        assert_int_equal(atomic_load(&c.held), 0);
     }
 }
 
@@ -423,6 +435,7 @@ int main(void)
         TEST(from_disk),          TEST(kept_once),          TEST(key_tells_apart), TEST(corrupted_entry),
         TEST(refused_binary),     TEST(compile_errors),     TEST(clear_forgets),   TEST(modes),
         TEST(threads_build_once), TEST(threads_fail_alike), TEST(bad_arguments),   TEST(every_allocation_may_fail),
+        TEST(a_binary_is_released),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "program/disk.h"
+#include "support/failing.h"
 
 #define KEY "00112233445566778899aabbccddeeff"
 #define OTHER "ff112233445566778899aabbccddeeff"
@@ -498,8 +499,8 @@ static void allocations_fail(void **state)
     assert_true(ct_disk_put(disk, KEY, "a", payload, 10));
     ct_disk_close(disk);
     for (long n = 1; !done; n++) {
-        counting c = {.fail_at = n};
-        const clattn_allocator allocator = {counting_allocate, counting_release, &c};
+        ct_failing c = {.fail_at = n, .from_there_on = 1};
+        const clattn_allocator allocator = ct_failing_allocator(&c);
         unsigned char *data = NULL;
         size_t bytes;
         const clattn_status st = ct_disk_open(&allocator, &options, &disk);
@@ -511,7 +512,7 @@ static void allocations_fail(void **state)
             ct_release(&allocator, data);
             ct_disk_close(disk);
         }
-        assert_int_equal(c.alive, 0);
+        assert_int_equal(atomic_load(&c.held), 0);
         assert_true(exists(s, ENTRY));
     }
 }

@@ -2,6 +2,7 @@
 #include "program/scratch.h"
 
 #include "program/program.h"
+#include "support/failing.h"
 
 static ct_program_spec spec_of(const char *first, const char *second)
 {
@@ -204,8 +205,8 @@ static void every_allocation_may_fail(void **state)
     ct_program_spec spec = spec_of("a.cl", "score.cl");
     spec.score_text = "score";
     for (long n = 1;; n++) {
-        counting c = {.fail_at = n};
-        const clattn_allocator allocator = {counting_allocate, counting_release, &c};
+        ct_failing c = {.fail_at = n, .from_there_on = 1};
+        const clattn_allocator allocator = ct_failing_allocator(&c);
         char *source = NULL, *options = NULL;
         const clattn_status st = ct_program_source(&allocator, &spec, &source, &options);
         if (st == CLATTN_OK) {
@@ -215,7 +216,7 @@ static void every_allocation_may_fail(void **state)
         } else {
             assert_true(st == CLATTN_OUT_OF_HOST_MEMORY);
         }
-        assert_int_equal(c.alive, 0);
+        assert_int_equal(atomic_load(&c.held), 0);
         if (st == CLATTN_OK) {
             return;
         }

@@ -15,7 +15,7 @@
 static bool matches(const char *wanted, cl_device_id device, unsigned platform_at, unsigned device_at)
 {
     char name[256] = "", place[32];
-    if (!wanted || !*wanted) {
+    if (!wanted) {
         return true;
     }
     clGetDeviceInfo(device, CL_DEVICE_NAME, sizeof(name), name, NULL);
@@ -23,9 +23,8 @@ static bool matches(const char *wanted, cl_device_id device, unsigned platform_a
     return strcmp(wanted, place) == 0 || strstr(name, wanted) != NULL;
 }
 
-static bool find_device(ct_env *env)
+static bool find_device(cl_device_type type, const char *wanted, cl_platform_id *platform, cl_device_id *device)
 {
-    const char *wanted = getenv("CLATTN_TEST_DEVICE");
     cl_platform_id platforms[MAX_PLATFORMS];
     cl_device_id devices[MAX_DEVICES];
     cl_uint n_platforms = 0, n_devices = 0;
@@ -33,13 +32,13 @@ static bool find_device(ct_env *env)
         return false;
     }
     for (cl_uint p = 0; p < n_platforms && p < MAX_PLATFORMS; p++) {
-        if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, MAX_DEVICES, devices, &n_devices) != CL_SUCCESS) {
+        if (clGetDeviceIDs(platforms[p], type, MAX_DEVICES, devices, &n_devices) != CL_SUCCESS) {
             continue;
         }
         for (cl_uint d = 0; d < n_devices && d < MAX_DEVICES; d++) {
             if (matches(wanted, devices[d], p, d)) {
-                env->platform = platforms[p];
-                env->place.device = devices[d];
+                *platform = platforms[p];
+                *device = devices[d];
                 return true;
             }
         }
@@ -47,13 +46,22 @@ static bool find_device(ct_env *env)
     return false;
 }
 
+bool ct_env_device(cl_platform_id *platform, cl_device_id *device)
+{
+    const char *wanted = getenv("CLATTN_DEVICE");
+    if (wanted && *wanted) {
+        return find_device(CL_DEVICE_TYPE_ALL, wanted, platform, device);
+    }
+    return find_device(CL_DEVICE_TYPE_GPU, NULL, platform, device) || find_device(CL_DEVICE_TYPE_ALL, NULL, platform, device);
+}
+
 int ct_env_setup(void **state)
 {
     static ct_env env;
     cl_int error = CL_SUCCESS;
-    if (!find_device(&env)) {
-        const char *wanted = getenv("CLATTN_TEST_DEVICE");
-        fprintf(stderr, "skipped: no OpenCL device%s%s\n", wanted ? " matches CLATTN_TEST_DEVICE=" : "", wanted ? wanted : "");
+    if (!ct_env_device(&env.platform, &env.place.device)) {
+        const char *wanted = getenv("CLATTN_DEVICE");
+        fprintf(stderr, "skipped: no OpenCL device%s%s\n", wanted ? " matches CLATTN_DEVICE=" : "", wanted ? wanted : "");
         exit(SKIPPED);
     }
     env.place.cl = clCreateContext(NULL, 1, &env.place.device, NULL, NULL, &error);

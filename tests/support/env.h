@@ -4,7 +4,10 @@
 
 #include "harness/check.h"
 
-/* The device that $CLATTN_TEST_DEVICE names (part of its name, or P:D), else the first one. */
+/* The device that $CLATTN_DEVICE names (part of its name, or P:D), else the first GPU, else the first CPU; false: none. */
+bool ct_env_device(cl_platform_id *platform, cl_device_id *device);
+
+/* That device with what a test needs. */
 typedef struct ct_env {
     ct_check_place place; /* cl, device, context */
     cl_command_queue queue;

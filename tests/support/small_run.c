@@ -1,10 +1,17 @@
 #include "support/small_run.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <cmocka.h>
+
 #include "harness/guarded.h"
+#include "harness/random.h"
 #include "harness/storage.h"
+#include "support/env.h"
 
 #define MOST 32
 
@@ -28,8 +35,7 @@ static clattn_status open_backend(const char *backend, clattn_context **out)
 {
     cl_platform_id platform = NULL;
     cl_device_id device = NULL;
-    cl_int error = clGetPlatformIDs(1, &platform, NULL);
-    error = error ? error : clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL);
+    cl_int error = ct_env_device(&platform, &device) ? CL_SUCCESS : CL_DEVICE_NOT_FOUND;
     if (!error && !device_context) {
         device_context = clCreateContext(NULL, 1, &device, NULL, NULL, &error);
 #pragma GCC diagnostic push
@@ -140,8 +146,28 @@ clattn_status small_run_text(const char *backend, const char *text, const small_
     return st ? st : small_run(backend, &problem, NULL, values, count);
 }
 
-void small_close(void)
+void small_refuse(const small_refusal *cases, int count)
 {
+    clattn_problem problem;
+    for (int i = 0; i < count; i++) {
+        const clattn_status st = clattn_problem_parse(&problem, cases[i].text);
+        if (st != cases[i].code || !strstr(clattn_error_detail(), cases[i].word)) {
+            fail_msg("%s: %s, %s", cases[i].text, clattn_status_name(st), clattn_error_detail());
+        }
+    }
+}
+
+void small_fill(double *to, size_t count, uint64_t seed, uint64_t stream)
+{
+    ct_random random = ct_random_of(seed, stream);
+    for (size_t i = 0; i < count; i++) {
+        to[i] = (double)(float)ct_random_normal(&random);
+    }
+}
+
+int small_teardown(void **state)
+{
+    (void)state;
     for (int i = 0; i < 3; i++) {
         clattn_context_release(contexts[i]);
         contexts[i] = NULL;
@@ -151,4 +177,5 @@ void small_close(void)
         clReleaseContext(device_context);
         device_context = NULL;
     }
+    return 0;
 }

@@ -20,7 +20,12 @@ bool small_usable(const char *backend);
 /* Outputs start as NaN, as does the workspace; guards around every buffer are verified. Returns the first error. */
 clattn_status small_run(const char *backend, const clattn_problem *problem, clattn_layout *layout, const small_value *values, int count);
 clattn_status small_run_text(const char *backend, const char *text, const small_value *values, int count);
-/* Releases the contexts. */
-void small_close(void);
+/* Texts that clattn_problem_parse must refuse, and a word of the reason. */
+typedef struct small_refusal { const char *text, *word; clattn_status code; } small_refusal;
+void small_refuse(const small_refusal *cases, int count);
+/* Normal numbers as floats hold them: stream `stream` of this seed. */
+void small_fill(double *to, size_t count, uint64_t seed, uint64_t stream);
+/* Releases the contexts: a group's teardown. */
+int small_teardown(void **state);
 
 #endif

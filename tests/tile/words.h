@@ -21,9 +21,10 @@ static const char words_frame[] =
     "    tile t; held h; acc_pair s; op_pair p; acc_head o; row l, m; parts k; tensor a, b, c; tensor_out y;\n"
     "} frame;\n";
 
-/* o = (o * f + mask(a b^T) c), two steps, f = row / 4 + step / 2; the store asks for one more f. */
+/* o = (o * f + mask(a b^T) c), two steps, f = row / 4 + step / 2; before the store one more f, and row e times its first number. */
 static const char words_products[] =
-    "TILE_KERNEL void products(TENSOR(a), TENSOR(b), TENSOR(c), BUFFER(out_elem, y), const words w) {\n"
+    "TILE_KERNEL void products(TENSOR(a), TENSOR(b), TENSOR(c), BUFFER(out_elem, y), BUFFER(const float, e),\n"
+    "    const words w) {\n"
     "    frame f;\n"
     "    TILE_BEGIN(&f.t);\n"
     "    held_at(&f.t, &f.h, 0);\n"
@@ -63,6 +64,9 @@ static const char words_products[] =
     "        stream_release(&f.t, 1, j);\n"
     "    }\n"
     "    row_scale(&f.o, &f.m);\n"
+    "    const int rows = min(BM, w.rows - w.row0);\n"
+    "    row_load(&f.t, &f.l, AT(e) + w.z_first, w.z_row, w.z_pack, rows);\n"
+    "    acc_add(&f.t, &f.o, &f.l, AT(e) + w.z_first, w.z_row, w.z_pack, rows);\n"
     "    acc_store(&f.t, &f.y, w.row0, &f.o);\n"
     "}\n";
 
@@ -123,6 +127,7 @@ static const char words_texts[] =
     "    stream_wait(&f.t, 1, 0);\n"
     "    acc_zero(&f.o);\n"
     "    EACH_PAIR(i) f.s.x[i] = word_of(&w, min(ROW_AT(&f.t, i), (VI)(w.rows - 1)), COL_AT(&f.t, i), AT(g), AT(gb), AT(gi));\n"
+    "    if (w.word == 8) pair_fetch(&f.t, AT(g), w.pitch, w.rows, BN);\n"
     "    if (w.word == 8) pair_scale_add(&f.t, &f.s, 0.5f, AT(g), w.pitch, w.rows, BN);\n"
     "    convert(&f.p, &f.s);\n"
     "    mma_ab(&f.t, &f.o, &f.p, 1, 0);\n"

@@ -224,7 +224,7 @@ out:
 
 int command_bench(int argc, char **argv)
 {
-    bool help = false, as_json = false, as_csv = false;
+    bool as_json = false, as_csv = false;
     int64_t repeat = 0, seed = 1;
     place_options options = {0};
     place where = {0};
@@ -249,15 +249,18 @@ int command_bench(int argc, char **argv)
                          -1,
                          NULL,
                          0};
-    int result = command_line_parse(&line, argc, argv, &help);
-    if (result == TOOL_DONE && !help && as_json && as_csv) {
+    int result;
+    if (!command_line_parse(&line, argc, argv, &result)) {
+        return result;
+    }
+    if (as_json && as_csv) {
         fprintf(stderr, "clattn: --json and --csv exclude each other\n");
         result = TOOL_USAGE;
     }
-    if (result == TOOL_DONE && !help) {
+    if (result == TOOL_DONE) {
         result = place_open(&where, &options);
     }
-    if (result == TOOL_DONE && !help) {
+    if (result == TOOL_DONE) {
         result = bench_all(&where, &line, repeat, seed, as_json, as_csv);
     }
     place_close(&where);

@@ -54,6 +54,17 @@ out:
     return st;
 }
 
+static int check_verb(const command_line *line)
+{
+    const char *verb = line->words[0];
+    const bool warms = strcmp(verb, "warm") == 0, known = warms || strcmp(verb, "stat") == 0 || strcmp(verb, "clear") == 0;
+    if (known && (warms ? line->n_words >= 2 : line->n_words == 1)) {
+        return TOOL_DONE;
+    }
+    fprintf(stderr, "clattn: cache %s: %s\nusage: clattn %s\n", verb, known ? "wrong number of words" : "unknown", line->usage);
+    return TOOL_USAGE;
+}
+
 static int run_verb(const place *where, const command_line *line, bool as_json)
 {
     const char *verb = line->words[0];
@@ -68,7 +79,7 @@ static int run_verb(const place *where, const command_line *line, bool as_json)
 
 int command_cache(int argc, char **argv)
 {
-    bool help = false, as_json = false;
+    bool as_json = false;
     place_options options = {0};
     place where = {0};
     const option_row rows[] = {{"json", OPTION_FLAG, &as_json, NULL, "stat: one object", 0, 0}};
@@ -83,21 +94,15 @@ int command_cache(int argc, char **argv)
         -1,
         NULL,
         0};
-    int result = command_line_parse(&line, argc, argv, &help);
-    if (result == TOOL_DONE && !help) {
-        const char *verb = line.words[0];
-        const bool warms = strcmp(verb, "warm") == 0,
-                   known = warms || strcmp(verb, "stat") == 0 || strcmp(verb, "clear") == 0;
-        if (!known || (warms && line.n_words < 2) || (!warms && line.n_words > 1)) {
-            fprintf(stderr, "clattn: cache %s: %s\nusage: clattn %s\n", verb,
-                    known ? "wrong number of words" : "unknown", line.usage);
-            result = TOOL_USAGE;
-        }
+    int result;
+    if (!command_line_parse(&line, argc, argv, &result)) {
+        return result;
     }
-    if (result == TOOL_DONE && !help) {
+    result = check_verb(&line);
+    if (result == TOOL_DONE) {
         result = place_open(&where, &options);
     }
-    if (result == TOOL_DONE && !help) {
+    if (result == TOOL_DONE) {
         result = run_verb(&where, &line, as_json);
     }
     place_close(&where);

@@ -61,7 +61,6 @@ static int check_all(const ct_check_place *here, const command_line *line, uint6
 
 int command_check(int argc, char **argv)
 {
-    bool help = false;
     place_options options = {0};
     place where = {0};
     int64_t seed = 1, random = 0;
@@ -82,15 +81,18 @@ int command_check(int argc, char **argv)
         -1,
         NULL,
         0};
-    int result = command_line_parse(&line, argc, argv, &help);
-    if (result == TOOL_DONE && !help && line.n_words == 0 && random == 0) {
+    int result;
+    if (!command_line_parse(&line, argc, argv, &result)) {
+        return result;
+    }
+    if (line.n_words == 0 && random == 0) {
         fprintf(stderr, "clattn: a problem or --random is missing\nusage: clattn %s\n", line.usage);
         result = TOOL_USAGE;
     }
-    if (result == TOOL_DONE && !help) {
+    if (result == TOOL_DONE) {
         result = place_open(&where, &options);
     }
-    if (result == TOOL_DONE && !help) {
+    if (result == TOOL_DONE) {
         const ct_check_place here = {where.cl, where.entry.device, where.context};
         result = check_all(&here, &line, (uint64_t)seed, random);
     }

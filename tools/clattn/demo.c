@@ -31,7 +31,6 @@ static int run_demo(const place *where, const char *photo, const char *folder)
 
 int command_demo(int argc, char **argv)
 {
-    bool help = false;
     const char *photo = NULL, *folder = "clattn-demo";
     place_options options = {0};
     place where = {0};
@@ -56,11 +55,12 @@ int command_demo(int argc, char **argv)
         0,
         NULL,
         0};
-    int result = command_line_parse(&line, argc, argv, &help);
-    if (result == TOOL_DONE && !help) {
-        result = place_open(&where, &options);
+    int result;
+    if (!command_line_parse(&line, argc, argv, &result)) {
+        return result;
     }
-    if (result == TOOL_DONE && !help) {
+    result = place_open(&where, &options);
+    if (result == TOOL_DONE) {
         result = run_demo(&where, photo, folder);
     }
     place_close(&where);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MOST_DEVICES   64
 #define MOST_PLATFORMS 16
@@ -130,15 +131,31 @@ static void log_line(clattn_log_level level, const char *line, void *user)
     fprintf(stderr, "clattn: %s: %s\n", names[level], line);
 }
 
+/* The helper that compiles what nobody has run lies beside the tool in a build tree; installed ones find each other. */
+static const char *helper_beside(char *path, size_t room)
+{
+    static const char name[] = "clattn-try";
+    const ssize_t length = readlink("/proc/self/exe", path, room - 1);
+    path[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (getenv("CLATTN_TRY") || !slash || (size_t)(slash + 1 - path) + sizeof name > room) {
+        return NULL;
+    }
+    memcpy(slash + 1, name, sizeof name);
+    return access(path, X_OK) == 0 ? path : NULL;
+}
+
 clattn_status place_open_entry(place *p, const device_entry *entry, const place_options *options)
 {
     clattn_status st = CLATTN_OK;
     cl_int code;
     place made = {.entry = *entry};
+    char helper[4096];
     clattn_context_options settings = CLATTN_CONTEXT_OPTIONS_INIT;
     settings.log = log_line;
     settings.log_level = options->verbose ? CLATTN_LOG_INFO : CLATTN_LOG_WARN;
     settings.backend = options->backend;
+    settings.trial_program = helper_beside(helper, sizeof helper);
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)entry->platform, 0};
     made.cl = clCreateContext(properties, 1, &entry->device, NULL, NULL, &code);
     CT_TRYCL(code);

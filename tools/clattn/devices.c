@@ -66,7 +66,7 @@ static void print_device(json_t *object)
 
 int command_devices(int argc, char **argv)
 {
-    bool help = false, as_json = false;
+    bool as_json = false;
     place_options options = {0};
     device_entry entries[MOST];
     const option_row rows[] = {{"json", OPTION_FLAG, &as_json, NULL, "one array of objects", 0, 0}};
@@ -80,8 +80,8 @@ int command_devices(int argc, char **argv)
                          0,
                          NULL,
                          0};
-    const int result = command_line_parse(&line, argc, argv, &help);
-    if (result != TOOL_DONE || help) {
+    int result;
+    if (!command_line_parse(&line, argc, argv, &result)) {
         return result;
     }
     const int n = device_list(entries, MOST);

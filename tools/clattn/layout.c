@@ -137,7 +137,6 @@ out:
 
 int command_layout(int argc, char **argv)
 {
-    bool help = false;
     int64_t head = 0;
     const char *png = NULL, *npy = NULL;
     const option_row rows[] = {
@@ -155,10 +154,11 @@ int command_layout(int argc, char **argv)
                          1,
                          NULL,
                          0};
-    int result = command_line_parse(&line, argc, argv, &help);
-    if (result == TOOL_DONE && !help) {
-        result = show(line.words[0], head, png, npy);
+    int result;
+    if (!command_line_parse(&line, argc, argv, &result)) {
+        return result;
     }
+    result = show(line.words[0], head, png, npy);
     command_line_release(&line);
     return result;
 }

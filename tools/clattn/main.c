@@ -29,7 +29,7 @@ static void print_help(FILE *to)
         fprintf(to, "  %-13s %s\n", clattn_method_name(i), clattn_method_text(i));
     }
     fprintf(to, "\nEnvironment: CLATTN_DEVICE (as --device), CLATTN_CACHE_DIR, CLATTN_CACHE (off, ro, rw), "
-                "CLATTN_CACHE_MAX_MB\n");
+                "CLATTN_CACHE_MAX_MB,\nCLATTN_TRIAL (auto, off, always), CLATTN_TRY, CLATTN_TRIAL_SECONDS\n");
 }
 
 static int dispatch(int argc, char **argv)
@@ -61,8 +61,7 @@ int main(int argc, char **argv)
     const int result = dispatch(argc, argv);
     if (result < 0) {
         const char *detail = clattn_error_detail();
-        fprintf(stderr, "clattn: %s%s%s\n", *detail ? detail : clattn_status_text(result), *detail ? " " : "",
-                *detail ? "" : "");
+        fprintf(stderr, "clattn: %s\n", *detail ? detail : clattn_status_text(result));
         fprintf(stderr, "clattn: failed with %s\n", clattn_status_name(result));
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -20,7 +20,11 @@ static void print_keys(void)
     ct_key_help key;
     printf("\nKeys of a problem, \"METHOD key=value ...\":\n");
     for (int i = 0; ct_problem_key(i, &key); i++) {
-        printf("  %-11s %s\n              %s\n", key.name, key.values, key.help);
+        printf("  %-11s %s", key.name, key.values);
+        if (key.high > 1) { /* a flag's values say it */
+            printf(" from %.10g to %.10g", key.low, key.high);
+        }
+        printf("\n              %s\n", key.help);
     }
     printf(
         "\nKeys of patterns: strided: stride (attention); window: window; longformer: window, dilation, indices "
@@ -41,7 +45,7 @@ static void print_help(const command_line *line)
     if (line->place) {
         print_row("device", "NAME|P:D",
                   "part of a device's name, or platform:device; else $CLATTN_DEVICE, a GPU, a CPU");
-        print_row("backend", "NAME", "only this one: cpu, simt, ref");
+        print_row("backend", "NAME", "only this one: cpu, nv_wgmma, simt, ref");
         print_row("verbose", NULL, "what the library logs, on stderr");
     }
     print_row("help", NULL, "this text");
@@ -117,7 +121,7 @@ static int check_words(const command_line *line)
     return TOOL_DONE;
 }
 
-int command_line_parse(command_line *line, int argc, char **argv, bool *help)
+static int parse(command_line *line, int argc, char **argv, bool *help)
 {
     place_options none = {0};
     place_options *place = line->place ? line->place : &none;
@@ -130,7 +134,6 @@ int command_line_parse(command_line *line, int argc, char **argv, bool *help)
     option_row rows[MAX_ROWS];
     struct option longs[MAX_ROWS + 1] = {{0}};
     int n = 0;
-    *help = false;
     for (int i = 0; i < line->n_rows && n < MAX_ROWS - 4; i++) {
         rows[n++] = line->rows[i];
     }
@@ -165,6 +168,17 @@ int command_line_parse(command_line *line, int argc, char **argv, bool *help)
         }
     }
     return check_words(line);
+}
+
+bool command_line_parse(command_line *line, int argc, char **argv, int *result)
+{
+    bool help = false;
+    *result = parse(line, argc, argv, &help);
+    if (*result == TOOL_DONE && !help) {
+        return true;
+    }
+    command_line_release(line);
+    return false;
 }
 
 void command_line_release(command_line *line)

@@ -36,9 +36,10 @@ typedef struct command_line {
     int n_words;
 } command_line;
 
-/* TOOL_DONE: go on. Sets *help and returns TOOL_DONE if help was asked for and printed. TOOL_USAGE: said on stderr.
+/* False: the command is over, with *result; help was printed, or what is wrong was said on stderr.
  * Problem texts need no quotes: a word that is key=value belongs to the problem before it. */
-int command_line_parse(command_line *line, int argc, char **argv, bool *help);
+bool command_line_parse(command_line *line, int argc, char **argv, int *result);
+/* Once the words are no longer needed. */
 void command_line_release(command_line *line);
 
 #endif

@@ -35,7 +35,7 @@ out:
 
 int command_plan(int argc, char **argv)
 {
-    bool help = false, explain = false;
+    bool explain = false;
     place_options options = {0};
     place where = {0};
     const option_row rows[] = {{"explain", OPTION_FLAG, &explain, NULL, "why each other candidate declined", 0, 0}};
@@ -49,11 +49,12 @@ int command_plan(int argc, char **argv)
                          1,
                          NULL,
                          0};
-    int result = command_line_parse(&line, argc, argv, &help);
-    if (result == TOOL_DONE && !help) {
-        result = place_open(&where, &options);
+    int result;
+    if (!command_line_parse(&line, argc, argv, &result)) {
+        return result;
     }
-    if (result == TOOL_DONE && !help) {
+    result = place_open(&where, &options);
+    if (result == TOOL_DONE) {
         result = print_plan(&where, line.words[0], explain);
     }
     place_close(&where);

@@ -211,7 +211,6 @@ out:
 int command_run(int argc, char **argv)
 {
     static run r;
-    bool help = false;
     place_options options = {0};
     place where = {0};
     option_row rows[CLATTN_SLOT_COUNT + 1];
@@ -242,11 +241,12 @@ int command_run(int argc, char **argv)
         1,
         NULL,
         0};
-    int result = command_line_parse(&line, argc, argv, &help);
-    if (result == TOOL_DONE && !help) {
-        result = place_open(&where, &options);
+    int result;
+    if (!command_line_parse(&line, argc, argv, &result)) {
+        return result;
     }
-    if (result == TOOL_DONE && !help) {
+    result = place_open(&where, &options);
+    if (result == TOOL_DONE) {
         result = run_problem(&r, &where, line.words[0]);
     }
     place_close(&where);

@@ -1,89 +1,134 @@
 #!/usr/bin/env python3
-"""PyTorch's attention on a GPU: what ci/gpu.sh sets beside clattn's figures. One line a problem and peer.
+"""Measures the rows of gpu_rows.py on a GPU, checks the results, runs the peers, and writes the README's table.
 
-Median of RUNS launches by device events, random normal inputs, peers in turn; TFLOP/s of visible pairs (4 D each).
+    tools/compare/gpu.py [--rows 1,5] [--build DIR] [--out DIR] [--photo F.png] [--tiny]
+
+Each row in turn: clattn, its peers, clattn once more, by the device's clock; then each problem against the double-precision
+reference; then first calls, host times and the demo. OUT/report.json and OUT/report.md are written after each row. A row that
+fails says why and the others go on; exit status 1 if a result was wrong or a line has no figure. The commit is $CLATTN_COMMIT, or
+git's. The peers need PyTorch (tools/compare/setup.sh makes an environment). --tiny: all of it at a size for CPUs, where the figures
+mean nothing. On an H200 it takes about seven minutes (an estimate: 34 problems twice, 20 processes, 29 checks, 40 first calls).
 """
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import re
+import subprocess
 import sys
+import tempfile
+import time
 
-import torch
-import torch.nn.functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
-
-RUNS = 20
-SHAPES = [(2, 16, 8192, 128, False), (2, 16, 8192, 128, True), (2, 16, 8192, 64, False), (2, 16, 8192, 64, True),
-          (2, 16, 8192, 256, True)]
-BLOCK = 128
+import gpu_measure
+import gpu_report
+from gpu_rows import LINES
 
 
-def median_ms(call):
-    for _ in range(4):
-        call()
-    torch.cuda.synchronize()
-    times = []
-    for _ in range(RUNS):
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        call()
-        end.record()
-        torch.cuda.synchronize()
-        times.append(begin.elapsed_time(end))
-    return sorted(times)[RUNS // 2]
+def say(text):
+    print(text, flush=True)
 
 
-def report(name, what, gflop, call):
+def output_of(*command):
+    """What a program prints, or nothing if it is not there or fails."""
     try:
-        ms = median_ms(call)
-        print(f"{gflop / ms:8.1f} TFLOP/s  {ms:8.3f} ms  {name:12s} {what}", flush=True)
-    except Exception as error:  # a backend that refuses a problem is a line, too
-        print(f"       -                          {name:12s} {what}: {str(error).splitlines()[0][:90]}", flush=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        return done.stdout.strip() if done.returncode == 0 else ""
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
-def tensors(b, h, n, d):
-    return [torch.randn(b, h, n, d, device="cuda", dtype=torch.bfloat16) for _ in range(3)]
+def gpu_state():
+    return output_of("nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,clocks.max.sm,power.draw,temperature.gpu", "--format=csv,noheader")
 
 
-def sdpa(backend, q, k, v, causal):
-    def call():
-        with sdpa_kernel(backend):
-            return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
-    return call
+def gather_facts(root, args, runs):
+    """The device and its driver, as OpenCL names them, come with the first result."""
+    try:
+        import gpu_peers
+        device, peers = args.torch_device or gpu_peers.default_device(), gpu_peers.versions()
+    except ImportError as error:
+        device, peers = "cpu", f"none ({error})"
+    commit = os.environ.get("CLATTN_COMMIT") or output_of("git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12") or "unknown"
+    return {"command": f"tools/compare/gpu.py --rows {args.rows}" if args.rows else "ci/gpu.sh table", "device": "?", "driver": "?", "commit": commit,
+            "peers": peers, "torch_device": device, "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "runs": runs,
+            "tiny": args.tiny, "gpu_before": gpu_state()}
 
 
-def sparse(b, h, n, d):
-    """Window of 512 keys and 128 global keys, whole blocks, causal."""
-    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+def has_gpu(bench):
+    return any(device["type"] == "gpu" for device in json.loads(bench.run([bench.tool, "devices", "--json"], 60)))
 
-    def rule(_b, _h, i, j):
-        bi, bj = i // BLOCK, j // BLOCK
-        return (i >= j) & ((bi - bj < 4) | (bj == 0))
 
-    mask = create_block_mask(rule, None, None, n, n, device="cuda", BLOCK_SIZE=BLOCK)
-    i = torch.arange(n, device="cuda")
-    pairs = sum(int(rule(0, 0, i[at:at + 1024, None], i[None, :]).sum()) for at in range(0, n, 1024))
-    q, k, v = tensors(b, h, n, d)
-    compiled = torch.compile(flex_attention)
-    return 4e-9 * d * pairs * b * h, lambda: compiled(q, k, v, block_mask=mask)
+def arguments(root):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", default="", help="numbers, separated by commas (all)")
+    parser.add_argument("--build", type=pathlib.Path, default=root / "build")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("."))
+    parser.add_argument("--photo", help="a PNG for the demo")
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--seconds", type=float, default=540, help="of the whole run: what is left then has no figure (540)")
+    parser.add_argument("--torch-device", choices=("cuda", "cpu"), help="of the peers")
+    args = parser.parse_args()
+    known = {line.row for line in LINES}
+    args.numbers = {int(row) for row in args.rows.split(",")} if re.fullmatch(r"\d+(,\d+)*", args.rows) else known
+    if args.rows and (args.numbers == known or args.numbers - known):
+        parser.error(f"--rows {args.rows}: some of {','.join(map(str, sorted(known)))}")
+    return args
+
+
+def measure_row(bench, row, measure, records):
+    """The row's lines with their records."""
+    lines = [line for line in LINES if line.row == row]
+    try:
+        found = measure(bench, lines)
+    except Exception as error:  # whatever it is, the other rows count
+        found = [gpu_measure.failed(bench, line, error) for line in lines]
+    records += found
+    for record in found:
+        say(gpu_report.line(record))
+    return list(zip(lines, found))
+
+
+def run(bench, args, facts):
+    records, pairs, start = [], [], time.monotonic()
+    special = {11: gpu_measure.first_call_row, 12: gpu_measure.host_row,
+               13: lambda bench, lines: gpu_measure.demo_row(bench, lines, args.photo)}
+
+    def done(what):
+        known = next(filter(None, map(gpu_report.first_result, records)), facts)
+        facts.update(device=known["device"], driver=known["driver"], seconds=round(time.monotonic() - start))
+        gpu_report.write(args.out, facts, records)
+        say(f"{what}: done after {facts['seconds']} s")
+
+    for row in sorted(args.numbers - set(special)):
+        pairs += measure_row(bench, row, lambda bench, lines: gpu_measure.timed(bench, lines, facts["torch_device"]), records)
+        done(f"row {row}")
+    gpu_measure.check_all(bench, pairs, say)
+    done("checks")
+    for row in sorted(args.numbers & set(special)):
+        measure_row(bench, row, special[row], records)
+        done(f"row {row}")
+    return records
 
 
 def main():
-    if not torch.cuda.is_available():
-        print("no CUDA device", file=sys.stderr)
-        return 77
-    torch.manual_seed(1)
-    torch.set_grad_enabled(False)
-    print(f"torch {torch.__version__}, {torch.cuda.get_device_name()}")
-    for b, h, n, d, causal in SHAPES:
-        what = f"b={b} h={h} n={n} d={d} causal={int(causal)}"
-        gflop = 4e-9 * d * b * h * (n * (n + 1) // 2 if causal else n * n)
-        q, k, v = tensors(b, h, n, d)
-        report("cudnn", what, gflop, sdpa(SDPBackend.CUDNN_ATTENTION, q, k, v, causal))
-        report("flash", what, gflop, sdpa(SDPBackend.FLASH_ATTENTION, q, k, v, causal))
-    try:
-        gflop, call = sparse(2, 16, 8192, 128)
-        report("flex", "b=2 h=16 n=8192 d=128 window 512 + 128 global, 128-blocks, causal", gflop, call)
-    except Exception as error:
-        print("flex:", str(error).splitlines()[0])
-    return 0
+    root = pathlib.Path(__file__).resolve().parents[2]
+    args = arguments(root)
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="clattn-gpu-") as work:
+        bench = gpu_measure.Bench(args.build.resolve(), pathlib.Path(work), args.tiny, args.seconds)
+        if not args.tiny and not has_gpu(bench):
+            sys.exit("gpu.py: no OpenCL GPU; on a CPU only --tiny ends in time")
+        facts = gather_facts(root, args, bench.runs)
+        say(f"{facts['peers']} on {facts['torch_device']}; commit {facts['commit']}; {facts['gpu_before'] or 'no nvidia-smi'}")
+        records = run(bench, args, facts)
+    facts["gpu_after"] = gpu_state()
+    gpu_report.write(args.out, facts, records)
+    say("\n" + gpu_report.markdown(facts, records))
+    bad = gpu_report.unsound(records)
+    if bad:
+        say("no figure, or one of a result that is wrong or was not compared: " + ", ".join(bad))
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
