@@ -7,5 +7,5 @@
 need clang-19 python3-venv
 venv=$build/kernels/model-venv
 [ -e "$venv/ready" ] || { mkdir -p "$build/kernels" && python3 -m venv "$venv" &&
-    "$venv/bin/pip" install -q --disable-pip-version-check numpy && touch "$venv/ready"; } || die "numpy could not be had"
+    "$venv/bin/pip" install -q --disable-pip-version-check numpy && touch "$venv/ready"; } || { say "numpy could not be had: skipped"; exit 77; }
 exec "$venv/bin/python" "$root/ci/nv_model.py" "$@"
