@@ -23,11 +23,17 @@ typedef struct { float x[SLICES * 32]; } acc_state;
 #define OP_KEYS (SLICES * BN / 4)
 typedef struct { uint x[KEY_PARTS * OP_KEYS]; } op_keys;
 #define EACH_KEY(i) UNROLL for (int i = 0; i < BN / 4; i++)
-#define KEY_AT(t, i) (((i) >> 1) * 8 + ((i) & 1) + ((t)->lane & 3) * 2)
+#define KEY_AT(t, i) (((i) >> 1) * 8 + ((i) & 1) + (anew((t)->lane) & 3) * 2)
 #define KEY_OF(i) (((i) >> 2) * 2 + ((i) & 1))
 #define EACH_LOWER(i) EACH_PAIR(i)
-#define PAIRS_STAY (SLICES == 1)                              /* 32 registers: a state of 128 rows leaves none */
+#define PAIRS_STAY 1                                          /* 32 registers; 32 exponentials a lane and chunk cost more */
 
+/* The same number, as if found out anew: what is worked out from it is not kept from chunk to chunk, in registers that the state needs. */
+OP int anew(int x) {
+    int y;
+    asm volatile("mov.u32 %0, %1;" : "=r"(y) : "r"(x));
+    return y;
+}
 OP float lane_at(float x, int lane) {
     float y;
     asm volatile("shfl.sync.idx.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=f"(y) : "f"(x), "r"(lane));
@@ -87,12 +93,7 @@ OP void row_of_col(tile *t, row *r, col *c) {
 #define EACH_STATE(i) UNROLL for (int i = 0; i < SLICES * 32; i++)
 #define STATE_ROW(t, i) (((i) >> 5) * 64 + (t)->row + (((i) >> 1) & 1) * 8)
 #define STATE_COL(t, i) (OWN_COLUMNS((t)->worker) + (((i) >> 2) & 7) * 8 + ((i) & 1) + ((t)->lane & 3) * 2)
-/* Where the worker's operand lies; said anew each time, for addresses kept from chunk to chunk would take the registers of the state. */
-OP uint state_at(tile *t) {
-    uint y;
-    asm volatile("mov.u32 %0, %1;" : "=r"(y) : "r"(t->mem - STATE_BYTES + t->worker * DK64 * 128));
-    return y;
-}
+OP uint state_at(tile *t) { return (uint)anew((int)(t->mem - STATE_BYTES + t->worker * DK64 * 128)); }   /* where the worker's operand lies */
 OP void state_load(tile *t, acc_state *st, const __global float *p, long pitch) {
     EACH_STATE(i) st->x[i] = 0.0f;
     if (!p) return;
