@@ -124,7 +124,7 @@ static bool state_shape_one(const ct_shape_wish *wish, int usual, int most, ct_s
 static bool state_shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
 {
     (void)facts, (void)why, (void)bytes;
-    return state_shape_one(wish, 32, 128, out);
+    return state_shape_one(wish, 16, 128, out);
 }
 
 static bool state_shape_ref(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)

@@ -1,6 +1,7 @@
 /* What OpenCL programs do without a fused kernel: S = Q K^T by CLBlast, softmax of the rows, O = P V by CLBlast.
  *   clattn_unfused HEADS N D [REPEAT]      prints one JSON object: ms_median, gflops, error
  * Untuned CLBlast as installed, f32, full attention, the whole N x N scores in memory. */
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS /* clCreateCommandQueue is there on every platform, its successor is not */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
