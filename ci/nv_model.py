@@ -83,10 +83,10 @@ def doubles(x):
     return from_bf16(x.ravel()).reshape(x.shape).astype(np.float64)
 
 
-def attend(d=128, n=256, seed=1, late=True, resident=0):
-    """Every key, no mask: the variant that ran at 697 TFLOP/s. resident: one group does every block."""
+def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0):
+    """Every key, no mask: the variant that ran at 697 TFLOP/s. resident: one group does every block. blend: joined with what was there before."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=0, RESIDENT=resident))
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=0, RESIDENT=resident, BLEND=blend))
     q, k, v = (numbers(rng, n, d) for _ in range(3))
     maps = [memory.map_tensor(memory.place(x), n, 1, d, [0, n], box) for x, box in ((q, bm), (k, bn), (v, bn))]
     o, lse = memory.room((n, d), np.uint16), memory.room((n,), np.float32)
@@ -96,11 +96,16 @@ def attend(d=128, n=256, seed=1, late=True, resident=0):
     strides = struct.pack("<3q", n * d, n * d, d)
     args = strides * 4 + struct.pack("<10q", 0, 0, n, n, 0, 0, 0, 0, 0, 0)
     args += struct.pack("<12i", n, n, 1, 1, bm, 1, n, n, 0, blocks, 1, 0) + struct.pack("<10f", scale, *[0] * 9)
-    memory.launch(text, (1 if resident else blocks, 1), 384, maps + [o, lse, lines, entries], args.ljust(text.param_bytes - text.value_at, b"\0"),
+    before, gate = rng.standard_normal((n, d)).astype(np.float32), rng.random(n, np.float32)
+    seen = np.where(np.arange(n) % 3 == 0, -np.inf, 0).astype(np.float32)  # rows of which the other branch saw nothing
+    joined = [memory.place(x) for x in (before, seen, gate)] if blend else []
+    memory.launch(text, (1 if resident else blocks, 1), 384, maps + [o, lse, lines, entries] + [0] * (10 * blend) + joined, args.ljust(text.param_bytes - text.value_at, b"\0"),
                   seed, late)
     s = doubles(q) @ doubles(k).T * scale
     e = np.exp(s - s.max(1, keepdims=True))
-    return {"o": (rms(doubles(memory.get(o, (n, d), np.uint16)), e @ doubles(v) / e.sum(1, keepdims=True)), 3e-3),
+    share = np.where(np.isinf(seen), 0, gate)[:, None] * blend
+    wanted = share * before + (1 - share) * (e @ doubles(v) / e.sum(1, keepdims=True))
+    return {"o": (rms(doubles(memory.get(o, (n, d), np.uint16)), wanted), 3e-3),
             "lse": (float(np.abs(memory.get(lse, (n,), np.float32) - np.log(np.exp(s).sum(1))).max()), 1e-4)}
 
 
@@ -198,6 +203,7 @@ class Linear:
 CASES = {
     "attend 64": lambda: attend(64),
     "attend, resident": lambda: attend(64, 640, resident=1),
+    "attend, joined": lambda: attend(64, 256, resident=1, blend=1),
     "attend 128": lambda: attend(128, late=False),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),
     "head": lambda: Linear(lengths=(200,)).check(),
