@@ -406,7 +406,7 @@ class Group:
         at = np.where(m, self.address(w, o[1]), 0)
         space = self.space(p)
         assert (at >= 0).all() and (at + size * len(names) <= len(space)).all(), "%s outside: %s" % (".".join(p), at)
-        assert (at % size == 0).all(), "misaligned"
+        assert (at % (size * len(names)) == 0).all(), "misaligned"
         for i, name in enumerate(names):
             self.put(w, name, space[:len(space) // size * size].view(kind)[at // size + i], m)
 
@@ -417,7 +417,7 @@ class Group:
         at = self.address(w, o[0])[m]
         space = self.space(p)
         assert (at >= 0).all() and (at + size * len(names) <= len(space)).all(), "%s outside: %s" % (".".join(p), at)
-        assert (at % size == 0).all(), "misaligned"
+        assert (at % (size * len(names)) == 0).all(), "misaligned"
         for i, name in enumerate(names):
             space.view(kind)[at // size + i] = self.value(w, name, kind)[m]
         if "shared" in p:
@@ -469,6 +469,10 @@ class Group:
         return None
 
     def op_cp(self, w, p, o, m):
+        if "prefetch" in p:
+            at, size = self.address(w, o[0])[m], self.value(w, o[1], np.uint32)[m]
+            assert (at % 16 == 0).all() and (size % 16 == 0).all() and (at + size <= len(self.memory)).all(), "prefetch outside"
+            return
         for i in np.flatnonzero(m):
             where = o[1].strip("[] ")
             base, coordinates = where.split(",", 1)

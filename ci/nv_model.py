@@ -83,10 +83,11 @@ def doubles(x):
     return from_bf16(x.ravel()).reshape(x.shape).astype(np.float64)
 
 
-def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0):
-    """Every key, no mask: the variant that ran at 697 TFLOP/s. resident: one group does every block. blend: joined with what was there before."""
+def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0):
+    """Every key, no mask: the variant that ran at 697 TFLOP/s. resident: one group does every block. blend: joined with what was there before.
+    bias: added to the scores."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=0, RESIDENT=resident, BLEND=blend))
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=0, RESIDENT=resident, BLEND=blend, BIAS=bias))
     q, k, v = (numbers(rng, n, d) for _ in range(3))
     maps = [memory.map_tensor(memory.place(x), n, 1, d, [0, n], box) for x, box in ((q, bm), (k, bn), (v, bn))]
     o, lse = memory.room((n, d), np.uint16), memory.room((n,), np.float32)
@@ -94,14 +95,16 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0):
     lines = memory.place(np.array([[i * keys, keys, 0] for i in range(blocks)], np.int32))
     entries = memory.place(np.array([j * bn for _ in range(blocks) for j in range(keys)], np.int32))
     strides = struct.pack("<3q", n * d, n * d, d)
-    args = strides * 4 + struct.pack("<10q", 0, 0, n, n, 0, 0, 0, 0, 0, 0)
+    args = strides * 4 + struct.pack("<10q", 0, 0, n, n, 0, 0, n, 0, 0, 0)
     args += struct.pack("<12i", n, n, 1, 1, bm, 1, n, n, 0, blocks, 1, 0) + struct.pack("<10f", scale, *[0] * 9)
     before, gate = rng.standard_normal((n, d)).astype(np.float32), rng.random(n, np.float32)
     seen = np.where(np.arange(n) % 3 == 0, -np.inf, 0).astype(np.float32)  # rows of which the other branch saw nothing
     joined = [memory.place(x) for x in (before, seen, gate)] if blend else []
-    memory.launch(text, (1 if resident else blocks, 1), 384, maps + [o, lse, lines, entries] + [0] * (10 * blend) + joined, args.ljust(text.param_bytes - text.value_at, b"\0"),
+    added = rng.standard_normal((n, n)).astype(np.float32) * bias
+    buffers = maps + [o, lse, lines, entries, 0, 0, memory.place(added)] + [0] * 7 + joined
+    memory.launch(text, (1 if resident else blocks, 1), 384, buffers, args.ljust(text.param_bytes - text.value_at, b"\0"),
                   seed, late)
-    s = doubles(q) @ doubles(k).T * scale
+    s = doubles(q) @ doubles(k).T * scale + added
     e = np.exp(s - s.max(1, keepdims=True))
     share = np.where(np.isinf(seen), 0, gate)[:, None] * blend
     wanted = share * before + (1 - share) * (e @ doubles(v) / e.sum(1, keepdims=True))
@@ -204,6 +207,7 @@ CASES = {
     "attend 64": lambda: attend(64),
     "attend, resident": lambda: attend(64, 640, resident=1),
     "attend, joined": lambda: attend(64, 256, resident=1, blend=1),
+    "attend, bias": lambda: attend(64, 384, bias=1),
     "attend 128": lambda: attend(128, late=False),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),
     "head": lambda: Linear(lengths=(200,)).check(),
