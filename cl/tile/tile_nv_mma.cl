@@ -1,0 +1,173 @@
+/* tile_nv_mma: NVIDIA, sm_80 and later: cp.async, ldmatrix and mma.sync, in programs that the driver builds as they are.
+ *   S[BM][BN] = held[BM][DK] . tile[BN][DK]^T        O[BM][DV] += P[BM][BN] . tile[BN][DV]
+ * A group is BM / (16 BLOCKS) warps; each owns 16 BLOCKS rows of S, P and O, and of the held ones: all of them in registers (fragments:
+ * nv_warp.cl, nv_fragments.cl). Local memory holds one tile of each stream, rows as stored, PITCH bytes apart: an odd number of 16-byte
+ * chunks, so that the eight rows of a matrix that ldmatrix reads lie in different banks. Its four matrices, for
+ *   S: k to k + 15 of columns (keys) n to n + 15:  (n, k) (n, k + 8) (n + 8, k) (n + 8, k + 8) as stored: two right operands, k2t of key g
+ *   O: keys k to k + 15 of columns n to n + 15:    (k, n) (k + 8, n) (k, n + 8) (k + 8, n + 8) turned: two right operands, key 2t of column g
+ * A load is a wish. Products fulfil it: each waits for its own tile, a barrier says that all have come that far and so have read every tile
+ * before, and then the copies of the other streams' next tiles start, behind this product and all that follows it up to theirs. A stream is
+ * read by one product a step. Rows past an end repeat the last one (finite, and masked or never stored); columns past DK or DV are zeros.
+ *
+ * Parameters (src/attend/shape_mma.c chooses them), beside those of tile.cl: BN is a multiple of 16, BM of 16 BLOCKS
+ *   BLOCKS  blocks of 16 rows a warp: 1 or 2 (two read every right operand for twice the products)
+ *   PARTS   chains of a row's maximum and sum
+ *   ALIGNED   1: every row and head stride, every offset and both widths are multiples of 8 elements, and tensors begin at multiples of 8
+ *           elements: copies of 16 bytes. 0: elements, through registers. */
+#ifndef BLOCKS
+#define BLOCKS 1
+#endif
+#ifndef PARTS
+#define PARTS 1
+#endif
+#ifndef ALIGNED
+#define ALIGNED 0
+#endif
+#define ROUND(x, n) (((x) + (n) - 1) / (n) * (n))
+#define DK16 ROUND(DK, 16)
+#define DV16 ROUND(DV, 16)
+#define ITEMS (BM / (16 * BLOCKS) * 32)
+#define PITCH ((DK16 > DV16 ? DK16 : DV16) * 2 + 16)
+#define STREAMS_MOST 4
+#define UNROLL _Pragma("unroll")
+#if BM % (16 * BLOCKS) || BN % 16 || STORE == 0
+#error this tile shape does not divide evenly, or its elements are no operands
+#endif
+#include "tile/nv_warp.cl"
+typedef const __global elem *gptr;
+typedef struct { gptr x; long pack; int row, rows; } tensor;
+typedef struct { uint x[BLOCKS * DK16 / 4]; } held;           /* left operands: four registers for 16 columns of a block */
+/* A stream: rows of its tensor, where the tiles of even and odd number begin, and of its tiles the last one wished for, the one that is in
+ * the slot or on its way there, and the last one that was read. */
+typedef struct { gptr x; int row, last, even, odd, wished, here, read, width; } stream;
+typedef struct { warp w; stream s[STREAMS_MOST]; local_at mem; uint item; int row; } tile;
+#include "tile/nv_fragments.cl"
+
+#define TENSOR(name) BUFFER(const elem, name)
+#define TENSOR_AT(name) AT(name)
+#define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+#define TILE_BEGIN(tp)                                                                   \
+    __local uint4 mem_[STREAMS * BN * PITCH / 16];                                       \
+    WARP_BEGIN(&(tp)->w);                                                                \
+    tile_begin(tp, LOCAL_AT(mem_));                                                      \
+    UNROLL for (int s_ = 0; s_ < STREAMS; s_++) (tp)->s[s_].width = WIDTH(s_)
+OP void tile_begin(tile *t, local_at mem) {
+    const stream none = { 0, 0, 0, 0, 0, -1, -1, -1, 0 };
+    t->mem = mem;
+    t->item = (uint)get_local_id(0);                          /* unsigned: signed division costs address arithmetic */
+    t->row = (int)(t->item / 32 * 16 * BLOCKS) + t->w.lane / 4;
+    UNROLL for (int s = 0; s < STREAMS_MOST; s++) t->s[s] = none;
+}
+#define BLOCK_ROW(heavy_last) ((heavy_last) ? (int)get_num_groups(0) - 1 - (int)get_group_id(0) : (int)get_group_id(0))
+#define BLOCK_HEAD(heavy_last) ((int)get_group_id(1))
+#define BLOCK_PART() ((int)get_group_id(2))
+#define mma_commit()                                          /* the hardware waits where a result is used */
+#define mma_wait(n)
+
+OP tensor tensor_view(gptr x, const strides *s, int batch, int head, long first, int rows) {
+    const tensor y = { x + batch * s->batch + head * s->head + first * s->row, s->head, (int)s->row, rows };
+    return y;
+}
+OP void tensor_begin(tile *t, tensor *x) {}
+/* Two elements of a row from column d on as a register, zeros from DK on; `whole`: both are there. */
+OP uint pair_at(gptr p, int d, const int whole) {
+    const __global ushort *u = (const __global ushort *)p;
+#if ALIGNED
+    return whole ? *(const __global uint *)(u + d) : 0;
+#else
+    return (whole || d < DK ? (uint)u[d] : 0) | (whole || d + 1 < DK ? (uint)u[d + 1] << 16 : 0);
+#endif
+}
+#define held_at(tp, q, index)
+OP void held_load(tile *t, held *q, tensor *x, int r0) {
+    EACH_ROW(h) {
+        const int r = min(r0 + t->row + h * 8, x->rows - 1);
+        const gptr p = x->x + (long)(r / PACK) * x->row + (PACK > 1 ? r % PACK * x->pack : 0);
+        uint *y = q->x + h / 2 * (DK16 / 4) + h % 2;
+        UNROLL for (int d = 0; d < DK16; d += 8) y[d / 4] = pair_at(p, d + (t->w.lane & 3) * 2, d + 8 <= DK);
+    }
+}
+OP void held_wait(tile *t) {}
+/* Masks, no index: one index that is not constant would keep the whole stage in memory, and compilers turn a choice of two
+ * members into one. */
+#define EITHER(j, odd, even) ((-((j) & 1) & (odd)) | (~-((j) & 1) & (even)))
+OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
+    stream *y = &t->s[s];
+    y->x = x->x;
+    y->row = x->row;
+    y->last = x->rows - 1;
+    y->odd = EITHER(j, r0, y->odd);
+    y->even = EITHER(j, y->even, r0);
+    y->wished = j;
+}
+#define stream_wait(tp, s, j)
+#define stream_release(tp, s, j)
+
+#define SLOT(t, s) ((t)->mem + (s) * (BN * PITCH))
+/* Eight elements of a row from column d on, zeros from the width on. */
+OP void put_elements(local_at to, gptr p, int d, const int width) {
+    const __global ushort *u = (const __global ushort *)p;
+    uint x[4];
+    UNROLL for (int i = 0; i < 4; i++)
+        x[i] = (d + 2 * i < width ? (uint)u[d + 2 * i] : 0) | (d + 2 * i + 1 < width ? (uint)u[d + 2 * i + 1] << 16 : 0);
+    put16(to, (uint4)(x[0], x[1], x[2], x[3]));
+}
+OP void slot_fill(tile *t, int s, int j) {
+    const stream *y = &t->s[s];
+    const uint chunks = ROUND(y->width, 16) / 8, all = BN * chunks;
+    const int r0 = EITHER(j, y->odd, y->even);
+    UNROLL for (uint i = 0; i < all; i += ITEMS) {
+        const uint at = i + t->item, r = at / chunks, c = at % chunks;
+        if (all % ITEMS == 0 || at < all) {
+            const gptr p = y->x + (long)min(r0 + (int)r, y->last) * y->row;
+            const local_at to = SLOT(t, s) + r * PITCH + c * 16;
+#if ALIGNED
+            if (y->width % 16 == 0 || (int)c * 8 < y->width) copy16(&t->w, to, p + c * 8);
+            else put16(to, (uint4)(0));
+#else
+            put_elements(to, p, (int)c * 8, y->width);
+#endif
+        }
+    }
+    t->s[s].here = j;
+}
+#define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
+/* Before a product reads tile j of stream s. */
+OP void slot_ready(tile *t, int s, int j) {
+    if (t->s[s].here < j) {
+        BARRIER();
+        slot_fill(t, s, j);
+    }
+    copies_wait(&t->w);
+    BARRIER();
+    UNROLL for (int o = 0; o < STREAMS_MOST; o++)
+        if (o != s && t->s[o].here == t->s[o].read && t->s[o].read < t->s[o].wished) slot_fill(t, o, t->s[o].read + 1);
+    t->s[s].read = j;
+}
+OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
+    const int l = t->w.lane;
+    const local_at b = SLOT(t, s) + (l / 16 * 8 + l % 8) * PITCH + l / 8 % 2 * 16;
+    slot_ready(t, s, j);
+    EACH_PAIR(i) out->x[i] = 0.0f;
+    UNROLL for (int k = 0; k < DK16 / 16; k++) UNROLL for (int n = 0; n < BN / 16; n++) {
+        uint f[4];
+        matrices(&t->w, f, b + n * 16 * PITCH + k * 32);
+        UNROLL for (int m = 0; m < BLOCKS; m++) {
+            mma16(&t->w, out->x + m * PAIR_BLOCK + n * 8, q->x + m * (DK16 / 4) + k * 4, f);
+            mma16(&t->w, out->x + m * PAIR_BLOCK + n * 8 + 4, q->x + m * (DK16 / 4) + k * 4, f + 2);
+        }
+    }
+}
+OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {
+    const int l = t->w.lane;
+    const local_at b = SLOT(t, s) + l % 16 * PITCH + l / 16 * 16;
+    slot_ready(t, s, j);
+    UNROLL for (int k = 0; k < BN / 16; k++) UNROLL for (int n = 0; n < DV16 / 16; n++) {
+        uint f[4];
+        matrices_turned(&t->w, f, b + k * 16 * PITCH + n * 32);
+        UNROLL for (int m = 0; m < BLOCKS; m++) {
+            mma16(&t->w, out->x + m * HEAD_BLOCK + n * 8, p->x + m * (BN / 4) + k * 4, f);
+            mma16(&t->w, out->x + m * HEAD_BLOCK + n * 8 + 4, p->x + m * (BN / 4) + k * 4, f + 2);
+        }
+    }
+}
