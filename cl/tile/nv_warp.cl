@@ -10,7 +10,7 @@
  *   matrices(w, r, at)        four 8 x 8 matrices: the lanes 8m ... 8m + 7 name the rows of matrix m, 16 bytes each, aligned; r[m] is
  *                             (row g, columns 2t and 2t + 1);     matrices_turned: (rows 2t and 2t + 1, column g)
  *   copy16(w, to, from)       16 bytes from global memory, aligned on both sides; there after copies_wait(w) of who copied and a barrier
- *   put16(to, x)              16 bytes, at once */
+ *   put16(w, to, x)           16 bytes, there after a barrier       GROUP_BARRIER(w)   all warps of the group */
 #if STORE == 1
 #define WARP_TYPES "f32.f16.f16.f32"
 #else
@@ -18,6 +18,7 @@
 #endif
 typedef struct { int lane; } warp;
 typedef uint local_at;
+#define GROUP_BARRIER(w) barrier(CLK_LOCAL_MEM_FENCE)
 #define WARP_BEGIN(w) (w)->lane = (int)get_local_id(0) & 31
 #define LOCAL_AT(p) ((uint)(ulong)(p))
 
@@ -44,6 +45,6 @@ OP void copy16(warp *w, local_at to, const __global elem *from) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" :: "r"(to), "l"((ulong)from) : "memory");
 }
 OP void copies_wait(warp *w) { asm volatile("cp.async.wait_all;" ::: "memory"); }
-OP void put16(local_at to, uint4 x) {
+OP void put16(warp *w, local_at to, uint4 x) {
     asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" :: "r"(to), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w) : "memory");
 }

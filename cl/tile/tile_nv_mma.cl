@@ -105,41 +105,40 @@ OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
 
 #define SLOT(t, s) ((t)->mem + (s) * (BN * PITCH))
 /* Eight elements of a row from column d on, zeros from the width on. */
-OP void put_elements(local_at to, gptr p, int d, const int width) {
+OP void put_elements(warp *w, local_at to, gptr p, int d, const int width) {
     const __global ushort *u = (const __global ushort *)p;
     uint x[4];
     UNROLL for (int i = 0; i < 4; i++)
         x[i] = (d + 2 * i < width ? (uint)u[d + 2 * i] : 0) | (d + 2 * i + 1 < width ? (uint)u[d + 2 * i + 1] << 16 : 0);
-    put16(to, (uint4)(x[0], x[1], x[2], x[3]));
+    put16(w, to, (uint4)(x[0], x[1], x[2], x[3]));
 }
 OP void slot_fill(tile *t, int s, int j) {
     const stream *y = &t->s[s];
     const uint chunks = ROUND(y->width, 16) / 8, all = BN * chunks;
     const int r0 = EITHER(j, y->odd, y->even);
-    UNROLL for (uint i = 0; i < all; i += ITEMS) {
+    _Pragma("unroll 8") for (uint i = 0; i < all; i += ITEMS) {
         const uint at = i + t->item, r = at / chunks, c = at % chunks;
         if (all % ITEMS == 0 || at < all) {
             const gptr p = y->x + (long)min(r0 + (int)r, y->last) * y->row;
             const local_at to = SLOT(t, s) + r * PITCH + c * 16;
 #if ALIGNED
             if (y->width % 16 == 0 || (int)c * 8 < y->width) copy16(&t->w, to, p + c * 8);
-            else put16(to, (uint4)(0));
+            else put16(&t->w, to, (uint4)(0));
 #else
-            put_elements(to, p, (int)c * 8, y->width);
+            put_elements(&t->w, to, p, (int)c * 8, y->width);
 #endif
         }
     }
     t->s[s].here = j;
 }
-#define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 /* Before a product reads tile j of stream s. */
 OP void slot_ready(tile *t, int s, int j) {
     if (t->s[s].here < j) {
-        BARRIER();
+        GROUP_BARRIER(&t->w);
         slot_fill(t, s, j);
     }
     copies_wait(&t->w);
-    BARRIER();
+    GROUP_BARRIER(&t->w);
     UNROLL for (int o = 0; o < STREAMS_MOST; o++)
         if (o != s && t->s[o].here == t->s[o].read && t->s[o].read < t->s[o].wished) slot_fill(t, o, t->s[o].read + 1);
     t->s[s].read = j;

@@ -31,14 +31,14 @@ static clattn_status choose_shape(ct_builder *b, ct_accumulate_run *run)
     const ct_tile *tile = ct_builder_tile(b);
     char why[256] = "";
     const ct_shape_wish wish = {.block_q = run->a.chunk, .nq = ct_max(run->longest_q, run->longest_k), .nk = run->longest_k,
-        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype};
+        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run) ? 4 : 1, .dtype = run->a.dtype};
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);
     }
     if (!tile->state_shape(&ct_builder_context(b)->facts, &wish, &run->shape, why, sizeof why)) {
         return ct_builder_decline(b, "%s", why);
     }
-    if (wish.aligned) {
+    if (wish.aligned >= tile->vectors) {
         ct_builder_align(b, tile->vectors);
     }
     run->args.step = (int32_t)run->shape.step;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attend/block_part.h"
+
 enum { LOCAL_BYTES = 227 << 10, SLOTS = 2, WIDEST_HEAD = 256 };
 
 /* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers. The first row that
@@ -19,20 +21,6 @@ static const struct { int width; ct_reads reads; bool causal; int bm, bn, parts;
     {256, CT_READS_NOTHING, false, 128, 80, 1},
     {256, CT_READS_RULES, false, 128, 64, 1},
 };
-
-/* The largest divisor of a block up to `most`, or a block that one tile covers; 0: none worth it. Free blocks: `most`. */
-static int part_of(int block, int most)
-{
-    if (block == 0) {
-        return most;
-    }
-    for (int size = most < block ? most : block; size >= 16; size--) {
-        if (block % size == 0) {
-            return size;
-        }
-    }
-    return block <= most ? block : 0;
-}
 
 static int64_t local_bytes(const ct_shape *s, int dk, int dv)
 {
@@ -64,10 +52,10 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     }
     const size_t row = row_of(wish, widest);
     /* 64 rows and one computing warpgroup, two groups a compute unit, where blocks or queries are few */
-    const bool small = (wish->block_q && part_of(wish->block_q, 128) <= 64) || wish->nq * wish->pack <= 64;
+    const bool small = (wish->block_q && ct_block_part(wish->block_q, 128) <= 64) || wish->nq * wish->pack <= 64;
     const int most = small ? 64 : wish->block_q ? 128 : free_shapes[row].bm, wide = small && free_shapes[row].bn > 64 ? 64 : free_shapes[row].bn;
-    out->step = part_of(wish->block_q, most / wish->pack);
-    out->cols = part_of(wish->block_k, wide);
+    out->step = ct_block_part(wish->block_q, most / wish->pack);
+    out->cols = ct_block_part(wish->block_k, wide);
     if (!out->step || !out->cols) {
         snprintf(why, bytes, "block %dx%d with %d heads a tile: no divisor of 16 or more fits", wish->block_q, wish->block_k, wish->pack);
         return false;
@@ -82,7 +70,7 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     out->items = 128 + 2 * out->bm;
     out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv) <= LOCAL_BYTES ? 2 : 1;
     out->resident = out->bm <= 128 && widest <= 128 ? out->groups : 0; /* wider ones lack the registers */
-    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned}};
+    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned >= 4}};
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
     return true;

@@ -30,7 +30,8 @@ typedef struct ct_shape_wish {
     int dk, dv, pack;
     bool window;
     ct_reads reads;
-    bool causal, aligned; /* aligned: rows, widths and offsets are multiples of 4 elements */
+    bool causal;
+    int aligned;          /* rows, widths and offsets are multiples of so many elements: 8, 4 or 1 */
     clattn_dtype dtype;
     bool dots;            /* bfloat16 and ct_dots_usable() */
 } ct_shape_wish;

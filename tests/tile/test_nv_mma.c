@@ -1,0 +1,144 @@
+/* tile_nv_mma without an NVIDIA GPU: the device is made out to be one, and cl/tile/nv_warp.cl, the tile's only PTX, is replaced by
+ * nv_warp_emulated.cl. All else is what a GPU gets: shapes, lists, arguments, every index and every barrier of tile, stage and schedule. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "device/context.h"
+#include "program/program.h"
+#include "support/env.h"
+
+static char dir[] = "/tmp/clattn-nv-mma-XXXXXX";
+
+static void write_file(const char *path, const void *text, size_t bytes)
+{
+    char full[512], command[600];
+    snprintf(full, sizeof full, "%s/%s", dir, path);
+    snprintf(command, sizeof command, "mkdir -p $(dirname %s)", full);
+    assert_int_equal(system(command), 0);
+    FILE *out = fopen(full, "w");
+    assert_non_null(out);
+    assert_int_equal(fwrite(text, 1, bytes, out), bytes);
+    fclose(out);
+}
+
+static const ct_cl_file *embedded(const char *path)
+{
+    size_t i = 0;
+    while (strcmp(ct_cl_files[i].path, path) != 0) {
+        i++;
+    }
+    return &ct_cl_files[i];
+}
+
+/* The emulated words in the place of the PTX. */
+static void write_emulation(void)
+{
+    static char text[1 << 16];
+    char path[512];
+    const char *source = getenv("CLATTN_SOURCE_DIR");
+    snprintf(path, sizeof path, "%s/tests/tile/nv_warp_emulated.cl", source ? source : ".");
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    const size_t bytes = fread(text, 1, sizeof text, in);
+    assert_true(bytes > 0 && bytes < sizeof text);
+    fclose(in);
+    write_file("tile/nv_warp.cl", text, bytes);
+}
+
+static int setup(void **state)
+{
+    assert_non_null(mkdtemp(dir));
+    for (size_t i = 0; i < ct_cl_file_count; i++) {
+        write_file(ct_cl_files[i].path, ct_cl_files[i].text, ct_cl_files[i].length);
+    }
+    write_emulation();
+    return ct_env_setup(state);
+}
+
+static int teardown(void **state)
+{
+    char command[600];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return ct_env_teardown(state) + system(command);
+}
+
+static clattn_context *emulated_context(void **state)
+{
+    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+    options.backend = "nv_mma";
+    options.cache_mode = CLATTN_CACHE_OFF;
+    clattn_context *context = ct_env_context(*state, &options);
+    context->facts.nv_capability = 80;
+    return context;
+}
+
+static void check_all(void **state, const char *const *problems, size_t n)
+{
+    ct_env env = *(ct_env *)*state;
+    setenv("CLATTN_CL_DIR", dir, 1);
+    env.place.context = emulated_context(state);
+    for (size_t i = 0; i < n; i++) {
+        ct_assert_check(&env, problems[i], 21 + i);
+    }
+    clattn_context_release(env.place.context);
+    unsetenv("CLATTN_CL_DIR");
+}
+
+/* Widths: whole and cut chunks, aligned rows and not, dqk above and below dv; both blockings; ragged ends. */
+static void widths(void **state)
+{
+    static const char *const problems[] = {
+        "dense h=2 nq=70 nk=90 d=64 dtype=bf16",
+        "dense h=1 n=150 d=64 dtype=f16 causal=1",
+        "dense h=1 n=75 d=128 dtype=bf16 causal=1",
+        "dense h=1 nq=140 nk=60 d=80 dtype=f16",
+        "dense h=1 nq=20 nk=131 d=37 dtype=bf16",
+        "dense h=1 nq=33 nk=50 dqk=40 dv=24 dtype=f16",
+        "dense h=1 nq=17 nk=66 dqk=8 dv=200 dtype=bf16",
+    };
+    check_all(state, problems, sizeof problems / sizeof *problems);
+}
+
+/* Heads of a group as rows, keys split over groups, bias in pairs and by element, packed sequences, strides; lists of whole and of cut
+ * blocks, rules by token, keys at positions of their own. */
+static void features(void **state)
+{
+    static const char *const problems[] = {
+        "dense hq=8 hk=2 nq=1 nk=1100 d=64 dtype=bf16 pass=decode",
+        "dense hq=6 hk=2 nq=7 nk=90 d=40 dtype=f16 causal=1 softcap=20",
+        "dense h=2 nq=66 nk=75 d=64 dtype=bf16 bias=1 alibi=1",
+        "dense h=2 nq=66 nk=130 d=16 dtype=bf16 bias=1 key_padding=1",
+        "dense h=2 n=100 d=64 dtype=f16 sequences=3 causal=1 sink=1 layout=bnhd",
+        "block_sparse pattern=bigbird block=16 h=1 n=160 d=64 dtype=f16",
+        "block_sparse pattern=longformer window=40,40 block=48 h=1 n=200 d=32 dtype=bf16",
+        "hybrid h=1 n=200 d=64 dtype=bf16 window=32,32 samples=50",
+    };
+    check_all(state, problems, sizeof problems / sizeof *problems);
+}
+
+/* Under the other schedule: loads are not ahead, and front(j) reads before back(j - 1) does. */
+static void overlap(void **state)
+{
+    static const char *const problems[] = {
+        "dense h=1 nq=70 nk=200 d=64 dtype=bf16",
+        "dense h=1 n=90 d=128 dtype=f16 causal=1",
+    };
+    const ct_cl_file *serial = embedded("schedule/serial.cl"), *other = embedded("schedule/overlap.cl");
+    write_file(serial->path, other->text, other->length);
+    check_all(state, problems, sizeof problems / sizeof *problems);
+    write_file(serial->path, serial->text, serial->length);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(widths), cmocka_unit_test(features), cmocka_unit_test(overlap)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
