@@ -11,7 +11,7 @@ typedef struct { float x[ROW_LEN]; } row;
 typedef struct { float x[ROW_LEN * PARTS]; } parts;           /* running maxima or sums of a row, PARTS to a lane */
 typedef struct { float x[BLOCKS * PAIR_BLOCK]; } acc_pair;
 typedef struct { float x[BLOCKS * HEAD_BLOCK]; } acc_head;
-typedef struct { uint x[BLOCKS * PAIR_BLOCK / 2]; } op_pair;
+typedef struct { uint x[BLOCKS * PAIR_BLOCK * sizeof(elem) / 4]; } op_pair;
 typedef struct { __global out_elem *x; long row, pack; int rows; } tensor_out;
 #define EACH_ROW(r)  UNROLL for (int r = 0; r < ROW_LEN; r++)
 #define EACH_PAIR(i) UNROLL for (int i = 0; i < BLOCKS * PAIR_BLOCK; i++)
@@ -50,10 +50,20 @@ OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *
         }
     }
 }
-/* Two neighbouring elements make one register; registers 4k ... 4k + 3 of a block are the left operand of columns 16k ... 16k + 15. */
+/* Registers 4k ... 4k + 3 of a block become the left operand of TERMS columns: pairs of 16 bits as they lie; floats one by one, in an order
+ * that has column 2t as term t and column 2t + 1 as term t + 4 (a sum has no order; matrices_turned agrees). */
 OP void convert(op_pair *p, acc_pair *s) {
+#if STORE == 0
+    UNROLL for (int i = 0; i < BLOCKS * PAIR_BLOCK; i += 4) {
+        p->x[i] = operand(s->x[i]);
+        p->x[i + 1] = operand(s->x[i + 2]);
+        p->x[i + 2] = operand(s->x[i + 1]);
+        p->x[i + 3] = operand(s->x[i + 3]);
+    }
+#else
     UNROLL for (int i = 0; i < BLOCKS * PAIR_BLOCK / 2; i++)
         p->x[i] = STORE == 1 ? half_pair(s->x[2 * i], s->x[2 * i + 1]) : bf16_pair(s->x[2 * i], s->x[2 * i + 1]);
+#endif
 }
 OP void row_scale(acc_head *o, row *f) { UNROLL for (int i = 0; i < BLOCKS * HEAD_BLOCK; i++) o->x[i] *= f->x[ROW_OF_HEAD(i)]; }
 OP void acc_zero(acc_head *o) { UNROLL for (int i = 0; i < BLOCKS * HEAD_BLOCK; i++) o->x[i] = 0.0f; }

@@ -1,6 +1,9 @@
 /* Probe of tile_nv_mma: one product of 16 rows, 8 columns and 16 terms; its right operand goes through global memory, cp.async, local memory
  * and ldmatrix. Row i of the left one is (i, 1, 0, ...); column 0 of the right one is (3, 1, 0, ...), column 1 is (1, 0, ...).
  * out[i] = 3 i + 1 for i < 16, then i. */
+#undef STORE
+#define STORE 2
+#define UNROLL
 #include "tile/nv_warp.cl"
 __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe(BUFFER(float, out)) {
     __local uint4 mem_[32];
@@ -25,7 +28,7 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe(BUFFER(float
     const uint upper = lane % 4 ? 0 : bf16_pair((float)row, 1.0f), lower = lane % 4 ? 0 : bf16_pair((float)(row + 8), 1.0f);
     const uint a[4] = { upper, lower, 0, 0 }, operand[2] = { r[0], r[1] };
     float c[4] = { 0.0f, 0.0f, 0.0f, 0.0f };
-    mma16(&w, c, a, operand);
+    mma(&w, c, a, operand);
     if (lane % 4 == 0) {
         AT(out)[row] = c[0];
         AT(out)[row + 8] = c[2];

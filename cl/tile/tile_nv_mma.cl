@@ -2,9 +2,10 @@
  *   S[BM][BN] = held[BM][DK] . tile[BN][DK]^T        O[BM][DV] += P[BM][BN] . tile[BN][DV]
  * A group is BM / (16 BLOCKS) warps; each owns 16 BLOCKS rows of S, P and O, and of the held ones: all of them in registers (fragments:
  * nv_warp.cl, nv_fragments.cl). Local memory holds one tile of each stream, rows as stored, PITCH bytes apart: an odd number of 16-byte
- * chunks, so that the eight rows of a matrix that ldmatrix reads lie in different banks. Its four matrices, for
- *   S: k to k + 15 of columns (keys) n to n + 15:  (n, k) (n, k + 8) (n + 8, k) (n + 8, k + 8) as stored: two right operands, k2t of key g
- *   O: keys k to k + 15 of columns n to n + 15:    (k, n) (k + 8, n) (k, n + 8) (k + 8, n + 8) turned: two right operands, key 2t of column g
+ * chunks, so that the eight rows of a matrix that ldmatrix reads lie in different banks. Its four matrices, of chunk c on, for
+ *   S: TERMS head columns of keys n to n + 15:    (n, c) (n, c + 1) (n + 8, c) (n + 8, c + 1) as stored: two right operands
+ *   O: TERMS keys from k on of columns n to n + 15:    (k, c) (k + 8, c) (k, c + 1) (k + 8, c + 1) turned: two right operands
+ * Floats (STORE 0) are for those who ask for tf32: they are stored and loaded as they are and rounded when they become operands.
  * A load is a wish. Products fulfil it: each waits for its own tile, a barrier says that all have come that far and so have read every tile
  * before, and then the copies of the other streams' next tiles start, behind this product and all that follows it up to theirs. A stream is
  * read by one product a step. Rows past an end repeat the last one (finite, and masked or never stored); columns past DK or DV are zeros.
@@ -27,16 +28,18 @@
 #define DK16 ROUND(DK, 16)
 #define DV16 ROUND(DV, 16)
 #define ITEMS (BM / (16 * BLOCKS) * 32)
-#define PITCH ((DK16 > DV16 ? DK16 : DV16) * 2 + 16)
+#define PITCH ((DK16 > DV16 ? DK16 : DV16) * (int)sizeof(elem) + 16)
+#define CHUNK (16 / (int)sizeof(elem)) /* elements of a chunk */
 #define STREAMS_MOST 4
 #define UNROLL _Pragma("unroll")
-#if BM % (16 * BLOCKS) || BN % 16 || STORE == 0
-#error this tile shape does not divide evenly, or its elements are no operands
+#if BM % (16 * BLOCKS) || BN % 16
+#error this tile shape does not divide evenly
 #endif
 #include "tile/nv_warp.cl"
 typedef const __global elem *gptr;
 typedef struct { gptr x; long pack; int row, rows; } tensor;
-typedef struct { uint x[BLOCKS * DK16 / 4]; } held;           /* left operands: four registers for 16 columns of a block */
+#define HELD_BLOCK (DK16 / TERMS * 4)
+typedef struct { uint x[BLOCKS * HELD_BLOCK]; } held;         /* left operands: four registers for TERMS columns of a block */
 /* A stream: rows of its tensor, where the tiles of even and odd number begin, and of its tiles the last one wished for, the one that is in
  * the slot or on its way there, and the last one that was read. */
 typedef struct { gptr x; int row, last, even, odd, wished, here, read, width; } stream;
@@ -69,13 +72,27 @@ OP tensor tensor_view(gptr x, const strides *s, int batch, int head, long first,
     return y;
 }
 OP void tensor_begin(tile *t, tensor *x) {}
-/* Two elements of a row from column d on as a register, zeros from DK on; `whole`: both are there. */
-OP uint pair_at(gptr p, int d, const int whole) {
-    const __global ushort *u = (const __global ushort *)p;
-#if ALIGNED
-    return whole ? *(const __global uint *)(u + d) : 0;
+/* Four bytes of a row from column d on, zeros from `width` on. */
+OP uint word_at(gptr p, int d, const int width) {
+#if STORE == 0
+    return d < width ? as_uint(p[d]) : 0;
 #else
-    return (whole || d < DK ? (uint)u[d] : 0) | (whole || d + 1 < DK ? (uint)u[d + 1] << 16 : 0);
+    const __global ushort *u = (const __global ushort *)p;
+    return (d < width ? (uint)u[d] : 0) | (d + 1 < width ? (uint)u[d + 1] << 16 : 0);
+#endif
+}
+/* Word `lane % 4` of a chunk as a left operand. */
+OP uint operand_at(tile *t, gptr p, const int chunk) {
+    const int d = chunk * CHUNK + (t->w.lane & 3) * (CHUNK / 4);
+#if ALIGNED
+    const uint x = chunk * CHUNK < DK ? *(const __global uint *)(p + d) : 0;
+#else
+    const uint x = word_at(p, d, DK);
+#endif
+#if STORE == 0
+    return operand(as_float(x));
+#else
+    return x;
 #endif
 }
 #define held_at(tp, q, index)
@@ -83,8 +100,8 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
     EACH_ROW(h) {
         const int r = min(r0 + t->row + h * 8, x->rows - 1);
         const gptr p = x->x + (long)(r / PACK) * x->row + (PACK > 1 ? r % PACK * x->pack : 0);
-        uint *y = q->x + h / 2 * (DK16 / 4) + h % 2;
-        UNROLL for (int d = 0; d < DK16; d += 8) y[d / 4] = pair_at(p, d + (t->w.lane & 3) * 2, d + 8 <= DK);
+        uint *y = q->x + h / 2 * HELD_BLOCK + h % 2;
+        UNROLL for (int c = 0; c < DK16 / CHUNK; c++) y[c * 2] = operand_at(t, p, c);
     }
 }
 OP void held_wait(tile *t) {}
@@ -104,17 +121,14 @@ OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
 #define stream_release(tp, s, j)
 
 #define SLOT(t, s) ((t)->mem + (s) * (BN * PITCH))
-/* Eight elements of a row from column d on, zeros from the width on. */
 OP void put_elements(warp *w, local_at to, gptr p, int d, const int width) {
-    const __global ushort *u = (const __global ushort *)p;
     uint x[4];
-    UNROLL for (int i = 0; i < 4; i++)
-        x[i] = (d + 2 * i < width ? (uint)u[d + 2 * i] : 0) | (d + 2 * i + 1 < width ? (uint)u[d + 2 * i + 1] << 16 : 0);
+    UNROLL for (int i = 0; i < 4; i++) x[i] = word_at(p, d + i * (CHUNK / 4), width);
     put16(w, to, (uint4)(x[0], x[1], x[2], x[3]));
 }
 OP void slot_fill(tile *t, int s, int j) {
     const stream *y = &t->s[s];
-    const uint chunks = ROUND(y->width, 16) / 8, all = BN * chunks;
+    const uint chunks = ROUND(y->width, 16) / CHUNK, all = BN * chunks;
     const int r0 = EITHER(j, y->odd, y->even);
     _Pragma("unroll 8") for (uint i = 0; i < all; i += ITEMS) {
         const uint at = i + t->item, r = at / chunks, c = at % chunks;
@@ -122,10 +136,10 @@ OP void slot_fill(tile *t, int s, int j) {
             const gptr p = y->x + (long)min(r0 + (int)r, y->last) * y->row;
             const local_at to = SLOT(t, s) + r * PITCH + c * 16;
 #if ALIGNED
-            if (y->width % 16 == 0 || (int)c * 8 < y->width) copy16(&t->w, to, p + c * 8);
+            if (y->width % 16 == 0 || (int)c * CHUNK < y->width) copy16(&t->w, to, p + c * CHUNK);
             else put16(&t->w, to, (uint4)(0));
 #else
-            put_elements(&t->w, to, p, (int)c * 8, y->width);
+            put_elements(&t->w, to, p, (int)c * CHUNK, y->width);
 #endif
         }
     }
@@ -148,25 +162,23 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
     const local_at b = SLOT(t, s) + (l / 16 * 8 + l % 8) * PITCH + l / 8 % 2 * 16;
     slot_ready(t, s, j);
     EACH_PAIR(i) out->x[i] = 0.0f;
-    UNROLL for (int k = 0; k < DK16 / 16; k++) UNROLL for (int n = 0; n < BN / 16; n++) {
+    UNROLL for (int k = 0; k < DK16 / TERMS; k++) UNROLL for (int n = 0; n < BN / 16; n++) {
         uint f[4];
         matrices(&t->w, f, b + n * 16 * PITCH + k * 32);
         UNROLL for (int m = 0; m < BLOCKS; m++) {
-            mma16(&t->w, out->x + m * PAIR_BLOCK + n * 8, q->x + m * (DK16 / 4) + k * 4, f);
-            mma16(&t->w, out->x + m * PAIR_BLOCK + n * 8 + 4, q->x + m * (DK16 / 4) + k * 4, f + 2);
+            mma(&t->w, out->x + m * PAIR_BLOCK + n * 8, q->x + m * HELD_BLOCK + k * 4, f);
+            mma(&t->w, out->x + m * PAIR_BLOCK + n * 8 + 4, q->x + m * HELD_BLOCK + k * 4, f + 2);
         }
     }
 }
 OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {
-    const int l = t->w.lane;
-    const local_at b = SLOT(t, s) + l % 16 * PITCH + l / 16 * 16;
     slot_ready(t, s, j);
-    UNROLL for (int k = 0; k < BN / 16; k++) UNROLL for (int n = 0; n < DV16 / 16; n++) {
+    UNROLL for (int k = 0; k < BN / TERMS; k++) UNROLL for (int n = 0; n < DV16 / 16; n++) {
         uint f[4];
-        matrices_turned(&t->w, f, b + k * 16 * PITCH + n * 32);
+        matrices_turned(&t->w, f, SLOT(t, s) + k * TERMS * PITCH + n * 16 * (int)sizeof(elem), PITCH);
         UNROLL for (int m = 0; m < BLOCKS; m++) {
-            mma16(&t->w, out->x + m * HEAD_BLOCK + n * 8, p->x + m * (BN / 4) + k * 4, f);
-            mma16(&t->w, out->x + m * HEAD_BLOCK + n * 8 + 4, p->x + m * (BN / 4) + k * 4, f + 2);
+            mma(&t->w, out->x + m * HEAD_BLOCK + n * 8, p->x + (m * (BN / TERMS) + k) * 4, f);
+            mma(&t->w, out->x + m * HEAD_BLOCK + n * 8 + 4, p->x + (m * (BN / TERMS) + k) * 4, f + 2);
         }
     }
 }

@@ -273,7 +273,8 @@ typedef struct clattn_problem {
                          *   0: hybrid g = 1/2, sparse_linear the plain sum */
     int remaining;      /**< sparse_linear: the linear half sees 0: every key, 1: the keys of the blocks not chosen */
     int parts;          /**< merge: results to merge, slots O_PARTS and LSE_PARTS; 0: 2. With a gate: 2 branches */
-    int tf32;           /**< reserved: 0 */
+    int tf32;           /**< 1: float q, k, v and softmax weights may be rounded to 10 bits of mantissa where they are multiplied, which matrix
+                         *   units do many times as fast. A permission: a device or a shape without such a unit is exact. Softmax methods */
     int deterministic;  /**< 1: the same bits every run; always kept today */
     const char *score_text; /**< OpenCL C, see README "Score text"; NULL: none. Not copied by assignment */
     const char *mask_text;

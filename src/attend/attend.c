@@ -41,7 +41,7 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
     int64_t dims[4];
     ct_attend a = {.in = p->dtype, .out = p->dtype, .b = p->b, .hq = p->hq, .hk = p->hk, .nq = p->nq, .nk = p->nk, .dqk = p->dqk,
         .dv = p->dv, .sequences = p->sequences, .max_q = ct_problem_max_q(p), .max_k = ct_problem_max_k(p),
-        .scale = ct_problem_scale(p), .softcap = p->softcap, .causal = ct_problem_causal(p), .left = p->window_left,
+        .scale = ct_problem_scale(p), .softcap = p->softcap, .tf32 = p->tf32 != 0, .causal = ct_problem_causal(p), .left = p->window_left,
         .right = p->window_right, .score_text = p->score_text, .mask_text = p->mask_text, .layout = layout,
         .score_name = p->score_file[0] ? p->score_file : "score text", .mask_name = p->mask_file[0] ? p->mask_file : "mask text"};
     if (layout && (p->pattern.kind == CLATTN_PATTERN_LONGFORMER || p->pattern.kind == CLATTN_PATTERN_SAMPLES)) {
@@ -294,7 +294,7 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
         .nq = a->max_q, .nk = a->max_k, .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
         .window = a->left >= 0 || a->right >= 0,
         .reads = reads_of(a),
-        .aligned = rows_aligned(a), .dtype = a->in, .dots = a->in == CLATTN_BF16 && ct_dots_usable(ct_builder_context(b))};
+        .aligned = rows_aligned(a), .dtype = a->in, .tf32 = a->tf32, .dots = a->in == CLATTN_BF16 && ct_dots_usable(ct_builder_context(b))};
     if (wish.aligned >= ct_builder_tile(b)->vectors || ct_builder_tile(b)->tensors) {
         ct_builder_align(b, ct_builder_tile(b)->vectors);
     }

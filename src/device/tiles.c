@@ -165,13 +165,15 @@ static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *
 }
 
 const ct_tile ct_tiles[] = {
-    {"cpu", {"tile/tile_cpu.cl"}, {"tile/tile_cpu_cols.cl"}, "tile/line_cpu.cl", 1, 0, "tile/probe_vector.cl", 1, accepts_cpu, shape_cpu, state_shape_cpu, NULL, NULL, NULL},
+    {"cpu", {"tile/tile_cpu.cl"}, {"tile/tile_cpu_cols.cl"}, "tile/line_cpu.cl", 1, 0, "tile/probe_vector.cl", 1, accepts_cpu, shape_cpu, state_shape_cpu, NULL, NULL, NULL,
+     false},
     {"nv_wgmma", {"tile/tile_nv_wgmma.cl"}, {NULL}, "tile/line_simt.cl", 64, 8, "tile/probe_wgmma.cl", 128, accepts_wgmma, ct_wgmma_shape,
-     NULL, "schedule/roles.cl", "sm_90a", ct_tensor_maps},
+     NULL, "schedule/roles.cl", "sm_90a", ct_tensor_maps, false},
     {"nv_mma", {"tile/tile_nv_mma.cl"}, {NULL}, "tile/line_simt.cl", 64, 8, "tile/probe_mma.cl", 32, accepts_mma, ct_mma_shape, NULL, NULL,
-     NULL, NULL},
+     NULL, NULL, true},
     {"simt", {"tile/tile_simt.cl"}, {"tile/tile_simt.cl", "tile/tile_simt_state.cl"}, "tile/line_simt.cl", 64, 4, "tile/probe_local.cl", 64,
-     accepts_simt, shape_simt, state_shape_simt, NULL, NULL, NULL},
-    {"ref", {"tile/tile_ref.cl"}, {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, "tile/line_ref.cl", 1, 0, NULL, 1, accepts_ref, shape_ref, state_shape_ref, NULL, NULL, NULL},
+     accepts_simt, shape_simt, state_shape_simt, NULL, NULL, NULL, false},
+    {"ref", {"tile/tile_ref.cl"}, {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, "tile/line_ref.cl", 1, 0, NULL, 1, accepts_ref, shape_ref, state_shape_ref, NULL, NULL, NULL,
+     false},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);

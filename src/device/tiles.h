@@ -33,6 +33,7 @@ typedef struct ct_shape_wish {
     bool causal;
     int aligned;          /* rows, widths and offsets are multiples of so many elements: 8, 4 or 1 */
     clattn_dtype dtype;
+    bool tf32;            /* float operands may be rounded to 10 bits of mantissa */
     bool dots;            /* bfloat16 and ct_dots_usable() */
 } ct_shape_wish;
 
@@ -55,6 +56,7 @@ typedef struct ct_tile {
     const char *ptx_target; /* of its programs, see ct_program_spec */
     /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's ref. */
     clattn_status (*tensors)(ct_builder *b, struct ct_tensor *tensors, int n, int64_t sequences, const struct ct_shape *shape);
+    bool tf32;              /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;
 
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */

@@ -26,7 +26,8 @@ static int64_t defined(const ct_shape *s, const char *name)
 
 static void check_legal(const ct_shape *s, const ct_shape_wish *w)
 {
-    const int64_t blocks_a_warp = defined(s, "BLOCKS"), pitch = 2 * ct_round_up(ct_max(w->dk, w->dv), 16) + 16;
+    const int64_t blocks_a_warp = defined(s, "BLOCKS"), size = (int64_t)clattn_dtype_size(w->dtype);
+    const int64_t pitch = size * ct_round_up(ct_max(w->dk, w->dv), 16) + 16;
     assert_true(blocks_a_warp == 1 || blocks_a_warp == 2);
     assert_true(s->bm > 0 && s->bm <= 128 && s->bm % (16 * blocks_a_warp) == 0);
     assert_true(s->bn >= 16 && s->bn <= 64 && s->bn % 16 == 0);
@@ -52,7 +53,7 @@ static void test_every_width(void **state)
         ct_shape_wish w = {.dk = widths[i % CT_COUNT(widths)], .dv = widths[i / CT_COUNT(widths) % CT_COUNT(widths)],
             .block_q = blocks[j % CT_COUNT(blocks)], .block_k = blocks[j / CT_COUNT(blocks)], .nq = 1 + (int64_t)(i * 37 % 3000), .nk = 5000,
             .pack = i % 3 == 0 ? 4 : 1, .causal = i & 1, .window = i & 2, .reads = (ct_reads)(i % 4), .aligned = multiples[i % 3],
-            .dtype = CLATTN_BF16};
+            .dtype = i % 5 == 0 ? CLATTN_F32 : CLATTN_BF16, .tf32 = true};
         ct_shape s = {0};
         char why[256] = "";
         if (ct_mma_shape(&facts, &w, &s, why, sizeof why)) {
@@ -60,7 +61,7 @@ static void test_every_width(void **state)
             taken++;
         } else {
             assert_true(why[0]);
-            assert_true(w.block_q || w.block_k); /* free shapes always fit */
+            assert_true(w.block_q || w.block_k || (w.dtype == CLATTN_F32 && ct_max(w.dk, w.dv) > 128)); /* else free shapes always fit */
         }
     }
     assert_true(taken > 10000);
@@ -88,7 +89,12 @@ static void test_declined(void **state)
     ct_shape_wish w = {.dk = 64, .dv = 64, .nq = 100, .nk = 100, .pack = 1, .dtype = CLATTN_F32};
     (void)state;
     assert_false(ct_mma_shape(&facts, &w, &s, why, sizeof why));
-    assert_non_null(strstr(why, "float"));
+    assert_non_null(strstr(why, "tf32=1"));
+    w.tf32 = true;
+    assert_true(ct_mma_shape(&facts, &w, &s, why, sizeof why));
+    w.dv = 129;
+    assert_false(ct_mma_shape(&facts, &w, &s, why, sizeof why));
+    assert_non_null(strstr(why, "129"));
     w.dtype = CLATTN_F16;
     w.dv = 257;
     assert_false(ct_mma_shape(&facts, &w, &s, why, sizeof why));

@@ -65,42 +65,60 @@ OP uint half_bits(float x) {
 OP uint half_pair(float low, float high) { return half_bits(low) | half_bits(high) << 16; }
 OP uint bf16_pair(float low, float high) { return bf16_of(low) | (uint)bf16_of(high) << 16; }
 
-OP float term(uint pair, int upper) {
-    const ushort bits = (ushort)(upper ? pair >> 16 : pair);
+#if STORE == 0
+#define TERMS 8
+OP uint operand(float x) { return as_uint(x) + 0x1000u & 0xffffe000u; }
+OP float term(__local const uint *registers, int k) { return as_float(registers[0] & 0xffffe000u); } /* hardware looks at no more */
+#else
+#define TERMS 16
+OP float term(__local const uint *registers, int k) {
+    const ushort bits = (ushort)(registers[0] >> k % 2 * 16);
     return STORE == 1 ? vload_half(0, (const __private half *)&bits) : as_float((uint)bits << 16);
 }
-OP void mma16(warp *w, float *c, const uint *a, const uint *b) {
+#endif
+OP void mma(warp *w, float *c, const uint *a, const uint *b) {
     const uint x[6] = { a[0], a[1], a[2], a[3], b[0], b[1] };
     __local const uint *const y = told(w, x, 6);
+    const int middle = TERMS / 2;
     for (int i = 0; i < 4; i++) {
         const int row = w->lane / 4 + i / 2 * 8, col = w->lane % 4 * 2 + i % 2;
-        for (int k = 0; k < 16; k++)
-            c[i] += term(y[(row % 8 * 4 + k % 8 / 2) * WORDS + row / 8 + k / 8 * 2], k & 1) * term(y[(col * 4 + k % 8 / 2) * WORDS + 4 + k / 8], k & 1);
+        for (int k = 0; k < TERMS; k++) {
+            const int t = k % middle * 4 / middle;
+            c[i] += term(y + (row % 8 * 4 + t) * WORDS + row / 8 + k / middle * 2, k) * term(y + (col * 4 + t) * WORDS + 4 + k / middle, k);
+        }
     }
 }
-/* Element i of the 16 bytes that lane `from` has named. */
-OP uint element(warp *w, __local const uint *y, int from, int i) {
-    const local_at at = (local_at)((ulong)y[from * WORDS] | (ulong)y[from * WORDS + 1] << 32);
+/* A word of 16 bytes that one of the lanes has named. */
+OP uint word_of(warp *w, local_at at, int i) {
     const long place = (at - w->mem) / 16;
     w->was_read[place] = w->passed;
-    return (at - w->mem) % 16 || w->was_written[place] >= w->passed ? 0x7fff : ((__local const ushort *)at)[i];
+    return (at - w->mem) % 16 || w->was_written[place] >= w->passed ? 0x7fff7fffu : ((__local const uint *)at)[i];
 }
-OP __local uint *places_told(warp *w, local_at at) {
-    const uint x[2] = { (uint)(ulong)at, (uint)((ulong)at >> 32) };
-    return told(w, x, 2);
+OP uint operand_of(uint x) {
+#if STORE == 0
+    return operand(as_float(x));
+#else
+    return x;
+#endif
 }
 OP void matrices(warp *w, uint *r, local_at at) {
-    __local const uint *const y = places_told(w, at);
+    const uint x[2] = { (uint)(ulong)at, (uint)((ulong)at >> 32) };
+    __local const uint *const y = told(w, x, 2);
     for (int m = 0; m < 4; m++) {
-        const int from = 8 * m + w->lane / 4, i = w->lane % 4 * 2;
-        r[m] = element(w, y, from, i) | element(w, y, from, i + 1) << 16;
+        __local const uint *const z = y + (8 * m + w->lane / 4) * WORDS;
+        r[m] = operand_of(word_of(w, (local_at)((ulong)z[0] | (ulong)z[1] << 32), w->lane % 4));
     }
 }
-OP void matrices_turned(warp *w, uint *r, local_at at) {
-    __local const uint *const y = places_told(w, at);
+/* Word `column` of a row is float `column`, or that of two elements. */
+OP void matrices_turned(warp *w, uint *r, local_at corner, const int pitch) {
+    const int t = w->lane % 4, g = w->lane / 4;
     for (int m = 0; m < 4; m++) {
-        const int from = 8 * m + w->lane % 4 * 2, i = w->lane / 4;
-        r[m] = element(w, y, from, i) | element(w, y, from + 1, i) << 16;
+#if STORE == 0
+        r[m] = operand_of(word_of(w, corner + (2 * t + m % 2) * pitch + (m / 2 * 2 + g / 4) * 16, g % 4));
+#else
+        const local_at row = corner + (m % 2 * 8 + 2 * t) * pitch + m / 2 * 16;
+        r[m] = (word_of(w, row, g / 2) >> g % 2 * 16 & 0xffffu) | word_of(w, row + pitch, g / 2) >> g % 2 * 16 << 16;
+#endif
     }
 }
 /* May these 16 bytes be written? */

@@ -124,6 +124,17 @@ static void features(void **state)
     check_all(state, problems, sizeof problems / sizeof *problems);
 }
 
+/* Floats that may be rounded: one to a register, keys in another order. */
+static void tf32(void **state)
+{
+    static const char *const problems[] = {
+        "dense h=1 nq=70 nk=75 d=64 tf32=1",
+        "dense h=1 nq=40 nk=75 d=100 causal=1 tf32=1",
+        "dense hq=2 hk=1 nq=9 nk=40 dqk=37 dv=16 tf32=1",
+    };
+    check_all(state, problems, sizeof problems / sizeof *problems);
+}
+
 /* Under the other schedule: loads are not ahead, and front(j) reads before back(j - 1) does. */
 static void overlap(void **state)
 {
@@ -139,6 +150,6 @@ static void overlap(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(widths), cmocka_unit_test(features), cmocka_unit_test(overlap)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(widths), cmocka_unit_test(features), cmocka_unit_test(tf32), cmocka_unit_test(overlap)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
