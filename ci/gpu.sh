@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds, tests and times clattn on a machine with a GPU, one without a package registry or root included.
-#   ci/gpu.sh [STEP...]      steps: build devices tests check bench peers (all of them by default)
+#   ci/gpu.sh [STEP...]      steps: build devices tests check check_mma bench peers (all of them by default)
 # Debian packages that the machine lacks are unpacked from $CLATTN_DEBS (.icd in the source tree) into the build folder:
 #   ocl-icd-libopencl1 ocl-icd-opencl-dev opencl-c-headers libxxhash-dev libjansson4 libjansson-dev libpng16-16 libpng-dev libcmocka0
 #   libcmocka-dev pkgconf pkgconf-bin libpkgconf3 zlib1g-dev
@@ -43,17 +43,28 @@ step_tests() {
     ctest --test-dir "$build" --parallel "$jobs" --timeout 200 >"$out/tests.log" 2>&1 || bad=1
     grep -E 'tests passed|Failed|Timeout' "$out/tests.log" || true
 }
+# check_all NAME OPTION...: the problems that standard input names; the report is $out/NAME.txt
+check_all() {
+    local name=$1
+    shift
+    mapfile -t problems
+    "$build/clattn" check --verbose "$@" "${problems[@]}" >"$out/$name.txt" 2>"$out/$name.log" || bad=1
+    grep -A 3 '^FAIL' "$out/$name.txt" | head -n 80 || true
+}
 # Every problem on the GPU's first choice; spills and products put one after another are failures too.
 step_check() {
-    mapfile -t problems < <(lines_of "$root/ci/gpu_check.txt")
-    "$build/clattn" check --verbose "${problems[@]}" >"$out/check.txt" 2>"$out/check.log" || bad=1
-    grep -A 3 '^FAIL' "$out/check.txt" | head -n 80 || true
+    check_all check < <(lines_of "$root/ci/gpu_check.txt")
     grep 'assembler' "$out/check.log" | grep -v 'Used ' | sort | uniq -c || true
     # products one after another, and more than a few words spilled, cost speed: no kernel that is chosen may do that
     ! grep -E 'assembler.*(serialized|injected)' "$out/check.log" >/dev/null || bad=1
     awk '/assembler.*spill stores/ { for (i = 1; i < NF; i++) if ($i == "bytes" && $(i + 2) == "stores," && $(i - 1) > 16) bad = 1 } END { exit bad }' \
         "$out/check.log" || { say "a kernel spills more than 16 bytes"; bad=1; }
     tail -n 1 "$out/check.txt"
+}
+# Those that nv_mma takes, on it: softmax of 16-bit types, or of floats that may be rounded.
+step_check_mma() {
+    check_all check_mma --backend nv_mma < <(lines_of "$root/ci/gpu_check.txt" | grep -Ev '^(linear|lightning|sparse_linear) ' | grep -E 'dtype=|tf32=1')
+    tail -n 1 "$out/check_mma.txt"
 }
 step_bench() {
     mapfile -t problems < <(lines_of "$root/ci/gpu_bench.txt")
@@ -72,7 +83,7 @@ step_peers() { python3 "$root/tools/compare/gpu.py" | tee "$out/peers.txt"; }
 found=()
 prepare
 private_caches "$build"
-[ $# -gt 0 ] || set -- build devices tests check bench peers
+[ $# -gt 0 ] || set -- build devices tests check check_mma bench peers
 for step in "$@"; do
     say "$step"
     "step_$step"

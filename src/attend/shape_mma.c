@@ -5,7 +5,8 @@
 
 #include "attend/block_part.h"
 
-enum { LOCAL_BYTES = 48 << 10, FEW_ROWS = 64 }; /* a driver's own compiler takes no more local memory */
+/* The assembler takes no more local memory of fixed size for any target but those of one chip alone (sm_90a). */
+enum { LOCAL_BYTES = 48 << 10, FEW_ROWS = 64 };
 
 /* Rows of a group, columns of a tile, blocks of 16 rows a warp, chains of a row's sum, where rows and columns are free: the largest that fit
  * the registers (ci/nv_variants.txt). The first row that is wide enough and takes what masks and texts read; width 0 ends it. Not timed yet. */
