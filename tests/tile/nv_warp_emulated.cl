@@ -89,7 +89,7 @@ OP void mma(warp *w, float *c, const uint *a, const uint *b) {
     }
 }
 /* A word of 16 bytes that one of the lanes has named. */
-OP uint word_of(warp *w, local_at at, int i) {
+OP uint local_word(warp *w, local_at at, int i) {
     const long place = (at - w->mem) / 16;
     w->was_read[place] = w->passed;
     return (at - w->mem) % 16 || w->was_written[place] >= w->passed ? 0x7fff7fffu : ((__local const uint *)at)[i];
@@ -106,7 +106,7 @@ OP void matrices(warp *w, uint *r, local_at at) {
     __local const uint *const y = told(w, x, 2);
     for (int m = 0; m < 4; m++) {
         __local const uint *const z = y + (8 * m + w->lane / 4) * WORDS;
-        r[m] = operand_of(word_of(w, (local_at)((ulong)z[0] | (ulong)z[1] << 32), w->lane % 4));
+        r[m] = operand_of(local_word(w, (local_at)((ulong)z[0] | (ulong)z[1] << 32), w->lane % 4));
     }
 }
 /* Word `column` of a row is float `column`, or that of two elements. */
@@ -114,10 +114,10 @@ OP void matrices_turned(warp *w, uint *r, local_at corner, const int pitch) {
     const int t = w->lane % 4, g = w->lane / 4;
     for (int m = 0; m < 4; m++) {
 #if STORE == 0
-        r[m] = operand_of(word_of(w, corner + (2 * t + m % 2) * pitch + (m / 2 * 2 + g / 4) * 16, g % 4));
+        r[m] = operand_of(local_word(w, corner + (2 * t + m % 2) * pitch + (m / 2 * 2 + g / 4) * 16, g % 4));
 #else
         const local_at row = corner + (m % 2 * 8 + 2 * t) * pitch + m / 2 * 16;
-        r[m] = (word_of(w, row, g / 2) >> g % 2 * 16 & 0xffffu) | word_of(w, row + pitch, g / 2) >> g % 2 * 16 << 16;
+        r[m] = (local_word(w, row, g / 2) >> g % 2 * 16 & 0xffffu) | local_word(w, row + pitch, g / 2) >> g % 2 * 16 << 16;
 #endif
     }
 }

@@ -6,73 +6,28 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "device/context.h"
-#include "program/program.h"
 #include "support/env.h"
-
-static char dir[] = "/tmp/clattn-nv-mma-XXXXXX";
-
-static void write_file(const char *path, const void *text, size_t bytes)
-{
-    char full[512], command[600];
-    snprintf(full, sizeof full, "%s/%s", dir, path);
-    snprintf(command, sizeof command, "mkdir -p $(dirname %s)", full);
-    assert_int_equal(system(command), 0);
-    FILE *out = fopen(full, "w");
-    assert_non_null(out);
-    assert_int_equal(fwrite(text, 1, bytes, out), bytes);
-    fclose(out);
-}
-
-static const ct_cl_file *embedded(const char *path)
-{
-    size_t i = 0;
-    while (strcmp(ct_cl_files[i].path, path) != 0) {
-        i++;
-    }
-    return &ct_cl_files[i];
-}
-
-/* The emulated words in the place of the PTX. */
-static void write_emulation(void)
-{
-    static char text[1 << 16];
-    char path[512];
-    const char *source = getenv("CLATTN_SOURCE_DIR");
-    snprintf(path, sizeof path, "%s/tests/tile/nv_warp_emulated.cl", source ? source : ".");
-    FILE *in = fopen(path, "r");
-    assert_non_null(in);
-    const size_t bytes = fread(text, 1, sizeof text, in);
-    assert_true(bytes > 0 && bytes < sizeof text);
-    fclose(in);
-    write_file("tile/nv_warp.cl", text, bytes);
-}
+#include "support/texts.h"
 
 static int setup(void **state)
 {
-    assert_non_null(mkdtemp(dir));
-    for (size_t i = 0; i < ct_cl_file_count; i++) {
-        write_file(ct_cl_files[i].path, ct_cl_files[i].text, ct_cl_files[i].length);
-    }
-    write_emulation();
     const int status = ct_env_setup(state);
     if (status == 0 && !((const ct_env *)*state)->place.context->facts.cpu) {
         puts("a GPU: the tile itself runs there, its emulation is for CPUs: skipped");
         exit(77);
     }
+    ct_texts_make();
+    ct_texts_emulate_warps();
     return status;
 }
 
 static int teardown(void **state)
 {
-    char command[600];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return ct_env_teardown(state) + system(command);
+    return ct_env_teardown(state) + ct_texts_remove();
 }
 
 static clattn_context *emulated_context(void **state)
@@ -88,13 +43,13 @@ static clattn_context *emulated_context(void **state)
 static void check_all(void **state, const char *const *problems, size_t n)
 {
     ct_env env = *(ct_env *)*state;
-    setenv("CLATTN_CL_DIR", dir, 1);
+    ct_texts_use(true);
     env.place.context = emulated_context(state);
     for (size_t i = 0; i < n; i++) {
         ct_assert_check(&env, problems[i], 21 + i);
     }
     clattn_context_release(env.place.context);
-    unsetenv("CLATTN_CL_DIR");
+    ct_texts_use(false);
 }
 
 /* Widths: whole and cut chunks, aligned rows and not, dqk above and below dv; both blockings; ragged ends. */
@@ -147,10 +102,9 @@ static void overlap(void **state)
         "dense h=1 nq=70 nk=200 d=64 dtype=bf16",
         "dense h=1 n=90 d=128 dtype=f16 causal=1",
     };
-    const ct_cl_file *serial = embedded("schedule/serial.cl"), *other = embedded("schedule/overlap.cl");
-    write_file(serial->path, other->text, other->length);
+    ct_texts_replace("schedule/serial.cl", "schedule/overlap.cl");
     check_all(state, problems, sizeof problems / sizeof *problems);
-    write_file(serial->path, serial->text, serial->length);
+    ct_texts_replace("schedule/serial.cl", "schedule/serial.cl");
 }
 
 int main(void)
