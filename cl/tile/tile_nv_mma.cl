@@ -5,7 +5,8 @@
  * chunks, so that the eight rows of a matrix that ldmatrix reads lie in different banks. Its four matrices, of chunk c on, for
  *   S: TERMS head columns of keys n to n + 15:    (n, c) (n, c + 1) (n + 8, c) (n + 8, c + 1) as stored: two right operands
  *   O: TERMS keys from k on of columns n to n + 15:    (k, c) (k + 8, c) (k, c + 1) (k + 8, c + 1) turned: two right operands
- * Floats (STORE 0) are for those who ask for tf32: they are stored and loaded as they are and rounded when they become operands.
+ * Floats (STORE 0) are for those who ask for tf32: they are stored and loaded as they are and rounded when they become operands; for O word by
+ * word, rows 2t of columns g: PITCH is an odd multiple of four words, so t moves by eight banks, g by one, and no two lanes meet.
  * A load is a wish. Products fulfil it: each waits for its own tile, a barrier says that all have come that far and so have read every tile
  * before, and then the copies of the other streams' next tiles start, behind this product and all that follows it up to theirs. A stream is
  * read by one product a step. Rows past an end repeat the last one (finite, and masked or never stored); columns past DK or DV are zeros.

@@ -119,7 +119,7 @@ typedef struct clattn_context_options {
     clattn_cache_mode cache_mode;
     const char *cache_dir;        /**< NULL: $CLATTN_CACHE_DIR, $XDG_CACHE_HOME/clattn, ~/.cache/clattn */
     int64_t cache_max_bytes;      /**< 0: 256 MiB, or $CLATTN_CACHE_MAX_MB */
-    const char *backend;          /**< NULL: the best that accepts; else "cpu", "simt", "ref": only that one */
+    const char *backend;          /**< NULL: the best that accepts; else "cpu", "nv_wgmma", "nv_mma", "simt", "ref": only that one */
 } clattn_context_options;
 
 #define CLATTN_CONTEXT_OPTIONS_INIT \
@@ -365,7 +365,7 @@ CLATTN_API clattn_status clattn_plan_workspace(const clattn_plan *plan, size_t *
 
 typedef struct clattn_plan_info {
     size_t struct_size;
-    const char *backend;   /**< "cpu", "simt", "ref"; belongs to the plan */
+    const char *backend;   /**< "cpu", "nv_wgmma", "nv_mma", "simt" or "ref"; belongs to the plan */
     const char *kernel;    /**< name of the kernel that does the most work, with its parameters */
     int launches;
     size_t workspace;
