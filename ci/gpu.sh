@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds, tests, checks and times clattn on a machine with a GPU, one without a package registry or root included.
-#   ci/gpu.sh [STEP...]      steps: build devices tests check table (all of them by default); pack
+#   ci/gpu.sh [STEP...]      steps: build devices tests check check_mma table (all of them by default); pack
 # pack is for a machine with registries (Debian 12): it fetches into $CLATTN_DEBS (.icd in the source tree) the Debian packages that
 # the other machine lacks, and fla, a peer of the table. Take that folder along; here they are unpacked into the build folder.
 # table: tools/compare/gpu.py with the options $CLATTN_GPU_TABLE (such as "--rows 1,5"). $CLATTN_COMMIT says what is measured where
-# there is no .git. Problems of check: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): seven files.
-# Where a command may take ten minutes: build, devices, tests and check in one, the table in another.
+# there is no .git. Problems of check: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): eight files.
+# Where a command may take ten minutes: build, devices, tests and the checks in one, the table in another.
 # shellcheck disable=SC2317
 . "$(dirname "$0")/common.sh"
 build=${CLATTN_BUILD_DIR:-$root/build-gpu}
@@ -73,6 +73,13 @@ step_check() {
         "$log" || { say "a kernel spills more than 16 bytes"; bad=1; }
     tail -n 1 "$text"
 }
+# Those that nv_mma takes, on it: softmax of 16-bit types, or of floats that may be rounded.
+step_check_mma() {
+    mapfile -t problems < <(lines_of "$root/ci/gpu_check.txt" | grep -Ev '^(linear|lightning|sparse_linear) ' | grep -E 'dtype=|tf32=1')
+    "$build/clattn" check --backend nv_mma --verbose "${problems[@]}" >"$out/check_mma.log" 2>&1 || bad=1
+    grep -A 3 '^FAIL' "$out/check_mma.log" | head -n 80 || true
+    tail -n 1 "$out/check_mma.log"
+}
 step_table() {
     local options
     read -ra options <<<"${CLATTN_GPU_TABLE:-}"
@@ -82,7 +89,7 @@ step_table() {
 found=()
 prepare
 private_caches "$build"
-[ $# -gt 0 ] || set -- build devices tests check table
+[ $# -gt 0 ] || set -- build devices tests check check_mma table
 for step in "$@"; do
     say "$step"
     "step_$step"

@@ -25,7 +25,7 @@ def program(stage, defines):
     if tuple(key) not in programs:
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "ptx")
-            subprocess.run(["bash", os.path.join(HERE, "nv_offline.sh"), "--ptx", path] + key, check=True, stdout=sys.stderr)
+            subprocess.run(["bash", os.path.join(HERE, "nv_offline.sh"), "--ptx", path, "nv_wgmma." + stage] + key[1:], check=True, stdout=sys.stderr)
             with open(path) as text:
                 programs[tuple(key)] = Program(text.read())
     return programs[tuple(key)]

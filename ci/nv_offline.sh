@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Compiles tile_nv_wgmma offline: clang to PTX, retargeted as src/program/nv_ptx.c does it, ptxas to machine code where it is installed.
-# Fails on an error, on spills beyond the list's budget, and on the assembler's notes that products were put one after another.
-#   ci/nv_offline.sh                             those of ci/nv_variants.txt:  GROUPS SPILL_BYTES [STAGE] DEFINES
-#   ci/nv_offline.sh STAGE DEFINES...            one variant: attend, accumulate_forward, accumulate_state or accumulate_apply
-#   ci/nv_offline.sh --ptx FILE STAGE DEFINES... its PTX alone
+# Compiles NVIDIA's tiles offline: clang to PTX, with the lines that src/program/nv_ptx.c adds, ptxas to machine code where it is installed.
+# Fails on an error, on more registers, spills or local memory than the list allows, and on the assembler's notes that products were put one
+# after another.
+#   ci/nv_offline.sh                            those of ci/nv_variants.txt
+#   ci/nv_offline.sh TEXT DEFINES...            one variant: nv_wgmma.attend, nv_wgmma.accumulate_forward, nv_mma.attend, ...
+#   ci/nv_offline.sh --ptx FILE TEXT DEFINES... its PTX alone, for the tile's first chip
 . "$(dirname "$0")/common.sh"
 need clang-19
 unpack "$build/kernels/libclc" libclc-19 || die "libclc-19 (builtin functions for offline compilers) could not be had"
@@ -12,54 +13,75 @@ ptxas=$(command -v ptxas || ls /usr/local/cuda/bin/ptxas 2>/dev/null || true)
 [ -n "$ptxas" ] || say "no ptxas here: PTX only"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-printf '#include "%s"\n' tile/tile.cl tile/tile_nv_wgmma.cl variant/score.cl attend/attend_forward.cl schedule/roles.cl >"$work/attend.cl"
-for stage in accumulate_forward accumulate_state accumulate_apply; do
-    printf '#include "%s"\n' tile/tile.cl tile/tile_nv_wgmma.cl tile/tile_nv_wgmma_state.cl accumulate/args.cl accumulate/decays.cl \
-        "accumulate/$stage.cl" schedule/roles.cl >"$work/$stage.cl"
+# of each tile: chips, schedule
+declare -A chips=([nv_wgmma]=sm_90a [nv_mma]="sm_80 sm_90") schedules=([nv_wgmma]=roles [nv_mma]=serial)
+join() { printf '#include "%s"\n' tile/tile.cl "${@:2}" >"$work/$1.cl"; }
+for tile in "${!chips[@]}"; do
+    join "$tile.attend" "tile/tile_$tile.cl" variant/score.cl attend/attend_forward.cl "schedule/${schedules[$tile]}.cl"
+    join "$tile.probe" "tile/probe_${tile#nv_}.cl"
 done
-printf '#include "%s"\n' tile/tile.cl tile/nv_tensor_maps.cl >"$work/maps.cl"
-printf '#include "%s"\n' tile/tile.cl tile/probe_wgmma.cl >"$work/probe.cl"
+for stage in accumulate_forward accumulate_state accumulate_apply; do
+    join "nv_wgmma.$stage" tile/tile_nv_wgmma.cl tile/tile_nv_wgmma_state.cl accumulate/args.cl accumulate/decays.cl "accumulate/$stage.cl" schedule/roles.cl
+done
+join nv_wgmma.maps tile/nv_tensor_maps.cl
 
-# ptx FILE TEXT DEFINES...
+# items TEXT DEFINES...: of a group
+items() {
+    local text=$1 bm=64 blocks=1
+    shift
+    [[ " $* " =~ " BM="([0-9]+) ]] && bm=${BASH_REMATCH[1]}
+    [[ " $* " =~ " BLOCKS="([0-9]+) ]] && blocks=${BASH_REMATCH[1]}
+    [[ ! " $* " =~ " SPLIT="([0-9]+) ]] || { echo $((128 + 128 * BASH_REMATCH[1])); return; }
+    case $text in
+        nv_wgmma.attend) echo $((128 + 2 * bm)) ;;
+        nv_wgmma.probe) echo 128 ;;
+        nv_mma.attend) echo $((bm / blocks * 2)) ;;
+        *) echo 32 ;;
+    esac
+}
+
+# first PATTERN: the number that begins the first match in the assembler's log, or 0
+first() { grep -oE "$1" "$work/log" | grep -oE '[0-9]+' | head -n 1 || echo 0; }
+
+# ptx FILE CHIP TEXT DEFINES...
 ptx() {
-    local to=$1 text=$2 defines=()
-    shift 2
+    local to=$1 chip=$2 text=$3 defines=()
+    shift 3
     for define in "$@"; do defines+=("-D$define"); done
     clang-19 -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -nogpulib -O3 -Wno-everything -Dasm=__asm__ -cl-denorms-are-zero -cl-mad-enable \
-        -I "$root/cl" --target=nvptx64-nvidia-nvcl -include "$root/ci/nvptx.h" -Xclang -target-cpu -Xclang sm_90a -Xclang -target-feature \
+        -I "$root/cl" --target=nvptx64-nvidia-nvcl -include "$root/ci/nvptx.h" -Xclang -target-cpu -Xclang "$chip" -Xclang -target-feature \
         -Xclang +ptx83 -Xclang -mlink-builtin-bitcode -Xclang "$clc" "${defines[@]}" -S "$work/$text.cl" -o "$to" >"$work/log" 2>&1 ||
-        { echo "FAIL $text $*"; head -n 5 "$work/log"; return 1; }
+        { echo "FAIL $chip $text $*"; head -n 5 "$work/log"; return 1; }
 }
 
-# one GROUPS BUDGET TEXT DEFINES...
+# one CHIP TEXT GROUPS REGISTERS SPILLS LOCAL DEFINES...
 one() {
-    local groups=$1 budget=$2 text=$3 log=$work/log
-    shift 3
-    ptx "$work/ptx" "$text" "$@" || return 1
-    local items=32
-    [[ " $* " =~ " BM="([0-9]+) ]] && items=$((128 + 2 * BASH_REMATCH[1]))
-    [[ " $* " =~ " SPLIT="([0-9]+) ]] && items=$((128 + 128 * BASH_REMATCH[1]))
-    [ "$text" != probe ] || items=128
+    local chip=$1 text=$2 groups=$3 budget=("$4" "$5" "$6") log=$work/log got i
+    local names=(registers "bytes spilled" "bytes of local memory")
+    shift 6
+    ptx "$work/ptx" "$chip" "$text" "$@" || return 1
     # clang leaves the group's size out, NVIDIA's compiler does not
-    awk -v groups="$groups" -v items="$items" '/^\{/ && !done { print ".reqntid " items ", 1, 1"; if (groups) print ".minnctapersm " groups; done = 1 }
+    awk -v groups="$groups" -v items="$(items "$text" "$@")" '/^\{/ && !done { print ".reqntid " items ", 1, 1"; if (groups) print ".minnctapersm " groups; done = 1 }
         { print }' "$work/ptx" >"$work/ptx2"
     [ -n "$ptxas" ] || return 0
-    "$ptxas" -arch=sm_90a -v -o /dev/null "$work/ptx2" >"$log" 2>&1 || { echo "FAIL ptxas $text $*"; head -n 5 "$log"; return 1; }
-    local spills registers
-    spills=$(grep -oE '[0-9]+ bytes spill stores' "$log" | awk '{ s += $1 } END { print s + 0 }')
-    registers=$(grep -oE 'Used [0-9]+ registers' "$log" | head -n 1)
-    printf '%s, %s bytes spilled, %s: %s %s\n' "$registers" "$spills" "$(grep -oE '[0-9]+ bytes smem' "$log" | tail -n 1)" "$text" "$*"
-    if grep -E 'serialized|injected|ignored' "$log"; then echo "FAIL notes: $text $*"; return 1; fi
-    [ "$spills" -le "$budget" ] || { echo "FAIL spills $spills > $budget: $text $*"; return 1; }
+    "$ptxas" -arch="$chip" -v -o /dev/null "$work/ptx2" >"$log" 2>&1 || { echo "FAIL ptxas $chip $text $*"; head -n 5 "$log"; return 1; }
+    got=("$(first 'Used [0-9]+ registers')" "$(($(first '[0-9]+ bytes spill stores') + $(first '[0-9]+ bytes stack frame')))" "$(first '[0-9]+ bytes smem')")
+    printf '%s %s %s %s %s %s\n' "$chip" "$text" "${got[@]}" "$*"
+    if grep -E 'serialized|injected|ignored' "$log"; then echo "FAIL notes: $chip $text $*"; return 1; fi
+    for i in 0 1 2; do
+        [ "${got[i]}" -le "${budget[i]}" ] || { echo "FAIL ${got[i]} ${names[i]} > ${budget[i]}: $chip $text $*"; return 1; }
+    done
 }
 bad=0
-if [ "${1:-}" = --ptx ]; then shift; ptx "$@"; exit; fi
-if [ $# -gt 0 ]; then one 1 0 "$@"; exit; fi
-one 0 0 maps STORE=2 || bad=1
-one 0 0 probe || bad=1
-while read -r groups budget stage defines; do
-    [[ $stage != *=* ]] || { defines="$stage $defines"; stage=attend; }
+# each TEXT ...: on every chip of its tile
+each() {
+    local chip
+    for chip in ${chips[${1%%.*}]}; do one "$chip" "$@" || bad=1; done
+}
+if [ "${1:-}" = --ptx ]; then ptx "$2" "${chips[${3%%.*}]%% *}" "${@:3}"; exit; fi
+if [ $# -gt 0 ]; then each "$1" 1 255 0 232448 "${@:2}"; exit $bad; fi
+while read -r text groups registers spills local defines; do
     # shellcheck disable=SC2086
-    one "$groups" "$budget" "$stage" $defines || bad=1
+    each "$text" "$groups" "$registers" "$spills" "$local" $defines
 done < <(lines_of "$root/ci/nv_variants.txt")
 exit $bad

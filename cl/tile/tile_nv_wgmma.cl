@@ -47,19 +47,15 @@
 #endif
 #define ITEMS (128 + 128 * WORKERS)
 #define UNROLL _Pragma("unroll")
-#define ROW_LEN 2
-typedef float VF;
-typedef int VI;
+#define BLOCKS 1                                              /* of 16 rows a warp */
+#include "tile/nv_warp.cl"
 typedef const __global ulong16 *tensor_in;                    /* a tensor map: 128 bytes */
-typedef struct { float x[2]; } row;
-typedef struct { float x[2 * PARTS]; } parts;                 /* running maxima or sums of a row, PARTS to a lane */
-typedef struct { float x[BN / 2]; } acc_pair;
-typedef struct { float x[HEAD16 / 2]; } acc_head;
-typedef struct { uint x[BN / 4]; } op_pair;
 typedef struct { uint at; } held;
 typedef struct { tensor_in map; int head, batch; } tensor;
-typedef struct { __global out_elem *x; long row, pack; int rows; } tensor_out;
-typedef struct { uint mem, ring, bar; int worker, lane, row, loads, base, helds, round; } tile;
+typedef struct { warp w; uint mem, ring, bar; int worker, row, loads, base, helds, round; } tile;
+#define OWN_COLUMN(t) OWN_COLUMNS((t)->worker)
+#define RAGGED (SPLIT ? DV < 64 * SPLIT : DV % 8 != 0)
+#include "tile/nv_fragments.cl"
 #define TENSOR(name) const __global ulong16 *name##_base, const long name##_from
 #undef TENSOR_IN
 #define TENSOR_IN(name) TENSOR(name)
@@ -67,39 +63,6 @@ typedef struct { uint mem, ring, bar; int worker, lane, row, loads, base, helds,
 #undef TENSOR_OF
 #define TENSOR_OF(name, sequence) (TENSOR_AT(name) + (sequence))
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-#define EACH_ROW(r)  UNROLL for (int r = 0; r < 2; r++)
-#define EACH_PAIR(i) UNROLL for (int i = 0; i < BN / 2; i++)
-#define EACH_PART(k) UNROLL for (int k = 0; k < 2 * PARTS; k++)
-#define ROW_OF(i) (((i) >> 1) & 1)
-#define PART_OF(i) (ROW_OF(i) + 2 * (((i) ^ ((i) >> 2) << 1 ^ ((i) & 2)) % PARTS))
-#define ROW_AT(t, i) ((t)->row + ROW_OF(i) * 8)
-#define COL_AT(t, i) (((i) >> 2) * 8 + ((i) & 1) + ((t)->lane & 3) * 2)
-
-OP float vexp2(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
-OP float vtanh(float x) { float y; asm("tanh.approx.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
-OP float vmax(float a, float b) { return fmax(a, b); }
-OP float vabs(float a) { return fabs(a); }
-OP float vlog(float a) { return log(a); }
-#define TO_VF(x) ((float)(x))
-OP float pick(int choose, float yes, float no) { return choose ? yes : no; }
-OP float gather(const __global float *p, int r, long pitch, int c) { return p[r * pitch + c]; }
-OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p[r * pitch + c]; }
-OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
-/* Whole tiles: pairs of columns at constant distances; else element by element, what does not exist gets its last neighbour's. */
-OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) {
-    const __global float *upper = p + min(t->row, rows - 1) * pitch + (t->lane & 3) * 2, *lower = p + min(t->row + 8, rows - 1) * pitch + (t->lane & 3) * 2;
-    if (cols >= BN && (((ulong)p | (ulong)pitch << 2) & 7) == 0) {
-        UNROLL for (int i = 0; i < BN / 2; i += 4) {
-            const float2 u = *(const __global float2 *)(upper + i * 2), l = *(const __global float2 *)(lower + i * 2);
-            s->x[i] = fma(s->x[i], scale, u.x);
-            s->x[i + 1] = fma(s->x[i + 1], scale, u.y);
-            s->x[i + 2] = fma(s->x[i + 2], scale, l.x);
-            s->x[i + 3] = fma(s->x[i + 3], scale, l.y);
-        }
-    } else {
-        EACH_PAIR(i) s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1)));
-    }
-}
 /* One item asks the L2 cache for whole rows: what 128 lanes read in pieces has then left the memory. */
 OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {
     if (((ulong)p | (ulong)pitch << 2) & 15) return;
@@ -107,9 +70,6 @@ OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int c
     if (bytes > 0) for (int r = 0; r < min(BM, rows); r++)
         asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" :: "l"((ulong)(p + r * pitch)), "r"(bytes) : "memory");
 }
-OP float xor_lane(float x, int m) { float y; asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=f"(y) : "f"(x), "r"(m)); return y; }
-OP uint half_pair(float low, float high) { uint y; asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
-OP uint bf16_pair(float low, float high) { uint y; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
 
 #define BAR() asm volatile("bar.sync 0;" ::: "memory")
 OP void mb_init(uint b, int n) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" :: "r"(b), "r"(n) : "memory"); }
@@ -150,7 +110,7 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     t->ring = t->mem + helds * BM * DK64 * 2;
     t->bar = bar;
     t->worker = c >> 7;
-    t->lane = id & 31;
+    WARP_BEGIN(&t->w);
     t->loads = t->base = t->helds = t->round = 0;
     t->row = OWN_ROWS(c >> 7) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
@@ -209,7 +169,7 @@ OP item_place item_next(tile *t, const __global ulong16 *first_map, const int he
         mb_wait(ITEM_FULL(t), t->round & 1);
         asm volatile("ld.volatile.shared.u32 %0, [%1];" : "=r"(n) : "r"(ITEM_NUMBER(t)) : "memory");
         asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
-        if (t->lane == 0) mb_arrive(ITEM_EMPTY(t));
+        if (t->w.lane == 0) mb_arrive(ITEM_EMPTY(t));
     }
     t->round++;
     if (n >= rows * heads * parts) {
@@ -245,7 +205,7 @@ OP void role_compute(tile *t) { split_compute(t); }
 OP void turns_begin(tile *t) { first_turn(t); }
 OP void turns_end(tile *t) { last_turn(t); }
 #endif
-OP void held_release(tile *t) { if (RESIDENT && t->lane == 0) mb_arrive(HELD_EMPTY(t)); }
+OP void held_release(tile *t) { if (RESIDENT && t->w.lane == 0) mb_arrive(HELD_EMPTY(t)); }
 OP void role_done(tile *t, int n) {
     t->base += n;
     t->helds++;
@@ -254,10 +214,6 @@ OP void role_done(tile *t, int n) {
 /* A packed sequence has a map of its own, which begins at its first row. */
 OP tensor tensor_view(tensor_in map, const strides *s, int batch, int head, long first, int rows) {
     const tensor y = { map, head, batch };
-    return y;
-}
-OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int head, long first, int rows) {
-    const tensor_out y = { x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows };
     return y;
 }
 OP void tensor_begin(tile *t, tensor *x) { asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" :: "l"((ulong)x->map) : "memory"); }
@@ -277,7 +233,7 @@ OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {
 }
 #define stream_load(tp, s, j, x, r0) load_rows(tp, s, j, x, r0, ROUND(WIDTH(s), 64))
 OP void stream_wait(tile *t, int s, int j) { mb_wait(FULL(t, s, j), (TURN_OF(t, j) / SLOTS) & 1); }
-OP void stream_release(tile *t, int s, int j) { if (t->lane == 0) mb_arrive(EMPTY(t, s, j)); }
+OP void stream_release(tile *t, int s, int j) { if (t->w.lane == 0) mb_arrive(EMPTY(t, s, j)); }
 
 #include "tile/nv_products.cl"
 #define CAT_(a, b) a##b
@@ -327,75 +283,5 @@ OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {
 #else
         AB_LAST(out->x, p->x + 4 * k, desc(b + k * 2048, lbo));
 #endif
-    }
-}
-OP void convert(op_pair *p, acc_pair *s) {
-    UNROLL for (int i = 0; i < BN / 4; i++)
-        p->x[i] = STORE == 1 ? half_pair(s->x[2 * i], s->x[2 * i + 1]) : bf16_pair(s->x[2 * i], s->x[2 * i + 1]);
-}
-OP void row_scale(acc_head *o, row *f) { UNROLL for (int i = 0; i < HEAD16 / 2; i++) o->x[i] *= f->x[ROW_OF(i)]; }
-OP void acc_zero(acc_head *o) { UNROLL for (int i = 0; i < HEAD16 / 2; i++) o->x[i] = 0.0f; }
-OP void fold_max(tile *t, row *r, parts *p) {
-    EACH_ROW(i) {
-        UNROLL for (int k = 0; k < PARTS; k++) r->x[i] = vmax(r->x[i], p->x[i + 2 * k]);
-        r->x[i] = vmax(r->x[i], xor_lane(r->x[i], 1));
-        r->x[i] = vmax(r->x[i], xor_lane(r->x[i], 2));
-    }
-}
-OP void fold_sum(row *r, parts *p) { EACH_ROW(i) UNROLL for (int k = 0; k < PARTS; k++) r->x[i] += p->x[i + 2 * k]; }
-OP void row_join_sum(tile *t, row *r) {
-    EACH_ROW(i) {
-        r->x[i] += xor_lane(r->x[i], 1);
-        r->x[i] += xor_lane(r->x[i], 2);
-    }
-}
-OP float row_once(tile *t, float x) { return (t->lane & 3) == 0 ? x : 0.0f; } /* a row's sum is shared by four lanes until row_join_sum */
-
-OP void put_pair(__global out_elem *p, int d, float a, float b) {
-#if !ALIGNED
-    if (d < DV) out_put(p, d, a);
-    if (d + 1 < DV) out_put(p, d + 1, b);
-#else
-    if ((SPLIT ? DV < 64 * SPLIT : DV % 8 != 0) && d >= DV) return;
-#if OUT == 0
-    *(__global float2 *)(p + d) = (float2)(a, b);
-#elif OUT == 1
-    *(__global uint *)(p + d) = half_pair(a, b);
-#else
-    *(__global uint *)(p + d) = bf16_pair(a, b);
-#endif
-#endif
-}
-OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
-    EACH_ROW(h) {
-        const int r = row0 + t->row + h * 8;
-        if (r < y->rows) {
-            __global out_elem *p = y->x + r / PACK * y->row + (PACK > 1 ? r % PACK * y->pack : 0);
-            UNROLL for (int i = 0; i < (SPLIT ? 8 : ROUND(DV, 8) / 8); i++)
-                put_pair(p, OWN_COLUMNS(t->worker) + i * 8 + (t->lane & 3) * 2, o->x[4 * i + 2 * h], o->x[4 * i + 2 * h + 1]);
-        }
-    }
-}
-OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long row_stride, long pack_stride, int rows) {
-    EACH_ROW(h) {
-        const int r = min(t->row + h * 8, rows - 1);
-        const __global float *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0) + OWN_COLUMNS(t->worker) + (t->lane & 3) * 2;
-        UNROLL for (int i = 0; i < HEAD16 / 8; i++) {
-            const int left = DV - OWN_COLUMNS(t->worker) - i * 8 - (t->lane & 3) * 2;  /* columns that exist from here */
-            float2 x = (float2)(0.0f);
-            if (DV % 2 == 0) { if (DV % (SPLIT ? 64 * SPLIT : 16) == 0 || left > 0) x = *(const __global float2 *)(p + i * 8); }
-            else { if (left > 0) x.x = p[i * 8]; if (left > 1) x.y = p[i * 8 + 1]; }
-            o->x[4 * i + 2 * h] = fma(f->x[h], x.x, o->x[4 * i + 2 * h]);
-            o->x[4 * i + 2 * h + 1] = fma(f->x[h], x.y, o->x[4 * i + 2 * h + 1]);
-        }
-    }
-}
-OP void row_load(tile *t, row *r, const __global float *y, long row_stride, long pack_stride, int rows) {
-    EACH_ROW(h) { const int at = min(t->row + h * 8, rows - 1); r->x[h] = y[at / PACK * row_stride + at % PACK * pack_stride]; }
-}
-OP void row_store(tile *t, __global float *y, long row_stride, long pack_stride, int rows, row *r) {
-    if ((t->lane & 3) == 0) EACH_ROW(h) {
-        const int at = t->row + h * 8;
-        if (at < rows) y[at / PACK * row_stride + at % PACK * pack_stride] = r->x[h];
     }
 }

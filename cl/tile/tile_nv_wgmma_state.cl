@@ -23,7 +23,7 @@ typedef struct { float x[SLICES * 32]; } acc_state;
 #define OP_KEYS (SLICES * BN / 4)
 typedef struct { uint x[KEY_PARTS * OP_KEYS]; } op_keys;
 #define EACH_KEY(i) UNROLL for (int i = 0; i < BN / 4; i++)
-#define KEY_AT(t, i) (((i) >> 1) * 8 + ((i) & 1) + (anew((t)->lane) & 3) * 2)
+#define KEY_AT(t, i) (((i) >> 1) * 8 + ((i) & 1) + (anew((t)->w.lane) & 3) * 2)
 #define KEY_OF(i) (((i) >> 2) * 2 + ((i) & 1))
 #define EACH_LOWER(i) EACH_PAIR(i)
 #define PAIRS_STAY 1                                          /* 32 registers; 32 exponentials a lane and chunk cost more */
@@ -54,7 +54,7 @@ OP void sum_join(float *whole, float *part, float w, float p) {
 OP void col_sum(tile *t, col *whole, col *part, const __global float *p, int n) {
     float w[2], f[2];
     UNROLL for (int e = 0; e < 2; e++) {
-        const int k = 2 * t->lane + e;
+        const int k = 2 * t->w.lane + e;
         const float x = k < n ? fmax(p[min(k, n - 1)] * LOG2E, -150.0f) : 0.0f;
         w[e] = floor(x);
         f[e] = x - w[e];
@@ -62,13 +62,13 @@ OP void col_sum(tile *t, col *whole, col *part, const __global float *p, int n) 
     sum_join(&w[1], &f[1], w[0], f[0]);
     UNROLL for (int reach = 1; reach < 32; reach *= 2) {
         const float before_w = lane_before(w[1], reach), before_f = lane_before(f[1], reach);
-        const int counts = t->lane >= reach;
+        const int counts = t->w.lane >= reach;
         sum_join(&w[1], &f[1], counts ? before_w : 0.0f, counts ? before_f : 0.0f);
     }
     const float before_w = lane_before(w[1], 1), before_f = lane_before(f[1], 1);
-    sum_join(&w[0], &f[0], t->lane ? before_w : 0.0f, t->lane ? before_f : 0.0f);
+    sum_join(&w[0], &f[0], t->w.lane ? before_w : 0.0f, t->w.lane ? before_f : 0.0f);
     UNROLL for (int i = 0; i < BN / 4; i++) {
-        const int lane = (i >> 1) * 4 + (t->lane & 3);
+        const int lane = (i >> 1) * 4 + (t->w.lane & 3);
         whole->x[i] = lane_at(w[i & 1], lane);
         part->x[i] = lane_at(f[i & 1], lane);
     }
@@ -80,8 +80,8 @@ OP float col_last(tile *t, col *c) { return c->last; }
 OP float either(uint mask, float yes, float no) { return as_float((as_uint(yes) & mask) | (as_uint(no) & ~mask)); }
 /* Row 16 w + l / 4 + 8 h is column 8 (2 w + h) + l / 4: element 4 w + 2 h + l / 4 % 2 of the lane of these four whose l % 4 is l / 8. */
 OP void row_of_col(tile *t, row *r, col *c) {
-    const int warp = (t->row >> 4) & 3, lane = (t->lane & 28) | t->lane >> 3;
-    const uint odd = -(uint)((t->lane >> 2) & 1), second = -(uint)(warp & 1), upper = -(uint)(warp >> 1);
+    const int warp = (t->row >> 4) & 3, lane = (t->w.lane & 28) | t->w.lane >> 3;
+    const uint odd = -(uint)((t->w.lane >> 2) & 1), second = -(uint)(warp & 1), upper = -(uint)(warp >> 1);
     EACH_ROW(h) {
         float own[4];
         UNROLL for (int w = 0; w < 4; w++) own[w] = either(odd, c->x[4 * w + 2 * h + 1], c->x[4 * w + 2 * h]);
@@ -92,7 +92,7 @@ OP void row_of_col(tile *t, row *r, col *c) {
 #define WHOLE_STATE (DK == DK64 && DV == SPLIT * 64)            /* no row or column of padding */
 #define EACH_STATE(i) UNROLL for (int i = 0; i < SLICES * 32; i++)
 #define STATE_ROW(t, i) (((i) >> 5) * 64 + (t)->row + (((i) >> 1) & 1) * 8)
-#define STATE_COL(t, i) (OWN_COLUMNS((t)->worker) + (((i) >> 2) & 7) * 8 + ((i) & 1) + ((t)->lane & 3) * 2)
+#define STATE_COL(t, i) (OWN_COLUMNS((t)->worker) + (((i) >> 2) & 7) * 8 + ((i) & 1) + ((t)->w.lane & 3) * 2)
 OP uint state_at(tile *t) { return (uint)anew((int)(t->mem - STATE_BYTES + t->worker * DK64 * 128)); }   /* where the worker's operand lies */
 OP void state_load(tile *t, acc_state *st, const __global float *p, long pitch) {
     EACH_STATE(i) st->x[i] = 0.0f;
@@ -109,12 +109,12 @@ OP void state_store(tile *t, __global float *p, long pitch, acc_state *st) {
         if (WHOLE_STATE || (d < DK && c < DV)) p[d * pitch + c] = st->x[i];
     }
 }
-OP void float_store(tile *t, __global float *p, float x) { if (t->worker == 0 && t->row == 0 && t->lane == 0) *p = x; }
+OP void float_store(tile *t, __global float *p, float x) { if (t->worker == 0 && t->row == 0 && t->w.lane == 0) *p = x; }
 OP void state_scale(acc_state *st, float keep) { EACH_STATE(i) st->x[i] *= keep; }
 OP void worker_meet(tile *t) { asm volatile("bar.sync %0, 128;" :: "r"(t->worker + 4) : "memory"); }    /* 1 to 3 are the turns' */
 /* A warp's products may end before another's, so nothing is overwritten before all four have waited for theirs. */
 OP void state_publish(tile *t, acc_state *st) {
-    const uint b = state_at(t) + t->row * 128 + (t->lane & 3) * 4;
+    const uint b = state_at(t) + t->row * 128 + (t->w.lane & 3) * 4;
     worker_meet(t);
     UNROLL for (int c = 0; c < 8; c++) {                      /* pieces; rows of slice h, + 8 e: row % 8 is the same for all */
         const uint at = b + ((c ^ (t->row & 7)) << 4);
@@ -174,7 +174,7 @@ OP void weigh(uint *y, const weights *w, int i, uint keys) {
 }
 #endif
 OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
-    const int warp = (t->row >> 4) & 3, l = t->lane, r = (l & 7) + ((l >> 4) & 1) * 8, piece = warp * 2 + ((l >> 3) & 1);
+    const int warp = (t->row >> 4) & 3, l = t->w.lane, r = (l & 7) + ((l >> 4) & 1) * 8, piece = warp * 2 + ((l >> 3) & 1);
     const uint at = RING(t, s, j) + r * 128 + ((piece ^ (r & 7)) << 4);
     weights w;
     weights_of(&w, f);

@@ -136,7 +136,7 @@ typedef struct clattn_context_options {
     clattn_cache_mode cache_mode;
     const char *cache_dir;        /**< NULL: $CLATTN_CACHE_DIR, $XDG_CACHE_HOME/clattn, ~/.cache/clattn */
     int64_t cache_max_bytes;      /**< 0: 256 MiB, or $CLATTN_CACHE_MAX_MB */
-    const char *backend;          /**< NULL: the best that accepts; else "cpu", "nv_wgmma", "simt", "ref": only that one */
+    const char *backend;          /**< NULL: the best that accepts; else "cpu", "nv_wgmma", "nv_mma", "simt", "ref": only that one */
     clattn_trial_mode trial;
     int trial_seconds;            /**< after which a trial is ended, 1 to 3600; 0: 60, or $CLATTN_TRIAL_SECONDS */
     const char *trial_program;    /**< path of clattn-try; NULL: $CLATTN_TRY, else where it was installed */
@@ -299,7 +299,8 @@ typedef struct clattn_problem {
                          *   0: hybrid g = 1/2, sparse_linear the plain sum */
     int remaining;      /**< sparse_linear: the linear half sees 0: every key, 1: the keys of the blocks not chosen */
     int parts;          /**< merge: results to merge, slots O_PARTS and LSE_PARTS; 0: 2. With a gate: 2 branches */
-    int tf32;           /**< reserved: 0 */
+    int tf32;           /**< 1: float q, k, v and softmax weights may be rounded to 10 bits of mantissa where they are multiplied, which matrix
+                         *   units do many times as fast. A permission: a device or a shape without such a unit is exact. Softmax methods */
     int deterministic;  /**< 1: the same bits every run; always kept today */
     const char *score_text; /**< OpenCL C, see README "Score text"; NULL: none. Yours; a plan copies it while it is made */
     const char *mask_text;
@@ -395,7 +396,7 @@ CLATTN_API clattn_status clattn_plan_workspace(const clattn_plan *plan, size_t *
 
 typedef struct clattn_plan_info {
     size_t struct_size;
-    const char *backend;   /**< "cpu", "nv_wgmma", "simt", "ref"; belongs to the plan */
+    const char *backend;   /**< "cpu", "nv_wgmma", "nv_mma", "simt" or "ref"; belongs to the plan */
     const char *kernel;    /**< name of the kernel that does the most work, with its parameters */
     int launches;
     size_t workspace;      /**< bytes */

@@ -40,7 +40,7 @@ static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, c
     const ct_tile *tile = ct_builder_tile(b);
     char why[256] = "";
     const ct_shape_wish wish = {.block_q = run->a.chunk, .nq = ct_max(run->longest_q, run->longest_k), .nk = run->longest_k,
-        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype,
+        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run) ? 4 : 1, .dtype = run->a.dtype,
         .streams = stage->streams, .float_state = stage->float_state};
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);
@@ -48,7 +48,7 @@ static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, c
     if (!tile->state_shape(&ct_builder_context(b)->facts, &wish, shape, why, sizeof why)) {
         return ct_builder_decline(b, "%s", why);
     }
-    if (wish.aligned || tile->tensors) {
+    if (wish.aligned >= tile->vectors || tile->tensors) {
         ct_builder_align(b, tile->vectors);
     }
     return CLATTN_OK;

@@ -41,7 +41,7 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
     int64_t dims[4];
     ct_attend a = {.in = p->dtype, .out = p->dtype, .b = p->b, .hq = p->hq, .hk = p->hk, .nq = p->nq, .nk = p->nk, .dqk = p->dqk,
         .dv = p->dv, .sequences = p->sequences, .max_q = ct_problem_max_q(p), .max_k = ct_problem_max_k(p),
-        .scale = ct_problem_scale(p), .softcap = p->softcap, .causal = ct_problem_causal(p), .left = p->window_left,
+        .scale = ct_problem_scale(p), .softcap = p->softcap, .tf32 = p->tf32 != 0, .causal = ct_problem_causal(p), .left = p->window_left,
         .right = p->window_right, .score_text = p->score_text, .mask_text = p->mask_text, .layout = layout,
         .score_name = p->score_file[0] ? p->score_file : "score text", .mask_name = p->mask_file[0] ? p->mask_file : "mask text"};
     if (layout && (p->pattern.kind == CLATTN_PATTERN_LONGFORMER || p->pattern.kind == CLATTN_PATTERN_SAMPLES)) {
@@ -105,16 +105,16 @@ static int heads_packed(const ct_attend *a)
     return group > 1 && !by_head && a->max_q < 16 && group <= 64 ? (int)group : 1;
 }
 
-static bool rows_aligned(const ct_attend *a)
+/* 8, 4 or 1: what every stride and width is a multiple of. */
+static int rows_aligned(const ct_attend *a)
 {
+    int64_t all = 0;
     const int64_t parts[] = {a->qs.batch, a->qs.head, a->qs.row, a->ks.batch, a->ks.head, a->ks.row, a->vs.batch, a->vs.head,
                              a->vs.row,   a->os.batch, a->os.head, a->os.row, a->dqk,      a->dv};
     for (size_t i = 0; i < CT_COUNT(parts); i++) {
-        if (parts[i] % 4) {
-            return false;
-        }
+        all |= parts[i];
     }
-    return true;
+    return all % 4 ? 1 : all % 8 ? 4 : 8;
 }
 
 /* How many parts a line's keys are cut into: enough groups to fill the device, and no part of fewer than eight tiles. */
@@ -296,8 +296,8 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
         .nq = a->max_q, .nk = a->max_k, .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
         .window = a->left >= 0 || a->right >= 0,
         .reads = reads_of(a),
-        .aligned = rows_aligned(a), .dtype = a->in, .dots = a->in == CLATTN_BF16 && ct_dots_usable(ct_builder_context(b))};
-    if (wish.aligned || ct_builder_tile(b)->tensors) {
+        .aligned = rows_aligned(a), .dtype = a->in, .tf32 = a->tf32, .dots = a->in == CLATTN_BF16 && ct_dots_usable(ct_builder_context(b))};
+    if (wish.aligned >= ct_builder_tile(b)->vectors || ct_builder_tile(b)->tensors) {
         ct_builder_align(b, ct_builder_tile(b)->vectors);
     }
     if (!ct_builder_tile(b)->shape(&ct_builder_context(b)->facts, &wish, &s->shape, why, sizeof why)) {

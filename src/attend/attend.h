@@ -20,6 +20,7 @@ typedef struct ct_attend {
     int64_t sequences, max_q, max_k; /* packed; 0: not */
     ct_ref cu_q, cu_k;
     double scale, softcap;
+    bool tf32;                       /* float operands of products may be rounded */
     bool causal;
     int64_t left, right;             /* -1: unlimited */
     ct_ref slopes, sink, bias, padding, text_buffer; /* nothing: not in it */

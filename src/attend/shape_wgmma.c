@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attend/block_part.h"
+
 enum { LOCAL_BYTES = 227 << 10, SLOTS = 2, WIDEST_HEAD = 256, CHUNK = 64, WIDEST_STATE = 128 };
 
 /* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers. The first row that
@@ -39,20 +41,6 @@ static bool has_run(int bm, int bn)
     return false;
 }
 
-/* The largest divisor of a block up to `most`, or a block that one tile covers; 0: none worth it. Free blocks: `most`. */
-static int part_of(int block, int most)
-{
-    if (block == 0) {
-        return most;
-    }
-    for (int size = most < block ? most : block; size >= 16; size--) {
-        if (block % size == 0) {
-            return size;
-        }
-    }
-    return block <= most ? block : 0;
-}
-
 static int64_t local_bytes(const ct_shape *s, int dk, int dv)
 {
     const int64_t dk64 = ct_round_up(dk, 64), dv64 = ct_round_up(dv, 64);
@@ -83,10 +71,10 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     }
     const size_t row = row_of(wish, widest);
     /* 64 rows and one computing warpgroup, two groups a compute unit, where blocks or queries are few */
-    const bool small = (wish->block_q && part_of(wish->block_q, 128) <= 64) || wish->nq * wish->pack <= 64;
+    const bool small = (wish->block_q && ct_block_part(wish->block_q, 128) <= 64) || wish->nq * wish->pack <= 64;
     const int most = small ? 64 : wish->block_q ? 128 : free_shapes[row].bm, wide = small && free_shapes[row].bn > 64 ? 64 : free_shapes[row].bn;
-    out->step = part_of(wish->block_q, most / wish->pack);
-    out->cols = part_of(wish->block_k, wide);
+    out->step = ct_block_part(wish->block_q, most / wish->pack);
+    out->cols = ct_block_part(wish->block_k, wide);
     if (!out->step || !out->cols) {
         snprintf(why, bytes, "block %dx%d with %d heads a tile: no divisor of 16 or more fits", wish->block_q, wish->block_k, wish->pack);
         return false;
@@ -102,7 +90,7 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     out->items = 128 + 2 * out->bm;
     out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv) <= LOCAL_BYTES ? 2 : 1;
     out->resident = out->bm <= 128 && widest <= 128 ? out->groups : 0; /* wider ones lack the registers */
-    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned}};
+    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned >= 4}};
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
     return true;
@@ -130,7 +118,7 @@ bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wis
     const int64_t published = split * ct_round_up(wish->dk, 64) * 128, room = LOCAL_BYTES / groups - 1024 - 256 - published;
     const int slots = 4 * wish->streams * tile <= room ? 4 : SLOTS;
     const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"FLOAT_STATE", wish->float_state},
-                               {"ALIGNED", wish->aligned}};
+                               {"ALIGNED", wish->aligned >= 4}};
     out->bm = out->bn = out->step = CHUNK;
     out->items = 128 + 128 * split;
     out->groups = groups;

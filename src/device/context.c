@@ -60,7 +60,7 @@ static clattn_status check_options(const clattn_context_options *options)
                 return CLATTN_OK;
             }
         }
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.backend is '%s'; there are cpu, nv_wgmma, simt, ref", options->backend);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.backend is '%s'; there are cpu, nv_wgmma, nv_mma, simt, ref", options->backend);
     }
     return CLATTN_OK;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attend/shape_mma.h"
 #include "attend/shape_simt.h"
 #include "attend/shape_wgmma.h"
 #include "attend/tensors.h"
@@ -18,6 +19,13 @@ static bool accepts_wgmma(const ct_device_facts *facts, char *why, size_t bytes)
     snprintf(why, bytes, "wgmma needs an NVIDIA GPU of compute capability 9.0; this device says %d.%d", facts->nv_capability / 10,
              facts->nv_capability % 10);
     return facts->nv_capability == 90;
+}
+
+static bool accepts_mma(const ct_device_facts *facts, char *why, size_t bytes)
+{
+    snprintf(why, bytes, "mma.sync and cp.async need an NVIDIA GPU of compute capability 8.0 or more; this device says %d.%d",
+             facts->nv_capability / 10, facts->nv_capability % 10);
+    return facts->nv_capability >= 80;
 }
 
 static bool accepts_simt(const ct_device_facts *facts, char *why, size_t bytes)
@@ -101,7 +109,7 @@ static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, 
     }
     out->step = s.rows / wish->pack;
     out->cols = s.cols;
-    const ct_define extra[] = {{"MR", s.mr}, {"CX", s.cx}, {"KS", s.ks}, {"PS", s.ps}, {"DEEP", s.deep}, {"ALIGNED", wish->aligned}};
+    const ct_define extra[] = {{"MR", s.mr}, {"CX", s.cx}, {"KS", s.ks}, {"PS", s.ps}, {"DEEP", s.deep}, {"ALIGNED", wish->aligned >= 4}};
     out->bm = s.bm;
     out->bn = s.bn;
     out->items = s.items;
@@ -147,7 +155,7 @@ static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *
         return false;
     }
     const ct_define extra[] = {{"MR", s.mr}, {"CX", s.cx}, {"KS", s.ks}, {"PS", s.ps}, {"SV", s.columns}, {"DEEP", s.deep},
-                               {"ALIGNED", wish->aligned}};
+                               {"ALIGNED", wish->aligned >= 4}};
     out->bm = out->bn = out->step = s.tokens;
     out->items = s.items;
     out->parts = s.parts;
@@ -157,12 +165,15 @@ static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *
 }
 
 const ct_tile ct_tiles[] = {
-    {"cpu", {"tile/tile_cpu.cl"}, {"tile/tile_cpu_cols.cl"}, "tile/line_cpu.cl", 1, 0, "tile/probe_vector.cl", 1, accepts_cpu, shape_cpu, state_shape_cpu, NULL, NULL, NULL, false},
+    {"cpu", {"tile/tile_cpu.cl"}, {"tile/tile_cpu_cols.cl"}, "tile/line_cpu.cl", 1, 0, "tile/probe_vector.cl", 1,
+     accepts_cpu, shape_cpu, state_shape_cpu, NULL, NULL, NULL, false, false},
     {"nv_wgmma", {"tile/tile_nv_wgmma.cl"}, {"tile/tile_nv_wgmma.cl", "tile/tile_nv_wgmma_state.cl"}, "tile/line_simt.cl", 64, 8,
-     "tile/probe_wgmma.cl", 128, accepts_wgmma, ct_wgmma_shape, ct_wgmma_state_shape, "schedule/roles.cl", "sm_90a", ct_tensor_maps, false},
+     "tile/probe_wgmma.cl", 128, accepts_wgmma, ct_wgmma_shape, ct_wgmma_state_shape, "schedule/roles.cl", "sm_90a", ct_tensor_maps, false, false},
+    {"nv_mma", {"tile/tile_nv_mma.cl"}, {NULL}, "tile/line_simt.cl", 64, 8, "tile/probe_mma.cl", 32, accepts_mma, ct_mma_shape, NULL, NULL,
+     NULL, NULL, true, true},
     {"simt", {"tile/tile_simt.cl"}, {"tile/tile_simt.cl", "tile/tile_simt_state.cl"}, "tile/line_simt.cl", 64, 4, "tile/probe_local.cl", 64,
-     accepts_simt, shape_simt, state_shape_simt, NULL, NULL, NULL, false},
+     accepts_simt, shape_simt, state_shape_simt, NULL, NULL, NULL, false, false},
     {"ref", {"tile/tile_ref.cl"}, {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, "tile/line_ref.cl", 1, 0, NULL, 1,
-     accepts_ref, shape_ref, state_shape_ref, NULL, NULL, NULL, false},
+     accepts_ref, shape_ref, state_shape_ref, NULL, NULL, NULL, false, false},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);

@@ -32,8 +32,10 @@ typedef struct ct_shape_wish {
     int dk, dv, pack;
     bool window;
     ct_reads reads;
-    bool causal, aligned; /* aligned: rows, widths and offsets are multiples of 4 elements */
+    bool causal;
+    int aligned;          /* rows, widths and offsets are multiples of so many elements: 8, 4 or 1 */
     clattn_dtype dtype;
+    bool tf32;            /* float operands may be rounded to 10 bits of mantissa */
     bool dots;            /* bfloat16 and ct_dots_usable() */
     int streams;          /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
     bool float_state;     /* accumulate: the state leaves: it is to be as good as float, whatever the storage */
@@ -59,6 +61,7 @@ typedef struct ct_tile {
     /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's ref. */
     clattn_status (*tensors)(ct_builder *b, struct ct_tensor_in *tensors, int n, int64_t sequences, const struct ct_shape *shape);
     bool untried;           /* nobody has run any of it: its probe and all its programs are tried, see clattn_trial_mode */
+    bool tf32;              /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;
 
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */

@@ -77,6 +77,15 @@ static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int in
     return st == CLATTN_OK ? ct_plan_finish(plan) : st;
 }
 
+/* tf32=1 permits; what becomes of it is the tile's. */
+static void explain_tf32(clattn_plan *plan)
+{
+    if (plan->problem.tf32 && plan->problem.dtype == CLATTN_F32) {
+        ct_text_add(&plan->explain, "tf32=1 permits rounding: %s %s\n", plan->tile->name,
+                    plan->tile->tf32 ? "multiplies floats of 10 bits of mantissa" : "is exact");
+    }
+}
+
 static clattn_status choose(clattn_plan *plan, const ct_method *method)
 {
     clattn_status st = CLATTN_DEVICE_LACKS;
@@ -102,6 +111,7 @@ static clattn_status choose(clattn_plan *plan, const ct_method *method)
         return ct_fail(CLATTN_DEVICE_LACKS, "no backend accepts '%s' on this device:\n%s", plan->problem.method,
                        plan->explain.data ? plan->explain.data : "");
     }
+    explain_tf32(plan);
     return CLATTN_OK;
 }
 

@@ -168,7 +168,7 @@ static clattn_status check_bounds(const clattn_problem *p)
         {"pattern", p->pattern.kind, 0, CLATTN_PATTERN_TABLE},         {"decay", p->decay, 0, CLATTN_DECAY_TOKEN},
         {"state", p->state, 0, 1},      {"feature", p->feature, 0, 4}, {"normalise", p->normalise, 0, 1},
         {"chunk", p->chunk, 0, 1024},   {"samples", p->samples, 0, p->nk}, {"spacing", p->spacing, 0, 2},
-        {"gate", p->gate, 0, 2},        {"remaining", p->remaining, 0, 1}, {"tf32", p->tf32, 0, 0},
+        {"gate", p->gate, 0, 2},        {"remaining", p->remaining, 0, 1}, {"tf32", p->tf32, 0, 1},
         {"windows (count)", p->pattern.n_windows, 0, CLATTN_PATTERN_LIST},
         {"indices (count)", p->pattern.n_indices, 0, CLATTN_PATTERN_LIST},
         {"ends (count)", p->pattern.n_ends, 0, CLATTN_PATTERN_LIST},

@@ -72,7 +72,7 @@ static ct_check_figure figure_in(clattn_dtype dtype, const double *got, const do
     for (int i = 0; i < N; i++) {
         peer[i] = isfinite(reference[i]) ? reference[i] + 1e-7 : reference[i];
     }
-    const ct_comparison comparison = {got, reference, {peer, peer}, N, 1, NULL, 0, dtype, log_sum};
+    const ct_comparison comparison = {got, reference, {peer, peer}, N, 1, NULL, 0, dtype, false, log_sum};
     return ct_compare(&comparison);
 }
 
@@ -118,6 +118,26 @@ static void rule_tells_right_from_wrong(void **state)
     const ct_check_figure biased = figure_in(CLATTN_BF16, got, reference, false);
     assert_true(biased.max <= biased.limit_max);
     assert_false(biased.passed);
+}
+
+/* tf32=1 permits an operand's rounding to 10 bits of mantissa, and no more. */
+static void tf32_may_be_as_inexact_as_f16(void **state)
+{
+    (void)state;
+    double reference[N], got[N];
+    for (int i = 0; i < N; i++) {
+        reference[i] = got[i] = sin(i) + 2.0;
+    }
+    got[3] += 2e-3;
+    ct_comparison comparison = {got, reference, {reference, reference}, N, 1, NULL, 0, CLATTN_F32, true, false};
+    assert_true(ct_compare(&comparison).passed);
+    got[3] += 4e-3;
+    assert_false(ct_compare(&comparison).passed);
+    got[3] = reference[3] + 2e-3;
+    comparison.tf32 = false;
+    assert_false(ct_compare(&comparison).passed);
+    assert_true(ct_tf32_round(1.0 + 0x1p-12) == 1.0 && ct_tf32_round(1.0 + 0x1p-11) == 1.0 + 0x1p-10);
+    assert_true(ct_tf32_round(-1.0 - 0x1p-11) == -1.0 - 0x1p-10 && ct_tf32_round(0x1.ffcp-3) == 0x1.ffcp-3);
 }
 
 /* f16 ends at 65504: what is beyond may be stored as infinity or as that, and nothing else. */
@@ -295,7 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(storage_rounds_to_nearest_even),
         cmocka_unit_test(random_numbers_repeat),
-        cmocka_unit_test(rule_tells_right_from_wrong),
+        cmocka_unit_test(rule_tells_right_from_wrong), cmocka_unit_test(tf32_may_be_as_inexact_as_f16),
         cmocka_unit_test(overflow_is_compared_at_the_end_of_the_storage),
         cmocka_unit_test(guards_find_a_stray_byte),
         cmocka_unit_test(filled_slots_are_legal),

@@ -19,6 +19,7 @@ static void round_trip(void **state)
         "block_sparse b=2 hq=16 hk=4 n=8192 d=128 dtype=bf16 causal=1 block=64 pattern=fixed local=4 global=1",
         "dense nq=3 nk=77 dqk=80 dv=24 layout=bnhd pass=decode window=5,0 softcap=30.5 alibi=1 sink=1 bias=1 bias_b=1 scale=0.1",
         "dense n=100 sequences=4 max_q=50 max_k=60 key_padding=1",
+        "dense tf32=1",
         "dense score=a.cl mask=b.cl p0=1.5 p7=-2e-05",
         "block_sparse pattern=variable windows=1,2,3 indices=0,5 ends=1,7 horizontal=1 random=2 seed=9 block=16x32",
         "block_sparse pattern=image tiles=4x8 radius=2",

@@ -12,41 +12,19 @@
 
 #include "program/program.h"
 #include "support/env.h"
-
-static char dir[] = "/tmp/clattn-schedules-XXXXXX";
-
-/* Writes every embedded text below `dir`; `from` in the place of schedule/serial.cl. */
-static void write_texts(const char *from)
-{
-    char path[512], command[600];
-    for (size_t i = 0; i < ct_cl_file_count; i++) {
-        const ct_cl_file *file = &ct_cl_files[i];
-        const bool serial = strcmp(file->path, "schedule/serial.cl") == 0;
-        for (size_t k = 0; serial && k < ct_cl_file_count; k++) {
-            file = strcmp(ct_cl_files[k].path, from) == 0 ? &ct_cl_files[k] : file;
-        }
-        snprintf(path, sizeof path, "%s/%s", dir, ct_cl_files[i].path);
-        snprintf(command, sizeof command, "mkdir -p $(dirname %s)", path);
-        assert_int_equal(system(command), 0);
-        FILE *out = fopen(path, "w");
-        assert_non_null(out);
-        assert_int_equal(fwrite(file->text, 1, file->length, out), file->length);
-        fclose(out);
-    }
-}
+#include "support/texts.h"
 
 static int setup(void **state)
 {
-    assert_non_null(mkdtemp(dir));
-    write_texts("schedule/overlap.cl");
-    return ct_env_setup(state);
+    const int status = ct_env_setup(state);
+    ct_texts_make();
+    ct_texts_replace("schedule/serial.cl", "schedule/overlap.cl");
+    return status;
 }
 
 static int teardown(void **state)
 {
-    char command[600];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return ct_env_teardown(state) + system(command);
+    return ct_env_teardown(state) + ct_texts_remove();
 }
 
 /* The tiles whose operands are copies, not aliases: overlap is legal on them. */
@@ -59,7 +37,7 @@ static void overlap(void **state)
         "dense h=2 nq=70 nk=70 d=16 causal=1 sink=1",
         "block_sparse h=2 n=96 d=16 block=32 pattern=sliding attention=bi",
     };
-    setenv("CLATTN_CL_DIR", dir, 1);
+    ct_texts_use(true);
     for (size_t b = 0; b < CT_COUNT(backends); b++) {
         clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
         options.backend = backends[b];
@@ -70,7 +48,7 @@ static void overlap(void **state)
         }
         clattn_context_release(env.place.context);
     }
-    unsetenv("CLATTN_CL_DIR");
+    ct_texts_use(false);
 }
 
 /* A stage that does not allow it must refuse to compile, not compute nonsense. */
@@ -81,12 +59,12 @@ static void a_stage_that_does_not_allow_it(void **state)
     clattn_plan *plan = NULL;
     options.backend = "ref";
     options.cache_mode = CLATTN_CACHE_OFF;
-    setenv("CLATTN_CL_DIR", dir, 1);
+    ct_texts_use(true);
     clattn_context *context = ct_env_context(*state, &options);
     assert_int_equal(clattn_problem_parse(&problem, "lightning h=1 n=32 d=16"), CLATTN_OK);
     ct_assert_status(clattn_plan_create(&plan, context, &problem, NULL), CLATTN_BUILD_FAILED, "does not allow front(j) beside back(j-1)");
     clattn_context_release(context);
-    unsetenv("CLATTN_CL_DIR");
+    ct_texts_use(false);
 }
 
 int main(void)

@@ -11,6 +11,7 @@ typedef struct words {
 } words;
 
 static const char words_frame[] =
+    "#define STREAMS 2\n"
     "#define WIDTH(s) ((s) == 0 ? DK : DV)\n"
     "typedef struct {\n"
     "    strides a, b, c, y;\n"

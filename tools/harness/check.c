@@ -6,6 +6,7 @@
 
 #include "harness/compare.h"
 #include "harness/inputs.h"
+#include "harness/storage.h"
 #include "harness/tensor.h"
 #include "harness/texts.h"
 #include "methods/method.h"
@@ -30,6 +31,7 @@ typedef struct check_run {
     ct_reference_io io;
     int64_t *rows;
     double *outputs[3][3];       /* double, single, single of base 2; o, lse, state */
+    double *rounded[3];          /* q, k, v as operands of tf32, for the single ones */
 } check_run;
 
 /* Gaps of a few elements between rows, heads and batches; different for each tensor. */
@@ -261,6 +263,28 @@ out:
     return st;
 }
 
+/* With tf32=1 the peers see q, k and v as a matrix unit may see them; the reference does not. */
+static clattn_status round_inputs(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    for (int i = 0; i < 3 && c->problem.tf32 && c->problem.dtype == CLATTN_F32; i++) {
+        const ct_tensor *t = &c->slots[CLATTN_Q + i];
+        if (!t->used) {
+            continue;
+        }
+        c->rounded[i] = ct_alloc_array(NULL, (size_t)t->count, sizeof(double));
+        if (!c->rounded[i]) {
+            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for %lld rounded elements", (long long)t->count);
+        }
+        for (int64_t e = 0; e < t->count; e++) {
+            c->rounded[i][e] = ct_tf32_round(t->values[e]);
+        }
+        c->io.in[CLATTN_Q + i] = c->rounded[i];
+    }
+out:
+    return st;
+}
+
 static clattn_status run_references(check_run *c)
 {
     clattn_status st = CLATTN_OK;
@@ -284,6 +308,9 @@ static clattn_status run_references(check_run *c)
                 numbers[e] = NAN;
             }
             c->outputs[single][i] = numbers;
+        }
+        if (single == 1) {
+            CT_TRY(round_inputs(c));
         }
         c->io.single = single;
         c->io.o = c->outputs[single][0];
@@ -317,6 +344,7 @@ static void compare(check_run *c)
             .rows = by_row ? c->io.rows : NULL,
             .n_rows = c->io.n_rows,
             .dtype = t->dtype,
+            .tf32 = c->problem.tf32 && t->dtype == CLATTN_F32,
             .log_sum = i == 1,
         };
         *figures[i] = ct_compare(&comparison);
@@ -337,6 +365,9 @@ static void check_release(check_run *c)
     }
     for (int i = 0; i < 9; i++) {
         ct_release(NULL, c->outputs[i / 3][i % 3]);
+    }
+    for (int i = 0; i < 3; i++) {
+        ct_release(NULL, c->rounded[i]);
     }
     ct_release(NULL, c->rows);
     ct_guarded_release(&c->workspace);

@@ -5,9 +5,9 @@
 
 #include "harness/storage.h"
 
-static double rms_bound(clattn_dtype dtype)
+static double rms_bound(const ct_comparison *c)
 {
-    return dtype == CLATTN_BF16 ? 3e-3 : dtype == CLATTN_F16 ? 4e-4 : 5e-6;
+    return c->dtype == CLATTN_BF16 ? 3e-3 : c->dtype == CLATTN_F16 || c->tf32 ? 4e-4 : 5e-6;
 }
 
 typedef struct sums {
@@ -61,8 +61,8 @@ ct_check_figure ct_compare(const ct_comparison *c)
     }
     /* devices may flush what is below the smallest normal float */
     const double floor = figure.scale < 1e3 * FLT_MIN ? figure.scale + FLT_MIN : FLT_MIN;
-    /* one rounding to the storage, and a few of float where the peer is exact by luck (equal values, say) */
-    const double ulp = ct_storage_ulp(c->dtype, figure.scale) + 3.0 * ct_storage_ulp(CLATTN_F32, figure.scale);
+    /* one rounding to the storage (or, as long as f16's, of the weights to operands), and a few of float where the peer is exact by luck (equal values, say) */
+    const double ulp = (c->tf32 ? 0x1p-10 * figure.scale : ct_storage_ulp(c->dtype, figure.scale)) + 3.0 * ct_storage_ulp(CLATTN_F32, figure.scale);
     figure.limit_max = 2.0 * figure.peer_max + (c->log_sum ? 1e-5 * fmax(1.0, figure.scale) : ulp) + floor;
     figure.passed = figure.bad == 0 && figure.max <= figure.limit_max;
     figure.limit_rms = INFINITY;
@@ -72,7 +72,7 @@ ct_check_figure ct_compare(const ct_comparison *c)
     }
     if (!c->log_sum && figure.scale > 1e3 * FLT_MIN) {
         /* inputs made to be hard may put the peer itself outside of the bound */
-        figure.limit_rms = fmax(rms_bound(c->dtype), 2.0 * figure.peer_rms);
+        figure.limit_rms = fmax(rms_bound(c), 2.0 * figure.peer_rms);
         figure.passed = figure.passed && figure.rms <= figure.limit_rms;
     }
     return figure;

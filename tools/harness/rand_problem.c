@@ -59,6 +59,7 @@ static void draw_scores(clattn_problem *p, ct_random *r)
     p->softcap = ct_random_chance(r, 0.15) ? (ct_random_chance(r, 0.5) ? 30.0 : 2.5) : 0.0;
     p->alibi = ct_random_chance(r, 0.2) ? (int)ct_random_int(r, 1, 2) : 0;
     p->sink = ct_random_chance(r, 0.15);
+    p->tf32 = p->dtype == CLATTN_F32 && ct_random_chance(r, 0.15);
     p->key_padding = ct_random_chance(r, 0.15);
     if (ct_random_chance(r, 0.15)) {
         p->bias = 1;

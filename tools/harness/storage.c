@@ -106,6 +106,17 @@ double ct_storage_round(clattn_dtype dtype, double value)
     return ct_storage_read(dtype, &room, 0);
 }
 
+double ct_tf32_round(double value)
+{
+    const float x = (float)value;
+    uint32_t bits;
+    float rounded;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x1000u) & 0xffffe000u;
+    memcpy(&rounded, &bits, sizeof rounded);
+    return isfinite(x) ? (double)rounded : value;
+}
+
 double ct_storage_ulp(clattn_dtype dtype, double size)
 {
     const int digits = dtype == CLATTN_BF16 ? 8 : dtype == CLATTN_F16 ? 11 : 24;

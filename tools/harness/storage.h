@@ -13,6 +13,8 @@ void ct_storage_write(clattn_dtype dtype, void *data, int64_t index, double valu
 double ct_storage_read(clattn_dtype dtype, const void *data, int64_t index);
 /* The value as it is after being stored. */
 double ct_storage_round(clattn_dtype dtype, double value);
+/* A float as an operand of 10 bits of mantissa (tf32): to nearest, ties away from zero. */
+double ct_tf32_round(double value);
 /* Unit in the last place of numbers of this size in the storage type; never below its smallest normal's. */
 double ct_storage_ulp(clattn_dtype dtype, double size);
 

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Runs tile_nv_mma on a CPU with its PTX words emulated (tests/tile/test_nv_mma.c): the one test that takes minutes.
+. "$(dirname "$0")/common.sh"
+need_build
+private_caches "$build/nv_emulation"
+CLATTN_CACHE=off exec "$build/tests/test_tile_nv_mma"

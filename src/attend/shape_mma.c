@@ -1,0 +1,77 @@
+#include "attend/shape_mma.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "attend/block_part.h"
+
+/* The assembler takes no more local memory of fixed size for any target but those of one chip alone (sm_90a). */
+enum { LOCAL_BYTES = 48 << 10, FEW_ROWS = 64 };
+
+/* Rows of a group, columns of a tile, blocks of 16 rows a warp, chains of a row's sum, where rows and columns are free: the largest that fit
+ * the registers (ci/nv_variants.txt). The first row that is wide enough and takes what masks and texts read; width 0 ends it. Not timed yet. */
+typedef struct free_shape { int width; ct_reads reads; int bm, bn, blocks, parts; } free_shape;
+static const free_shape halves[] = {
+    {64, CT_READS_KEYS, 128, 64, 2, 1},
+    {80, CT_READS_NOTHING, 128, 48, 2, 1},
+    {128, CT_READS_RULES, 64, 64, 1, 2},
+    {192, CT_READS_RULES, 64, 32, 1, 1},
+    {256, CT_READS_BIAS, 64, 32, 1, 1},
+    {256, CT_READS_RULES, 64, 16, 1, 1},
+    {0},
+};
+static const free_shape floats[] = { /* tf32 */
+    {64, CT_READS_RULES, 64, 64, 1, 2},
+    {128, CT_READS_RULES, 64, 32, 1, 1},
+    {0},
+};
+
+static const free_shape *row_of(const ct_shape_wish *wish, int widest)
+{
+    const free_shape *row = wish->dtype == CLATTN_F32 ? floats : halves;
+    while (row->width && (row->width < widest || row->reads < wish->reads)) {
+        row++;
+    }
+    return row;
+}
+
+static int64_t local_bytes(const ct_shape *s, int widest, clattn_dtype dtype)
+{
+    return 2 * (int64_t)s->bn * (ct_round_up(widest, 16) * (int64_t)clattn_dtype_size(dtype) + 16);
+}
+
+bool ct_mma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    const int widest = wish->dk > wish->dv ? wish->dk : wish->dv;
+    const int64_t local = ct_min((int64_t)facts->local_memory, LOCAL_BYTES);
+    const free_shape *row = row_of(wish, widest);
+    if (wish->dtype == CLATTN_F32 && !wish->tf32) {
+        snprintf(why, bytes, "float tensors: the matrix units would round them, which tf32=1 permits; they take an exact path");
+        return false;
+    }
+    if (!row->width) {
+        snprintf(why, bytes, "heads of dqk %d, dv %d: at most %d columns fit the registers", wish->dk, wish->dv,
+                 wish->dtype == CLATTN_F32 ? 128 : 256);
+        return false;
+    }
+    const bool small = (wish->block_q && ct_block_part(wish->block_q, FEW_ROWS) == wish->block_q) || wish->nq * wish->pack <= FEW_ROWS;
+    const int blocks = small ? 1 : row->blocks, most = small ? FEW_ROWS : row->bm;
+    out->step = wish->block_q ? ct_block_part(wish->block_q, most / wish->pack) : (int)ct_min(most / wish->pack, ct_max(wish->nq, 1));
+    out->cols = ct_block_part(wish->block_k, row->bn);
+    if (!out->step || !out->cols) {
+        snprintf(why, bytes, "block %dx%d with %d heads a tile: no divisor of 16 or more fits", wish->block_q, wish->block_k, wish->pack);
+        return false;
+    }
+    out->bm = (int)ct_round_up(out->step * wish->pack, 16 * blocks);
+    out->bn = (int)ct_round_up(out->cols, 16);
+    if (local_bytes(out, widest, wish->dtype) > local) {
+        snprintf(why, bytes, "tiles of %d keys take %lld bytes of local memory, there are %lld", out->bn,
+                 (long long)local_bytes(out, widest, wish->dtype), (long long)local);
+        return false;
+    }
+    out->items = out->bm / blocks * 2;
+    const ct_define extra[] = {{"BLOCKS", blocks}, {"PARTS", row->parts}, {"ALIGNED", wish->aligned >= 8}};
+    memcpy(out->extra, extra, sizeof extra);
+    out->n_extra = (int)CT_COUNT(extra);
+    return true;
+}
