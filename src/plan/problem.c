@@ -186,7 +186,10 @@ static clattn_status check_bounds(const clattn_problem *p)
 static clattn_status check_elements(const char *what, double elements)
 {
     const double most = 9007199254740992.0;
-    return elements <= most ? CLATTN_OK : ct_fail(CLATTN_INVALID_ARGUMENT, "%s spans %g elements; at most %g", what, elements, most);
+    char number[40], limit[40];
+    ct_format_double(elements, number, sizeof number);
+    ct_format_double(most, limit, sizeof limit);
+    return elements <= most ? CLATTN_OK : ct_fail(CLATTN_INVALID_ARGUMENT, "%s spans %s elements; at most %s", what, number, limit);
 }
 
 static clattn_status check_tensor(const clattn_problem *p, const char *name, clattn_slot slot, const clattn_strides *given)
