@@ -52,6 +52,26 @@ unpack() {
     done
 }
 
+# python_env DIRECTORY PIP-ARGUMENTS...: a Python environment with packages from PyPI, made once.
+python_env() {
+    local into=$1
+    shift
+    [ ! -e "$into/ready" ] || return 0
+    need python3-venv
+    mkdir -p "$(dirname "$into")" && python3 -m venv "$into" && "$into/bin/pip" install -q --disable-pip-version-check "$@" && touch "$into/ready"
+}
+
+# assembler: prints the path of NVIDIA's ptxas of the release that the budgets of ci/nv_variants.txt were measured with (others count registers
+# differently, and those before 13 refuse more than 48 KiB of static local memory); nothing where it cannot be had.
+assembler() {
+    local release=13.0 into=$build/kernels/ptxas-venv candidate
+    for candidate in "$(command -v ptxas)" /usr/local/cuda/bin/ptxas; do
+        [ -x "$candidate" ] && "$candidate" --version | grep -q "release $release," && { echo "$candidate"; return; }
+    done
+    python_env "$into" -r "$root/ci/nvidia-requirements.txt" >&2 || { say "no ptxas of release $release here, and none from PyPI"; return 0; }
+    find "$into" -path '*/bin/ptxas' -type f | head -n 1
+}
+
 # configure DIRECTORY CMAKE-OPTIONS...: and builds everything.
 configure_and_build() {
     local into=$1

@@ -18,11 +18,8 @@ use_pocl() {
 }
 
 use_intel() {
-    need python3-venv
     local venv=$work/intel-venv
-    [ -e "$venv/ready" ] || { python3 -m venv "$venv" &&
-        "$venv/bin/pip" install -q --disable-pip-version-check -r "$root/ci/intel-requirements.txt" && touch "$venv/ready"; } ||
-        return 1
+    python_env "$venv" -r "$root/ci/intel-requirements.txt" || return 1
     vendor intel "$venv/lib/libintelocl.so"
     export LD_LIBRARY_PATH=$venv/lib
     tests=. backends="ref simt cpu"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compiles every kernel of the problems in ci/variants.txt for GPUs that are not here: AMD by clang, Intel by ocloc, NVIDIA by
-# clang and, where it is installed, ptxas. The sources are what the library would give to a driver ($CLATTN_DUMP).
+# clang and ptxas. The sources are what the library would give to a driver ($CLATTN_DUMP).
 #   ci/kernels.sh [PROBLEM...]
 . "$(dirname "$0")/common.sh"
 need oclgrind clang-19 intel-opencl-icd
@@ -12,8 +12,8 @@ unpack "$work/libclc" libclc-19 || die "libclc-19 (builtin functions for offline
 amd=${CLATTN_AMD-gfx90a gfx942 gfx1100 gfx1201}
 intel=${CLATTN_INTEL-tgllp dg2 pvc}
 nvidia=${CLATTN_NVIDIA-sm_75 sm_90}
-ptxas=$(command -v ptxas || ls /usr/local/cuda/bin/ptxas 2>/dev/null || true)
-[ -n "$ptxas" ] || say "no ptxas here: NVIDIA kernels are compiled to PTX only"
+ptxas=$(assembler)
+[ -n "$ptxas" ] || say "NVIDIA kernels are compiled to PTX only"
 
 # 1. texts: the GPU tile and the plain one. Planned on Oclgrind, which compiles in no time and can pretend to have the local
 #    memory of different GPUs (tile sizes follow it).

@@ -4,8 +4,7 @@
 # assembler's doing, and time.
 #   ci/nv_model.sh [CASE...]
 . "$(dirname "$0")/common.sh"
-need clang-19 python3-venv
+need clang-19
 venv=$build/kernels/model-venv
-[ -e "$venv/ready" ] || { mkdir -p "$build/kernels" && python3 -m venv "$venv" &&
-    "$venv/bin/pip" install -q --disable-pip-version-check numpy && touch "$venv/ready"; } || { say "numpy could not be had: skipped"; exit 77; }
+python_env "$venv" numpy || { say "numpy could not be had: skipped"; exit 77; }
 exec "$venv/bin/python" "$root/ci/nv_model.py" "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles NVIDIA's tiles offline: clang to PTX, with the lines that src/program/nv_ptx.c adds, ptxas to machine code where it is installed.
+# Compiles NVIDIA's tiles offline: clang to PTX, with the lines that src/program/nv_ptx.c adds, ptxas to machine code.
 # Fails on an error, on more registers, spills or local memory than the list allows, and on the assembler's notes that products were put one
 # after another.
 #   ci/nv_offline.sh                            those of ci/nv_variants.txt
@@ -9,8 +9,8 @@
 need clang-19
 unpack "$build/kernels/libclc" libclc-19 || die "libclc-19 (builtin functions for offline compilers) could not be had"
 clc=$(find "$build/kernels/libclc" -name nvptx64--nvidiacl.bc | head -n 1)
-ptxas=$(command -v ptxas || ls /usr/local/cuda/bin/ptxas 2>/dev/null || true)
-[ -n "$ptxas" ] || say "no ptxas here: PTX only"
+ptxas=$(assembler)
+[ -n "$ptxas" ] || say "PTX only: no register, spill or byte of local memory is counted"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # of each tile: chips, schedule

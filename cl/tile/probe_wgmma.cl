@@ -1,12 +1,17 @@
 /* Probe of tile_nv_wgmma: one product of 64 rows, 16 columns and 16 terms from swizzled local memory. Row i of A is (i, 1, 0, ...); column
- * 0 of B is (3, 1, 0, ...), column 1 is (1, 0, ...). out[i] = 3 i + 1 for i < 16, then i. */
+ * 0 of B is (3, 1, 0, ...), column 1 is (1, 0, ...). out[i] = 3 i + 1 for i < 16, then i.
+ * B lies at the end of 64 KiB: assemblers before CUDA 13 refuse more than 48 KiB of local memory that a text declares, and the tile's kernels
+ * declare up to 227; such a driver must be found out here. */
+#define TERMS (16 * 64)
+#define ROOM (64 * 1024 / 2)
 __kernel __attribute__((reqd_work_group_size(128, 1, 1))) void probe(BUFFER(float, out)) {
-    __local ushort b[16 * 64] __attribute__((aligned(1024)));
+    __local ushort room[ROOM] __attribute__((aligned(1024)));
+    __local ushort *b = room + ROOM - TERMS;
     float c[8];
     const int id = (int)get_local_id(0), lane = id & 31, row = (id >> 5) * 16 + lane / 4;
     const uint at = (uint)(ulong)b;
     const ulong where = (ulong)((at & 0x3FFFF) >> 4) | 1UL << 16 | 64UL << 32 | 1UL << 62;
-    for (int i = id; i < 16 * 64; i += 128) b[i] = 0;
+    for (int i = id; i < TERMS; i += 128) b[i] = 0;
     barrier(CLK_LOCAL_MEM_FENCE);
     if (id == 0) {
         b[0] = bf16_of(3.0f);                                 /* column 0 lies in row 0: chunk 0 stays where it is */
