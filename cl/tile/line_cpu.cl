@@ -5,9 +5,9 @@ typedef int16 VI;
 typedef struct { int unused; } line;
 #define LINE_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 #define LINE_BEGIN(tp) (tp)->unused = 0
-#define LINE_X() ((long)get_group_id(0))
-#define LINE_Y() ((long)get_group_id(1))
-#define LINE_Z() ((long)get_group_id(2))
+#define LINE_X() ((long)GROUP(0))
+#define LINE_Y() ((long)GROUP(1))
+#define LINE_Z() ((long)GROUP(2))
 #define EACH_COL(c, width) for (int c = 0; c < (width); c += 16)
 #define VISITS(width) (((width) + 15) / 16)
 #define VISIT(c) ((c) / 16)

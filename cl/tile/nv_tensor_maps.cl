@@ -12,7 +12,7 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void tensor_maps(BUFFER
     BUFFER(ulong16, maps), BUFFER(const int, cu_q), BUFFER(const int, cu_k), const map_args g) {
     __local ulong m[16] __attribute__((aligned(1024)));
     const uint a = (uint)(ulong)m;
-    const int which = (int)get_group_id(0), sequence = (int)get_group_id(1);
+    const int which = (int)GROUP(0), sequence = (int)GROUP(1);
     if (g.sequences == 0) return;
     const map_of d = g.t[which];
     const __global elem *x = which == 0 ? AT(x0) : which == 1 ? AT(x1) : AT(x2);

@@ -15,6 +15,8 @@
  *   tensor            one head of one batch, ending at `rows`              tile               the worker: who am I, where are my slots
  * 2. Kernel frame
  *   TILE_KERNEL       attributes of a kernel                               TILE_BEGIN(tp)     local memory, barriers, who am I
+ *   GROUP(d), GROUPS(d)  a group's place in dimension d, and how many there are. FOLD_X, FOLD_Y (both or none): all are launched in the
+ *                     first dimension, and stand for FOLD_X x FOLD_Y x the rest: some devices take few in the others
  *   BLOCK_ROW(heavy_last), BLOCK_HEAD(heavy_last), BLOCK_PART()            which block row, head item, and part of the keys this group does;
  *                     heavy_last: later rows have more work, so a machine may start with them
  *   EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)         call for every item of this group, with item_place at; `tensor`: the first one
@@ -73,6 +75,14 @@
 #endif
 #ifndef DV
 #define DV DK
+#endif
+
+#ifdef FOLD_X
+#define GROUP(d) ((d) == 0 ? get_group_id(0) % FOLD_X : (d) == 1 ? get_group_id(0) / FOLD_X % FOLD_Y : get_group_id(0) / FOLD_X / FOLD_Y)
+#define GROUPS(d) ((d) == 0 ? FOLD_X : (d) == 1 ? FOLD_Y : get_num_groups(0) / FOLD_X / FOLD_Y)
+#else
+#define GROUP(d) get_group_id(d)
+#define GROUPS(d) get_num_groups(d)
 #endif
 
 /* A global pointer argument is a base and an offset in elements: one text for buffers with offsets, sub-buffers, SVM. */

@@ -197,9 +197,9 @@ OP item_place item_next(tile *t, const __global ulong16 *first_map, const int he
         }                                                                                               \
     }
 #else
-#define BLOCK_ROW(heavy_last) ((heavy_last) ? (int)get_num_groups(0) - 1 - (int)get_group_id(0) : (int)get_group_id(0))
-#define BLOCK_HEAD(heavy_last) ((int)get_group_id(1))
-#define BLOCK_PART() ((int)get_group_id(2))
+#define BLOCK_ROW(heavy_last) ((heavy_last) ? (int)GROUPS(0) - 1 - (int)GROUP(0) : (int)GROUP(0))
+#define BLOCK_HEAD(heavy_last) ((int)GROUP(1))
+#define BLOCK_PART() ((int)GROUP(2))
 OP int role_load(tile *t) { return split_load(t); }
 OP void role_compute(tile *t) { split_compute(t); }
 OP void turns_begin(tile *t) { first_turn(t); }

@@ -68,7 +68,7 @@
 #define OC ROUND_UP((SV + CX - 1) / CX, 4) /* columns of O an item */
 #define DKP ROUND_UP(DK, KS)
 #define DVP (OC * CX)
-#define FIRST_COLUMN (SV < DV ? (int)get_group_id(2) * SV : 0)
+#define FIRST_COLUMN (SV < DV ? (int)GROUP(2) * SV : 0)
 #define DV_FETCHED (DV % DVP ? -1 : DV) /* DV: no group's columns reach past the end */
 #define ITEMS (RY * CX)
 #define ROW_LEN MR
@@ -127,11 +127,11 @@ OP void tile_begin(tile *t, lptr mem, lptr fold) {
 #endif
 }
 /* heavy_last: every head's heaviest block first, so that the queue ends with light ones: row and head are one decision. */
-#define LINEAR_ ((int)(get_group_id(1) * get_num_groups(0) + get_group_id(0)))
+#define LINEAR_ ((int)(GROUP(1) * GROUPS(0) + GROUP(0)))
 #define BLOCK_ROW(heavy_last) \
-    ((heavy_last) ? (int)get_num_groups(0) - 1 - LINEAR_ / (int)get_num_groups(1) : (int)get_group_id(0))
-#define BLOCK_HEAD(heavy_last) ((heavy_last) ? LINEAR_ % (int)get_num_groups(1) : (int)get_group_id(1))
-#define BLOCK_PART() ((int)get_group_id(2))
+    ((heavy_last) ? (int)GROUPS(0) - 1 - LINEAR_ / (int)GROUPS(1) : (int)GROUP(0))
+#define BLOCK_HEAD(heavy_last) ((heavy_last) ? LINEAR_ % (int)GROUPS(1) : (int)GROUP(1))
+#define BLOCK_PART() ((int)GROUP(2))
 #define EACH_ROW(r) UNROLL for (int r = 0; r < MR; r++)
 #define EACH_PART(k) EACH_ROW(k)
 #define EACH_PAIR(i) UNROLL for (int i = 0; i < MR * NC; i++)

@@ -140,6 +140,12 @@ void ct_launch_value(ct_launch *l, const void *value, size_t bytes)
 
 void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items)
 {
+    if (y > CT_MOST_GROUPS || z > CT_MOST_GROUPS) {
+        ct_launch_define(l, "FOLD_X", (long)x);
+        ct_launch_define(l, "FOLD_Y", (long)y);
+        x *= y * z;
+        y = z = 1;
+    }
     l->groups[0] = (size_t)x;
     l->groups[1] = (size_t)y;
     l->groups[2] = (size_t)z;

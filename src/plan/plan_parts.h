@@ -14,6 +14,7 @@
 #define CT_MAX_ZONES 24
 #define CT_MAX_CONSTANTS 24
 #define CT_VALUE_BYTES 512
+#define CT_MOST_GROUPS 65535 /* in a second or third dimension: CUDA's bound; what has more is launched in the first */
 
 typedef struct ct_kernel_arg {
     bool buffer;

@@ -1,0 +1,65 @@
+/* More groups than CUDA takes in a second or third dimension: they are launched in the first (FOLD_X, FOLD_Y of cl/tile/tile.cl). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/core.h"
+#include "support/env.h"
+#include "support/small_run.h"
+
+static const char *const many[] = {
+    "dense b=33000 h=2 nq=70 nk=4 d=2 causal=1",        /* heads of all batches: the second dimension; rows in the first, heavy ones first */
+    "linear b=2200 h=32 n=1 d=16 pass=decode",          /* element kernels */
+    "linear b=66000 h=1 n=2 d=4 feature=elu",           /* batches: the third */
+};
+
+static void assert_folded(clattn_context *context, const char *text)
+{
+    clattn_problem problem;
+    clattn_plan *plan = NULL;
+    ct_assert_status(clattn_problem_parse(&problem, text), CLATTN_OK, NULL);
+    ct_assert_status(clattn_plan_create(&plan, context, &problem, NULL), CLATTN_OK, NULL);
+    for (const char *at = strstr(clattn_plan_describe(plan), "groups="); at; at = strstr(at + 1, "groups=")) {
+        unsigned long groups[3] = {0};
+        assert_int_equal(sscanf(at, "groups=%lux%lux%lu", &groups[0], &groups[1], &groups[2]), 3);
+        assert_true(groups[1] <= 65535 && groups[2] <= 65535);
+    }
+    assert_non_null(strstr(clattn_plan_describe(plan), "FOLD_X"));
+    clattn_plan_release(plan);
+}
+
+static void launched_in_the_first_dimension(void **state)
+{
+    const ct_env *env = *state;
+    for (int i = 0; small_backend(i); i++) {
+        if (!small_usable(small_backend(i))) {
+            continue;
+        }
+        clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+        options.backend = small_backend(i);
+        ct_env one = *env;
+        one.place.context = ct_env_context(env, &options);
+        for (size_t k = 0; k < CT_COUNT(many); k++) {
+            assert_folded(one.place.context, many[k]);
+            ct_assert_check(&one, many[k], 1);
+        }
+        clattn_context_release(one.place.context);
+    }
+}
+
+static int teardown(void **state)
+{
+    small_teardown(state);
+    return ct_env_teardown(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(launched_in_the_first_dimension)};
+    return cmocka_run_group_tests_name("groups", tests, ct_env_setup, teardown);
+}
