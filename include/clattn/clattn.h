@@ -30,6 +30,9 @@
  * - Packed variable length: b = 1, all sequences one after another, cu_seqlens int32 [sequences + 1], from 0 to nq. Queries
  *   and keys of masks, windows and score texts count from the start of their sequence, and its number is the batch.
  * - Sizes and strides count elements; buffer offsets count bytes; windows, blocks and chunks count tokens.
+ * - Masks hide scores, not values: a weight of 0 is multiplied like any other. NaN or infinity in q or k spoils rows that may see it; in v
+ *   it may spoil every row whose list has its block of keys (linear attention, q, k and v: every row from its chunk on). What lies
+ *   past the end of a sequence is never read.
  * - What index tensors hold (cu_seqlens, row_ptr, col_idx, tables, positions) is read on the device and trusted.
  */
 #ifndef CLATTN_CLATTN_H
@@ -244,7 +247,8 @@ typedef enum clattn_pattern_kind {
 typedef struct clattn_pattern {
     clattn_pattern_kind kind;
     int local;         /**< fixed: num_local_blocks, 4 */
-    int global;        /**< fixed, bigbird: num_global_blocks, 1; strided: last keys of a chunk that are seen by all, 0 */
+    int global;        /**< fixed, bigbird: num_global_blocks, 1; strided: last keys of a chunk that are seen by all (odd heads see these and
+                        *   themselves), 0 */
     int bidirectional; /**< attention=bi (1) or uni (0); -1: the pattern's default */
     int horizontal;    /**< horizontal_global_attention */
     int patterns;      /**< num_different_global_patterns, 1 */
@@ -292,7 +296,7 @@ typedef struct clattn_problem {
     int state;          /**< linear: slot STATE_OUT is written, and STATE_IN is read if it is passed, else zeros */
     clattn_feature feature;
     int normalise;      /**< linear: o = numerator / (sum of weights + 1e-10) */
-    int chunk;          /**< linear: tokens, up to 1024; 0: chosen */
+    int chunk;          /**< linear: tokens wanted, up to 1024, cut to what a backend's tile holds; 0: chosen */
     int64_t samples;    /**< hybrid, pattern samples */
     clattn_spacing spacing;
     int gate;           /**< 1: slot GATE [b, hq, nq] holds g in [0, 1]; 2: g = sigmoid(q . GATE_WEIGHT[hq, dqk] + GATE_BIAS[hq]);
@@ -315,9 +319,10 @@ CLATTN_API void clattn_problem_init(clattn_problem *problem);
  * value and the bound. Numbers use a point whatever the locale. */
 CLATTN_API clattn_status clattn_problem_parse(clattn_problem *out, const char *text);
 /** Writes the shortest text that parses to the same problem; `bytes` holds room, CLATTN_BUFFER_TOO_SMALL if short.
- * Texts in memory (score_text, mask_text) have no text form and are left out. */
+ * Texts in memory (score_text, mask_text) and strides have no text form and are left out; a file's name with blanks is an error. */
 CLATTN_API clattn_status clattn_problem_format(const clattn_problem *problem, char *text, size_t bytes);
-/** Checks every field, alone and together, as plan creation does. */
+/** Checks every field, alone and together, as plan creation does; whether a pattern's parameters fit its lengths is found out by
+ * clattn_layout_from_problem, which plan creation calls. */
 CLATTN_API clattn_status clattn_problem_check(const clattn_problem *problem);
 
 /** Number of methods, and the name and one-line description of method `index`; NULL past the end. */
@@ -342,9 +347,9 @@ typedef struct clattn_layout_info {
     int64_t nq, nk;
     int block_q, block_k;
     int rows, cols;       /**< blocks */
-    int64_t blocks;       /**< listed, over all heads of the layout */
-    int longest_row;      /**< blocks */
-    double density;       /**< blocks / (heads * rows * cols) */
+    int64_t blocks;       /**< listed, over all heads of the layout; 0 if on_device */
+    int longest_row;      /**< blocks; if on_device the most that a row may have */
+    double density;       /**< blocks / (heads * rows * cols); NaN if on_device */
     int on_device;        /**< contents are read at run time from slots */
 } clattn_layout_info;
 
@@ -400,12 +405,13 @@ typedef struct clattn_plan_info {
     const char *kernel;    /**< name of the kernel that does the most work, with its parameters */
     int launches;
     size_t workspace;      /**< bytes */
-    double flop;           /**< useful work: visible pairs only; NaN if they are only known on the device */
+    double flop;           /**< useful work: visible pairs only, of long problems counted on every so many-th row; NaN if they are only
+                                known on the device */
     double bytes;          /**< least memory traffic, see README "Roofline" */
     double exps;           /**< exponentials */
-    double density;        /**< visible pairs of the softmax half / (nq * nk); 1 if there is none */
+    double density;        /**< visible pairs of the softmax half / (b * hq * nq * nk); 1 if there is none; NaN as flop */
     double compile_ms;     /**< host time spent building programs for this plan */
-    int cache_memory, cache_disk, cache_built; /**< programs that came from each */
+    int cache_memory, cache_disk, cache_built; /**< launches whose program came from each */
 } clattn_plan_info;
 CLATTN_API clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *info);
 /** Each launch on a line: kernel, tile, schedule, parameters, groups. Belongs to the plan. */

@@ -292,7 +292,8 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
 {
     const ct_attend *a = s->a;
     char why[256] = "";
-    const ct_shape_wish wish = {.block_q = a->layout ? a->layout->block_q : 0, .block_k = a->layout ? a->layout->block_k : 0,
+    /* queries of one block row need no cut between blocks: decode over lists gets the tiles of decode */
+    const ct_shape_wish wish = {.block_q = a->layout && a->layout->rows > 1 ? a->layout->block_q : 0, .block_k = a->layout ? a->layout->block_k : 0,
         .nq = a->max_q, .nk = a->max_k, .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
         .window = a->left >= 0 || a->right >= 0,
         .reads = reads_of(a),
@@ -322,11 +323,11 @@ static clattn_status make_lists(ct_builder *b, attend_parts *s)
 static void count_work(ct_builder *b, const attend_parts *s)
 {
     const ct_attend *a = s->a;
-    const double heads = (double)a->hq / (a->layout ? a->layout->heads : 1), pairs = s->lists.pairs * heads * (double)a->b;
+    const double pairs = s->lists.pairs * (double)a->hq * (double)a->b;
     const double size = (double)clattn_dtype_size(a->in);
     const double bytes = size * (double)a->b * ((double)(a->hq * a->nq) * (double)(a->dqk + a->dv) + (double)(a->hk * a->nk) * (double)(a->dqk + a->dv)) +
                          4.0 * (double)(a->b * a->hq * a->nq) + 4.0 * (double)s->lists.entries;
-    ct_builder_work(b, (ct_work){2.0 * (double)(a->dqk + a->dv) * pairs, bytes, pairs});
+    ct_builder_work(b, (ct_work){.flop = 2.0 * (double)(a->dqk + a->dv) * pairs, .bytes = bytes, .exps = pairs, .pairs = pairs, .softmax = true});
 }
 
 clattn_status ct_attend_add(ct_builder *b, const ct_attend *a)

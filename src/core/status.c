@@ -35,8 +35,25 @@ static const status_row rows[] = {
     CL(CL_MEM_OBJECT_ALLOCATION_FAILURE, "OpenCL: no memory for a buffer."),
     CL(CL_OUT_OF_RESOURCES, "OpenCL: the device is out of resources."),
     CL(CL_OUT_OF_HOST_MEMORY, "OpenCL: out of host memory."),
+    CL(CL_PROFILING_INFO_NOT_AVAILABLE, "OpenCL: no profiling information."),
+    CL(CL_MEM_COPY_OVERLAP, "OpenCL: a copy overlaps itself."),
     CL(CL_BUILD_PROGRAM_FAILURE, "OpenCL: a program did not build."),
+    CL(CL_MAP_FAILURE, "OpenCL: a buffer could not be mapped."),
     CL(CL_MISALIGNED_SUB_BUFFER_OFFSET, "OpenCL: a sub-buffer is not aligned."),
+    CL(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, "OpenCL: a command that was waited for failed."),
+    CL(CL_COMPILE_PROGRAM_FAILURE, "OpenCL: a program did not compile."),
+    CL(CL_LINKER_NOT_AVAILABLE, "OpenCL: the device has no linker."),
+    CL(CL_LINK_PROGRAM_FAILURE, "OpenCL: a program did not link."),
+    CL(CL_KERNEL_ARG_INFO_NOT_AVAILABLE, "OpenCL: nothing is known of a kernel's arguments."),
+    CL(CL_INVALID_DEVICE_TYPE, "OpenCL: an invalid device type."),
+    CL(CL_INVALID_QUEUE_PROPERTIES, "OpenCL: invalid properties of a queue."),
+    CL(CL_INVALID_HOST_PTR, "OpenCL: an invalid host pointer."),
+    CL(CL_INVALID_KERNEL_DEFINITION, "OpenCL: kernels of one name differ between devices."),
+    CL(CL_INVALID_GL_OBJECT, "OpenCL: an invalid OpenGL object."),
+    CL(CL_INVALID_PROPERTY, "OpenCL: an invalid property."),
+    CL(CL_INVALID_COMPILER_OPTIONS, "OpenCL: invalid compiler options."),
+    CL(CL_INVALID_LINKER_OPTIONS, "OpenCL: invalid linker options."),
+    CL(CL_INVALID_DEVICE_PARTITION_COUNT, "OpenCL: an invalid number of sub-devices."),
     CL(CL_INVALID_VALUE, "OpenCL: an invalid value."),
     CL(CL_INVALID_PLATFORM, "OpenCL: an invalid platform."),
     CL(CL_INVALID_DEVICE, "OpenCL: an invalid device."),
@@ -83,7 +100,7 @@ const char *clattn_status_name(clattn_status status)
 const char *clattn_status_text(clattn_status status)
 {
     const status_row *row = find(status);
-    return row ? row->text : "A code that neither clattn nor OpenCL 2.0 knows.";
+    return row ? row->text : "A code that clattn does not know.";
 }
 
 const char *clattn_error_detail(void)

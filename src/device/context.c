@@ -11,15 +11,23 @@
 
 void ct_log(clattn_context *context, clattn_log_level level, const char *format, ...)
 {
-    char line[1024];
+    char text[4096];
     va_list arguments;
     if (!context->log || level > context->log_level) {
         return;
     }
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    context->log(level, line, context->log_user);
+    for (char *line = text, *end; *line; line = end) { /* the callback gets one line a call */
+        end = line + strcspn(line, "\n");
+        if (*end) {
+            *end++ = '\0';
+        }
+        if (*line) {
+            context->log(level, line, context->log_user);
+        }
+    }
 }
 
 static clattn_status check_device(cl_context cl, cl_device_id device)
@@ -47,6 +55,15 @@ static clattn_status check_options(const clattn_context_options *options)
     }
     if (!options->allocator.allocate != !options->allocator.release) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "options.allocator: allocate and release must both be given, or neither");
+    }
+    if (options->cache_mode < CLATTN_CACHE_DEFAULT || options->cache_mode > CLATTN_CACHE_READ_WRITE) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.cache_mode is %d, must be 0 to %d", (int)options->cache_mode, (int)CLATTN_CACHE_READ_WRITE);
+    }
+    if (options->cache_max_bytes < 0) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.cache_max_bytes is %lld, must be at least 0", (long long)options->cache_max_bytes);
+    }
+    if (options->log_level < CLATTN_LOG_ERROR || options->log_level > CLATTN_LOG_TRACE) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.log_level is %d, must be 0 to %d", (int)options->log_level, (int)CLATTN_LOG_TRACE);
     }
     if (options->trial < CLATTN_TRIAL_DEFAULT || options->trial > CLATTN_TRIAL_ALWAYS) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "options.trial is %d, must be 0 to %d", (int)options->trial, (int)CLATTN_TRIAL_ALWAYS);

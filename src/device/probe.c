@@ -42,9 +42,16 @@ out:
     return st;
 }
 
-static bool probe(clattn_context *context, const ct_tile *tile, char *why, size_t bytes)
+/* A probe that was refused, died or gave wrong numbers settles the question; one for which there was no memory may be made again. */
+static bool settles(clattn_status st)
+{
+    return st == CLATTN_OK || st == CLATTN_BUILD_FAILED || st == CLATTN_DEVICE_LACKS;
+}
+
+static bool probe(clattn_context *context, const ct_tile *tile, char *why, size_t bytes, bool *settled)
 {
     float result[32];
+    *settled = true;
     if (!tile->accepts(&context->facts, why, bytes)) {
         return false;
     }
@@ -52,7 +59,9 @@ static bool probe(clattn_context *context, const ct_tile *tile, char *why, size_
         return true;
     }
     memset(result, 0xff, sizeof result);
-    if (run_probe(context, tile, result, sizeof result) != CLATTN_OK) {
+    const clattn_status st = run_probe(context, tile, result, sizeof result);
+    *settled = settles(st);
+    if (st != CLATTN_OK) {
         snprintf(why, bytes, "its probe failed: %.200s", clattn_error_detail());
         return false;
     }
@@ -79,8 +88,7 @@ bool ct_dots_usable(clattn_context *context)
     struct ct_tile_state *state = &context->dots;
     pthread_mutex_lock(&context->mutex);
     if (!state->probed) {
-        state->usable = probe(context, &dots, state->why, sizeof state->why);
-        state->probed = true;
+        state->usable = probe(context, &dots, state->why, sizeof state->why, &state->probed);
         ct_log(context, CLATTN_LOG_INFO, "tile_cpu_dots: %s", state->usable ? "usable" : state->why);
     }
     pthread_mutex_unlock(&context->mutex);
@@ -95,10 +103,10 @@ bool ct_tile_usable(clattn_context *context, int index, const char **why)
         const ct_tile *tile = &ct_tiles[index];
         if (context->backend[0] && strcmp(context->backend, tile->name) != 0) {
             snprintf(state->why, sizeof state->why, "the context's options ask for '%s' only", context->backend);
+            state->probed = true;
         } else {
-            state->usable = probe(context, tile, state->why, sizeof state->why);
+            state->usable = probe(context, tile, state->why, sizeof state->why, &state->probed);
         }
-        state->probed = true;
     }
     pthread_mutex_unlock(&context->mutex);
     *why = state->usable ? "" : state->why;

@@ -24,12 +24,15 @@ static clattn_status check_csr(const clattn_layout *layout, const int32_t *row_p
     if (row_ptr[0] != 0) {
         return ct_fail(CLATTN_BAD_LAYOUT, "head 0, row 0: row_ptr[0] = %d must be 0", (int)row_ptr[0]);
     }
-    for (int list = 0; list < layout->heads * layout->rows; list++) {
-        const int head = list / layout->rows, row = list % layout->rows;
+    const int lists = layout->heads * layout->rows;
+    for (int list = 0; list < lists; list++) { /* first of all: only then is the last one the length of col */
         if (row_ptr[list + 1] < row_ptr[list]) {
-            return ct_fail(CLATTN_BAD_LAYOUT, "head %d, row %d: row_ptr[%d] = %d is below the one before, %d", head,
-                           row, list + 1, (int)row_ptr[list + 1], (int)row_ptr[list]);
+            return ct_fail(CLATTN_BAD_LAYOUT, "head %d, row %d: row_ptr[%d] = %d is below the one before, %d", list / layout->rows,
+                           list % layout->rows, list + 1, (int)row_ptr[list + 1], (int)row_ptr[list]);
         }
+    }
+    for (int list = 0; list < lists; list++) {
+        const int head = list / layout->rows, row = list % layout->rows;
         const clattn_status st =
             check_row(col + row_ptr[list], (int64_t)row_ptr[list + 1] - row_ptr[list], layout->cols, head, row);
         if (st != CLATTN_OK) {

@@ -37,6 +37,8 @@ struct clattn_layout {
     bool transposed;    /* rows are blocks of keys; rules and flags stay those of the layout it was made from */
 };
 
+/* A problem's pattern without regard to its causal mask: every block that the pattern itself lists. */
+clattn_status ct_layout_whole(clattn_layout **out, const clattn_problem *problem, const clattn_allocator *allocator);
 /* Token visibility by the layout's rules alone (not causal, not the problem's window). The block must be listed. */
 bool ct_layout_sees(const clattn_layout *layout, int head, int64_t query, int64_t key);
 /* Is block column `col` in the row's list? Binary search. */

@@ -104,8 +104,7 @@ static clattn_status check_lists(const clattn_pattern *pattern)
     return st;
 }
 
-clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_problem *problem,
-                                         const clattn_allocator *allocator)
+static clattn_status make(clattn_layout **out, const clattn_problem *problem, const clattn_allocator *allocator, bool causal)
 {
     if (!out || !problem) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "%s is NULL", out ? "problem" : "out");
@@ -123,10 +122,21 @@ clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_probl
         return st;
     }
     /* packed: one layout for the longest sequence; shorter ones use its upper left part */
-    ct_pattern_job job = {.problem = problem, .allocator = allocator, .nq = problem->nq, .nk = problem->nk};
+    ct_pattern_job job = {.problem = problem, .allocator = allocator, .nq = problem->nq, .nk = problem->nk, .causal = causal};
     if (problem->sequences > 0) {
         job.nq = problem->max_q ? problem->max_q : problem->nq;
         job.nk = problem->max_k ? problem->max_k : problem->nk;
     }
     return makers[kind](out, &job);
+}
+
+/* Packed: every sequence has a diagonal of its own, so only the pattern itself may drop blocks. */
+clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_problem *problem, const clattn_allocator *allocator)
+{
+    return make(out, problem, allocator, problem && problem->causal == 1 && problem->sequences == 0);
+}
+
+clattn_status ct_layout_whole(clattn_layout **out, const clattn_problem *problem, const clattn_allocator *allocator)
+{
+    return make(out, problem, allocator, false);
 }

@@ -28,6 +28,7 @@ typedef struct ct_pattern_job {
     const clattn_problem *problem;
     const clattn_allocator *allocator;
     int64_t nq, nk;
+    bool causal;        /* what the causal mask hides of the longest sequence need not be listed */
 } ct_pattern_job;
 typedef clattn_status ct_pattern_maker(clattn_layout **out, const ct_pattern_job *job);
 

@@ -116,10 +116,10 @@ static clattn_status collect_seen(token_job *job)
 }
 
 /* The lists of a layout whose rules and flags are there; `rules` are the layout's own unless it has none. */
-static clattn_status fill(clattn_layout *layout, const clattn_problem *problem, const ct_rule *rules, int distinct)
+static clattn_status fill(clattn_layout *layout, const ct_pattern_job *from, const ct_rule *rules, int distinct)
 {
     clattn_status st = CLATTN_OK;
-    token_job job = {.layout = layout, .rules = rules, .causal = problem->causal == 1};
+    token_job job = {.layout = layout, .rules = rules, .causal = from->causal};
     CT_TRY(collect_seen(&job));
     CT_TRY(ct_layout_fill(layout, (int)ct_min(distinct, layout->heads), token_row, &job));
 out:
@@ -194,7 +194,7 @@ clattn_status ct_pattern_window(clattn_layout **out, const ct_pattern_job *from)
     ct_rule rule = {0};
     CT_TRY(read_window("window", from->problem, 1, &rule));
     CT_TRY(new_layout(&layout, from, 1, false, false));
-    CT_TRY(fill(layout, from->problem, &rule, 1));
+    CT_TRY(fill(layout, from, &rule, 1));
     *out = layout;
     layout = NULL;
 out:
@@ -212,7 +212,7 @@ clattn_status ct_pattern_longformer(clattn_layout **out, const ct_pattern_job *f
     CT_TRY(new_layout(&layout, from, 1, true, rule.use_flags));
     CT_TRY(flag_indices("longformer", pattern, layout, 3));
     layout->rules[0] = rule;
-    CT_TRY(fill(layout, from->problem, layout->rules, 1));
+    CT_TRY(fill(layout, from, layout->rules, 1));
     *out = layout;
     layout = NULL;
 out:
@@ -247,14 +247,14 @@ clattn_status ct_pattern_samples(clattn_layout **out, const ct_pattern_job *from
     clattn_layout *layout = NULL;
     ct_rule rule = {.use_flags = 1};
     CT_TRY(read_window("samples", problem, 1, &rule));
-    if (pattern->n_indices && problem->samples && problem->samples != (given ? pattern->n_indices : 0)) {
+    if ((pattern->n_indices || given) && problem->samples && problem->samples != (given ? pattern->n_indices : 0)) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "pattern=samples: samples = %lld, but indices gives %d positions%s",
                 (long long)problem->samples, pattern->n_indices, given ? "" : " (which needs spacing=given)");
     }
     CT_TRY(new_layout(&layout, from, 1, true, true));
     CT_TRY(given ? flag_indices("samples", pattern, layout, 1) : flag_samples(problem, layout));
     layout->rules[0] = rule;
-    CT_TRY(fill(layout, problem, layout->rules, 1));
+    CT_TRY(fill(layout, from, layout->rules, 1));
     *out = layout;
     layout = NULL;
 out:
@@ -297,7 +297,7 @@ clattn_status ct_pattern_strided(clattn_layout **out, const ct_pattern_job *from
     for (int64_t key = 0; global && key < layout->nk; key++) {
         layout->flags[key] = key % stride >= stride - global;
     }
-    CT_TRY(fill(layout, problem, layout->rules, 2));
+    CT_TRY(fill(layout, from, layout->rules, 2));
     *out = layout;
     layout = NULL;
 out:

@@ -27,6 +27,7 @@ const ct_method ct_method_linear = {
     .name = "linear",
     .text = "linear attention: S = decay S + phi(k) v^T, o = scale S^T phi(q)",
     .linear = true,
+    .mapped = true,
     .check = ct_accumulate_check,
     .build = ct_linear_build,
     .reference = ct_linear_reference,

@@ -26,7 +26,8 @@ typedef struct ct_method {
     const char *name;
     const char *text;  /* one line for --help */
     bool softmax;      /* scores keys apply (causal default 0, scale 1/sqrt(d)) */
-    bool linear;       /* decay, state, feature, ... apply (causal default 1, scale 1) */
+    bool linear;       /* decay, state, chunk apply (causal default 1, scale 1) */
+    bool mapped;       /* takes feature and normalise */
     bool patterned;    /* takes a layout; without a pattern: dense */
     bool gated;        /* takes gate, GATE */
     bool sampled;      /* takes samples, spacing, POSITIONS */

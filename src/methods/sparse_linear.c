@@ -22,7 +22,7 @@ static clattn_status check(const clattn_problem *p)
         return ct_fail(CLATTN_INVALID_ARGUMENT, "state=%d: sparse_linear carries no state; state=0", p->state);
     }
     if (p->pass != CLATTN_FWD) {
-        return ct_fail(CLATTN_UNSUPPORTED, "pass=%d: sparse_linear has a forward pass (0) only", (int)p->pass);
+        return ct_fail(CLATTN_UNSUPPORTED, "pass=%s: sparse_linear has pass=fwd only", p->pass == CLATTN_DECODE ? "decode" : "bwd");
     }
     return CLATTN_OK;
 }
@@ -123,6 +123,7 @@ const ct_method ct_method_sparse_linear = {
     .text = "softmax over chosen blocks plus linear attention over all or the remaining keys",
     .softmax = true,
     .linear = true,
+    .mapped = true,
     .patterned = true,
     .gated = true,
     .check = check,

@@ -162,6 +162,8 @@ void ct_builder_work(ct_builder *b, ct_work work)
     b->plan->work.flop += work.flop;
     b->plan->work.bytes += work.bytes;
     b->plan->work.exps += work.exps;
+    b->plan->work.pairs += work.pairs;
+    b->plan->work.softmax |= work.softmax;
 }
 
 void ct_builder_note(ct_builder *b, const char *format, ...)

@@ -21,7 +21,11 @@ typedef struct ct_builder ct_builder;
 typedef struct ct_launch ct_launch;
 struct ct_tile;
 
-typedef struct ct_work { double flop, bytes, exps; } ct_work;
+typedef struct ct_work {
+    double flop, bytes, exps;
+    double pairs;    /* of a softmax: visible ones */
+    bool softmax;
+} ct_work;
 
 /* A tensor that a stage loads by tiles, for machines whose kernels get something else than a pointer (ct_tile.tensors). */
 typedef struct ct_tensor_in {

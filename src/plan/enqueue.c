@@ -27,7 +27,7 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
     for (size_t i = 0; i < n_args; i++) {
         const clattn_slot slot = args[i].slot;
         if (slot < 0 || slot >= CLATTN_SLOT_COUNT) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: args[%zu].slot is %d, there are %d", i, (int)slot, CLATTN_SLOT_COUNT);
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: args[%zu].slot is %d, must be 0 to %d", i, (int)slot, CLATTN_SLOT_COUNT - 1);
         }
         const ct_plan_slot *want = &plan->slots[slot];
         const size_t element = clattn_dtype_size(want->dtype) * (size_t)(plan->aligned && slot <= CLATTN_O ? plan->aligned : 1);
@@ -129,6 +129,9 @@ clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const cl
     if (plan->workspace) {
         if (!workspace.mem && !workspace.svm) {
             CT_FAIL(CLATTN_WORKSPACE_TOO_SMALL, "clattn_enqueue: no workspace, needed are %lld bytes", (long long)plan->workspace);
+        }
+        if (workspace.mem && workspace.svm) {
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: the workspace has a cl_mem and a pointer");
         }
         if (workspace.offset % 256) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: the workspace's offset %zu is no multiple of 256", workspace.offset);

@@ -6,6 +6,7 @@
 
 #define AT(field) offsetof(clattn_problem, field)
 #define LARGEST 1000000000.0
+#define MOST_TILES 1000000
 #define PAIR(name, a, b, low, high, owners, help) \
     {name, CT_KEY_OWN, AT(a), AT(b), low, high, NULL, owners, "integer", help, read_pair, write_none}
 #define LONG(name, field, low, high, owners, help) {name, CT_KEY_LONG, AT(field), 0, low, high, NULL, owners, "integer", help, NULL, NULL}
@@ -13,7 +14,7 @@
 #define FLAG(name, field, owners, help) {name, CT_KEY_INT, AT(field), 0, 0, 1, NULL, owners, "0|1", help, NULL, NULL}
 #define DOUBLE(name, field, low, high, owners, help) {name, CT_KEY_DOUBLE, AT(field), 0, low, high, NULL, owners, "number", help, NULL, NULL}
 #define CHOICE(name, field, choices, owners, help) {name, CT_KEY_CHOICE, AT(field), 0, 0, 0, choices, owners, choices, help, NULL, NULL}
-#define TEXT(name, field, owners, help) {name, CT_KEY_TEXT, AT(field), 0, 0, 0, NULL, owners, "file", help, NULL, NULL}
+#define TEXT(name, field, owners, help) {name, CT_KEY_TEXT, AT(field), 0, 0, 0, NULL, owners, "the path of a file", help, NULL, NULL}
 #define LIST(name, field, count, owners, help) \
     {name, CT_KEY_LIST, AT(pattern.field), AT(pattern.count), 0, LARGEST, NULL, owners, "a,b,...", help, NULL, NULL}
 #define OWN(name, values, owners, help, read, write) {name, CT_KEY_OWN, 0, 0, 0, 0, NULL, owners, values, help, read, write}
@@ -82,8 +83,11 @@ static bool read_two(const char *value, char between, bool alone, int64_t *a, in
 static clattn_status read_window(clattn_problem *problem, const ct_key *key, const char *value)
 {
     int64_t left, right;
-    if (!read_two(value, ',', false, &left, &right) || left < -1 || right < -1 || left > (int64_t)LARGEST || right > (int64_t)LARGEST) {
+    if (!read_two(value, ',', false, &left, &right)) {
         return bad_value(key, value);
+    }
+    if (left < -1 || right < -1 || left > (int64_t)LARGEST || right > (int64_t)LARGEST) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "window=%s: each side must be from -1 to %.0f", value, LARGEST);
     }
     problem->window_left = left;
     problem->window_right = right;
@@ -125,8 +129,11 @@ static bool write_block(const clattn_problem *problem, const ct_key *key, char *
 static clattn_status read_tiles(clattn_problem *problem, const ct_key *key, const char *value)
 {
     int64_t y, x;
-    if (!read_two(value, 'x', false, &y, &x) || y < 1 || x < 1 || y > 1000000 || x > 1000000) {
+    if (!read_two(value, 'x', false, &y, &x)) {
         return bad_value(key, value);
+    }
+    if (y < 1 || x < 1 || y > MOST_TILES || x > MOST_TILES) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "tiles=%s: each number must be from 1 to %d", value, MOST_TILES);
     }
     problem->pattern.tiles_y = (int)y;
     problem->pattern.tiles_x = (int)x;
@@ -275,9 +282,9 @@ const ct_key ct_keys[] = {
     OWN("decay", "none|alibi|minimax:LAYER/LAYERS|fla:LAYER/LAYERS|retention|head|token|NUMBER<=0", L, "of the linear state",
         read_decay, write_decay),
     FLAG("state", state, L, "read state-in and write state-out"),
-    CHOICE("feature", feature, "identity|elu|relu|silu|softmax", L, "map of q and k"),
-    FLAG("normalise", normalise, L, "divide by the sum of weights"),
-    INT("chunk", chunk, 0, 1024, L, "tokens of a chunk; 0: chosen"),
+    CHOICE("feature", feature, "identity|elu|relu|silu|softmax", CT_FOR_MAPS, "map of q and k"),
+    FLAG("normalise", normalise, CT_FOR_MAPS, "divide by the sum of weights"),
+    INT("chunk", chunk, 0, 1024, L, "tokens of a chunk, at most what a tile holds; 0: chosen"),
     LONG("samples", samples, 0, LARGEST, CT_FOR_SAMPLES | P, "global tokens"),
     CHOICE("spacing", spacing, "even|log|given", CT_FOR_SAMPLES | P, "of the samples"),
     INT("gate", gate, 0, 2, CT_FOR_GATE, "1: slot gate [b, hq, nq]; 2: sigmoid(q.gate-weight + gate-bias)"),
@@ -296,11 +303,10 @@ const ct_key *ct_key_find(const char *name, size_t length)
     return NULL;
 }
 
-int ct_method_owns(const ct_method *method)
+bool ct_keys_overlap(const ct_key *a, const ct_key *b)
 {
-    return (method->softmax ? CT_FOR_SOFTMAX : 0) | (method->linear ? CT_FOR_LINEAR : 0) | (method->patterned ? CT_FOR_BLOCKS : 0) |
-           (method->gated ? CT_FOR_GATE : 0) | (method->sampled ? CT_FOR_SAMPLES : 0) |
-           (method->linear && method->patterned ? CT_FOR_BOTH : 0) | (method->merges ? CT_FOR_PARTS : 0);
+    const ct_key *pair = a->read == read_pair ? a : b, *one = pair == a ? b : a;
+    return pair->read == read_pair && (one->offset == pair->offset || one->offset == pair->offset2) && one->kind == CT_KEY_LONG;
 }
 
 static clattn_status read_choice(clattn_problem *problem, const ct_key *key, const char *value)
@@ -331,8 +337,11 @@ static clattn_status read_list(clattn_problem *problem, const ct_key *key, const
         }
         memcpy(item, at, length);
         item[length] = '\0';
-        if (!ct_parse_int(item, &number) || number < 0 || (double)number > key->high) {
+        if (!ct_parse_int(item, &number)) {
             return bad_value(key, value);
+        }
+        if (number < 0 || (double)number > key->high) {
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: each number must be from 0 to %.0f", key->name, value, key->high);
         }
         if (count == CLATTN_PATTERN_LIST) {
             return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: at most %d entries", key->name, value, CLATTN_PATTERN_LIST);
@@ -340,7 +349,7 @@ static clattn_status read_list(clattn_problem *problem, const ct_key *key, const
         list[count++] = (int)number;
         at += length + (at[length] == ',');
     }
-    if (count == 0) {
+    if (count == 0 || value[strlen(value) - 1] == ',') {
         return bad_value(key, value);
     }
     *(int *)field(problem, key->offset2) = count;
@@ -362,6 +371,9 @@ static clattn_status read_double(clattn_problem *problem, const ct_key *key, con
 
 static clattn_status read_text(clattn_problem *problem, const ct_key *key, const char *value)
 {
+    if (!*value) {
+        return bad_value(key, value);
+    }
     if (strlen(value) >= sizeof problem->score_file) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "%s: a path of %zu characters; at most %zu", key->name, strlen(value),
                        sizeof problem->score_file - 1);
@@ -443,4 +455,43 @@ bool ct_key_write(const clattn_problem *problem, const clattn_problem *defaults,
         break;
     }
     return key->write(problem, key, text, bytes);
+}
+
+static int choices_of(const ct_key *key)
+{
+    int count = 1;
+    for (const char *at = key->choices; *at; at++) {
+        count += *at == '|';
+    }
+    return count;
+}
+
+clattn_status ct_key_check(const clattn_problem *problem, const clattn_problem *defaults, const ct_key *key)
+{
+    const void *now = field_const(problem, key->offset), *then = field_const(defaults, key->offset);
+    double value = 0, usual = 0, low = key->low, high = key->high;
+    char text[40];
+    switch (key->kind) {
+    case CT_KEY_INT:
+        value = *(const int *)now, usual = *(const int *)then;
+        break;
+    case CT_KEY_LONG:
+        value = (double)*(const int64_t *)now, usual = (double)*(const int64_t *)then;
+        break;
+    case CT_KEY_DOUBLE:
+        value = *(const double *)now, usual = *(const double *)then;
+        break;
+    case CT_KEY_CHOICE:
+        value = *(const int *)now, low = 0, high = choices_of(key) - 1;
+        break;
+    case CT_KEY_TEXT:
+    case CT_KEY_LIST:
+    case CT_KEY_OWN: /* checked where they are read or used */
+        return CLATTN_OK;
+    }
+    if ((value >= low && value <= high) || value == usual || (isnan(value) && isnan(usual))) {
+        return CLATTN_OK;
+    }
+    ct_format_double(value, text, sizeof text);
+    return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the value must be from %.10g to %.10g", key->name, text, low, high);
 }

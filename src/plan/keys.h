@@ -8,7 +8,7 @@
 typedef enum ct_key_kind { CT_KEY_INT, CT_KEY_LONG, CT_KEY_DOUBLE, CT_KEY_CHOICE, CT_KEY_TEXT, CT_KEY_LIST, CT_KEY_OWN } ct_key_kind;
 
 /* Which methods a key belongs to: those with one of these traits. */
-enum { CT_FOR_ALL = 0, CT_FOR_SOFTMAX = 1, CT_FOR_LINEAR = 2, CT_FOR_BLOCKS = 4, CT_FOR_GATE = 8, CT_FOR_SAMPLES = 16, CT_FOR_BOTH = 32, CT_FOR_PARTS = 64 };
+enum { CT_FOR_ALL = 0, CT_FOR_SOFTMAX = 1, CT_FOR_LINEAR = 2, CT_FOR_BLOCKS = 4, CT_FOR_GATE = 8, CT_FOR_SAMPLES = 16, CT_FOR_BOTH = 32, CT_FOR_PARTS = 64, CT_FOR_MAPS = 128 };
 
 typedef struct ct_key {
     const char *name;
@@ -30,6 +30,12 @@ const ct_key *ct_key_find(const char *name, size_t length);
 clattn_status ct_key_read(clattn_problem *problem, const ct_key *key, const char *value);
 /* False if the field has its default. */
 bool ct_key_write(const clattn_problem *problem, const clattn_problem *defaults, const ct_key *key, char *text, size_t bytes);
+/* A value outside of the key's row of the table that is not the field's default; only structs filled by hand can hold one. */
+clattn_status ct_key_check(const clattn_problem *problem, const clattn_problem *defaults, const ct_key *key);
+/* Both set the same field: n beside nq. */
+bool ct_keys_overlap(const ct_key *a, const ct_key *b);
+/* A bit for each clattn_pattern_kind that reads the key; 0: it belongs to no pattern. */
+unsigned ct_key_patterns(const ct_key *key);
 int ct_method_owns(const ct_method *method);
 
 #endif

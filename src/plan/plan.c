@@ -23,7 +23,7 @@ void ct_plan_clear(clattn_plan *plan)
     plan->n_launches = plan->n_constants = plan->n_zones = 0;
     plan->workspace = 0;
     plan->aligned = 0;
-    plan->work = (ct_work){0, 0, 0};
+    plan->work = (ct_work){0};
     plan->density = 1;
     plan->compile_ms = 0;
     plan->note[0] = '\0';
@@ -115,12 +115,11 @@ static clattn_status choose(clattn_plan *plan, const ct_method *method)
     return CLATTN_OK;
 }
 
-/* Every visible pair of a softmax costs one exponential. */
 static double density_of(const clattn_plan *plan)
 {
     const clattn_problem *p = &plan->problem;
     const double pairs = (double)p->b * (double)p->hq * (double)p->nq * (double)p->nk;
-    return plan->work.exps == 0 ? 1 : plan->work.exps / pairs;
+    return plan->work.softmax ? plan->work.pairs / pairs : 1;
 }
 
 static void describe(clattn_plan *plan)
@@ -138,6 +137,9 @@ static clattn_status check_layout(const clattn_problem *p, const clattn_layout *
     if (layout->nq != ct_problem_max_q(p) || layout->nk != ct_problem_max_k(p)) {
         return ct_fail(CLATTN_BAD_LAYOUT, "the layout is for %lld x %lld tokens, the problem has %lld x %lld", (long long)layout->nq,
                        (long long)layout->nk, (long long)ct_problem_max_q(p), (long long)ct_problem_max_k(p));
+    }
+    if (layout->transposed && (layout->rules || layout->flags)) {
+        return ct_fail(CLATTN_UNSUPPORTED, "the layout is the transpose of a pattern with token rules: its lists serve passes over keys, not this problem");
     }
     if (layout->heads != 1 && layout->heads != p->hq) {
         return ct_fail(CLATTN_BAD_LAYOUT, "the layout has %d heads; wanted are 1 or hq=%lld", layout->heads, (long long)p->hq);
@@ -162,9 +164,6 @@ static clattn_status attach_layout(clattn_plan *plan, const ct_method *method, c
         longest.nq = ct_problem_max_q(&plan->problem);
         longest.nk = ct_problem_max_k(&plan->problem);
         longest.causal = ct_problem_causal(&plan->problem);
-        if (plan->problem.sequences) { /* every sequence has its own diagonal: only the pattern itself may drop blocks */
-            longest.causal = 0;
-        }
         CT_TRY(clattn_layout_from_problem(&plan->layout, &longest, &plan->allocator));
     }
     CT_TRY(check_layout(&plan->problem, plan->layout));
@@ -272,7 +271,8 @@ clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *in
 clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot slot, int *want, clattn_dtype *dtype, int *rank, int64_t dims[5])
 {
     if (!plan || slot < 0 || slot >= CLATTN_SLOT_COUNT) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_plan_slot: %s%d", plan ? "slot is " : "plan is NULL, slot is ", (int)slot);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_plan_slot: %sslot is %d, must be 0 to %d", plan ? "" : "plan is NULL; ", (int)slot,
+                       CLATTN_SLOT_COUNT - 1);
     }
     const ct_plan_slot *s = &plan->slots[slot];
     if (want) {

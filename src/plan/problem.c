@@ -27,6 +27,16 @@ void clattn_problem_init(clattn_problem *problem)
     p->stride = p->dilation = p->radius = p->tiles_y = p->tiles_x = p->width = -1;
 }
 
+static clattn_status unknown_method(const char *name, int length)
+{
+    char known[256] = "";
+    for (int i = 0; i < ct_method_count; i++) {
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", ct_methods[i]->name);
+    }
+    return ct_fail(CLATTN_INVALID_ARGUMENT, "unknown method '%.*s'; there are %s", length, name, known);
+}
+
 clattn_status clattn_problem_parse(clattn_problem *out, const char *text)
 {
     clattn_status st = CLATTN_OK;
@@ -47,7 +57,8 @@ clattn_status clattn_problem_parse(clattn_problem *out, const char *text)
         at += length;
         if (words++ == 0) {
             if (!ct_method_find(word)) {
-                CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown method '%s'; the first word names one of: see clattn_method_name()", word);
+                st = unknown_method(word, (int)length);
+                goto out;
             }
             strcpy(problem.method, word);
             if (strcmp(word, "lightning") == 0) {
@@ -63,6 +74,11 @@ clattn_status clattn_problem_parse(clattn_problem *out, const char *text)
         const size_t index = (size_t)(key - ct_keys);
         if (seen[index]) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "key '%s' is given twice", key->name);
+        }
+        for (int i = 0; i < ct_key_count; i++) {
+            if (seen[i] && ct_keys_overlap(&ct_keys[i], key)) {
+                CT_FAIL(CLATTN_INVALID_ARGUMENT, "%s: key '%s' sets the same field", word, ct_keys[i].name);
+            }
         }
         seen[index] = 1;
         CT_TRY(ct_key_read(&problem, key, equals + 1));
@@ -107,6 +123,10 @@ clattn_status clattn_problem_format(const clattn_problem *problem, char *text, s
     if (st != CLATTN_OK) { /* a value outside its table has no text */
         return st;
     }
+    if (strpbrk(problem->score_file, " \t\n") || strpbrk(problem->mask_file, " \t\n")) {
+        return ct_fail(CLATTN_UNSUPPORTED, "clattn_problem_format: score_file '%s', mask_file '%s': a name with blanks has no text form",
+                       problem->score_file, problem->mask_file);
+    }
     clattn_problem_init(&defaults);
     used = (size_t)snprintf(text, bytes, "%s", problem->method);
     for (int i = 0; i < ct_key_count; i++) {
@@ -130,22 +150,30 @@ clattn_status clattn_problem_format(const clattn_problem *problem, char *text, s
         }
     }
     if (used >= bytes) {
+        if (bytes) {
+            text[0] = '\0';
+        }
         return ct_fail(CLATTN_BUFFER_TOO_SMALL, "clattn_problem_format: bytes = %zu, the text needs %zu or more", bytes, used + 1);
     }
     return CLATTN_OK;
 }
 
-/* A key that belongs to other methods must have its default. */
+/* A key that belongs to other methods or patterns must have its default. */
 static clattn_status check_owners(const clattn_problem *problem, const ct_method *method)
 {
     clattn_problem defaults;
-    char value[1024];
+    char value[1024], name[64];
     const int owns = ct_method_owns(method);
+    const ct_key *kind = ct_key_find("pattern", strlen("pattern"));
     clattn_problem_init(&defaults);
     for (int i = 0; i < ct_key_count; i++) {
         const ct_key *key = &ct_keys[i];
         if (key->owners && !(key->owners & owns) && ct_key_write(problem, &defaults, key, value, sizeof value)) {
             return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the method '%s' has no such key", key->name, value, problem->method);
+        }
+        if (ct_key_patterns(key) && !(ct_key_patterns(key) >> problem->pattern.kind & 1) && ct_key_write(problem, &defaults, key, value, sizeof value)) {
+            ct_key_write(problem, &defaults, kind, name, sizeof name);
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the pattern '%s' has no such key", key->name, value, name);
         }
     }
     return CLATTN_OK;
@@ -156,19 +184,23 @@ typedef struct bound { const char *name; int64_t value, low, high; } bound;
 static clattn_status check_bounds(const clattn_problem *p)
 {
     const int64_t largest = 1000000000;
-    const bound bounds[] = {
-        {"b", p->b, 1, largest},        {"hq", p->hq, 1, 65536},       {"hk", p->hk, 1, 65536},
-        {"nq", p->nq, 1, largest},      {"nk", p->nk, 1, largest},     {"dqk", p->dqk, 1, 256},
-        {"dv", p->dv, 1, 256},          {"dtype", p->dtype, 0, 2},     {"pass", p->pass, 0, 2},
-        {"layout", p->layout, 0, 1},    {"sequences", p->sequences, 0, 10000000}, {"causal", p->causal, -1, 1},
-        {"max_q", p->max_q, 0, p->nq},  {"max_k", p->max_k, 0, p->nk}, {"window (left)", p->window_left, -1, largest},
-        {"window (right)", p->window_right, -1, largest},              {"alibi", p->alibi, 0, 2},
-        {"sink", p->sink, 0, 1},        {"bias", p->bias, 0, 1},       {"key_padding", p->key_padding, 0, 1},
-        {"block (query)", p->block_q, 16, 65536},                      {"block (key)", p->block_k, 16, 65536},
-        {"pattern", p->pattern.kind, 0, CLATTN_PATTERN_TABLE},         {"decay", p->decay, 0, CLATTN_DECAY_TOKEN},
-        {"state", p->state, 0, 1},      {"feature", p->feature, 0, 4}, {"normalise", p->normalise, 0, 1},
-        {"chunk", p->chunk, 0, 1024},   {"samples", p->samples, 0, p->nk}, {"spacing", p->spacing, 0, 2},
-        {"gate", p->gate, 0, 2},        {"remaining", p->remaining, 0, 1}, {"tf32", p->tf32, 0, 1},
+    clattn_problem defaults;
+    clattn_problem_init(&defaults);
+    for (int i = 0; i < ct_key_count; i++) {
+        const clattn_status st = ct_key_check(p, &defaults, &ct_keys[i]);
+        if (st != CLATTN_OK) {
+            return st;
+        }
+    }
+    const bound bounds[] = { /* what the table of keys does not know */
+        {"max_q", p->max_q, 0, p->nq},
+        {"max_k", p->max_k, 0, p->nk},
+        {"window (left)", p->window_left, -1, largest},
+        {"window (right)", p->window_right, -1, largest},
+        {"block (query)", p->block_q, 16, 65536},
+        {"block (key)", p->block_k, 16, 65536},
+        {"decay", p->decay, 0, CLATTN_DECAY_TOKEN},
+        {"samples", p->samples, 0, p->nk},
         {"windows (count)", p->pattern.n_windows, 0, CLATTN_PATTERN_LIST},
         {"indices (count)", p->pattern.n_indices, 0, CLATTN_PATTERN_LIST},
         {"ends (count)", p->pattern.n_ends, 0, CLATTN_PATTERN_LIST},
@@ -243,6 +275,9 @@ static clattn_status check_together(const clattn_problem *p)
         return ct_fail(CLATTN_INVALID_ARGUMENT, "bias_b=%lld, bias_h=%lld: must be 1 or b=%lld, 1 or hq=%lld", (long long)p->bias_b,
                        (long long)p->bias_h, (long long)p->b, (long long)p->hq);
     }
+    if ((p->bias_b || p->bias_h) && !p->bias) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "bias_b=%lld, bias_h=%lld: only with bias=1", (long long)p->bias_b, (long long)p->bias_h);
+    }
     if (p->bias && p->sequences) {
         return ct_fail(CLATTN_UNSUPPORTED, "bias=1: not for packed sequences (sequences=%lld); pass it as a score text's buffer",
                        (long long)p->sequences);
@@ -257,8 +292,8 @@ static clattn_status check_together(const clattn_problem *p)
         return ct_fail(CLATTN_INVALID_ARGUMENT, "decay=%g: g = ln(decay) must be at most 0", p->decay_value);
     }
     if ((p->decay == CLATTN_DECAY_MINIMAX || p->decay == CLATTN_DECAY_FLA) &&
-        (p->decay_layers < 1 || p->decay_layer < 0 || p->decay_layer >= p->decay_layers)) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "decay: layer %d of %d: wants 0 <= layer < layers", p->decay_layer, p->decay_layers);
+        (p->decay_layers < 1 || p->decay_layers > 100000 || p->decay_layer < 0 || p->decay_layer >= p->decay_layers)) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "decay: layer %d of %d: wants 0 <= layer < layers <= 100000", p->decay_layer, p->decay_layers);
     }
     return CLATTN_OK;
 }
@@ -275,7 +310,8 @@ clattn_status clattn_problem_check(const clattn_problem *problem)
     }
     const ct_method *method = memchr(problem->method, 0, sizeof problem->method) ? ct_method_find(problem->method) : NULL;
     if (!method) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown method '%.*s'", (int)sizeof problem->method, problem->method);
+        st = unknown_method(problem->method, (int)sizeof problem->method);
+        goto out;
     }
     if (!memchr(problem->score_file, 0, sizeof problem->score_file) || !memchr(problem->mask_file, 0, sizeof problem->mask_file)) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "score_file, mask_file: at most %zu characters and a NUL", sizeof problem->score_file - 1);

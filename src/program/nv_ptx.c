@@ -62,19 +62,21 @@ clattn_status ct_nv_retarget(struct clattn_context *context, const ct_program_sp
     ct_text text = {.allocator = &context->allocator}, verbose = {.allocator = &context->allocator};
     size_t size = 0;
     unsigned char *given = ct_program_binary(context, made, &size);
+    const bool edited = given && ct_nv_edit(spec, (const char *)given, &text);
     *loaded = NULL;
     *ptx = NULL;
-    if (!given || !ct_nv_edit(spec, (const char *)given, &text)) {
-        CT_FAIL(CLATTN_BUILD_FAILED, "kernel %s: the driver gives no PTX to retarget to %s", spec->kernel, spec->ptx_target);
-    }
     ct_text_add(&verbose, "%s -cl-nv-verbose", options);
     if (text.failed || verbose.failed) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the PTX of kernel %s", spec->kernel);
     }
+    if (!edited) {
+        CT_FAIL(CLATTN_BUILD_FAILED, "kernel %s: the driver gives no PTX to retarget to %s", spec->kernel, spec->ptx_target);
+    }
     *bytes = text.length + 1;
     const cl_int code = ct_program_load(context, (const unsigned char *)text.data, *bytes, verbose.data, loaded);
     if (code != CL_SUCCESS) {
-        CT_FAIL(CLATTN_BUILD_FAILED, "kernel %s: loading its PTX for %s returned %s", spec->kernel, spec->ptx_target, clattn_status_name(code));
+        const bool refused = code == CL_BUILD_PROGRAM_FAILURE || code == CL_INVALID_BINARY;
+        CT_FAIL(refused ? CLATTN_BUILD_FAILED : code, "kernel %s: loading its PTX for %s returned %s", spec->kernel, spec->ptx_target, clattn_status_name(code));
     }
     report(context, spec, *loaded);
     *ptx = (unsigned char *)text.data;

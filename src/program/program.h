@@ -23,7 +23,7 @@ typedef struct ct_define {
 
 typedef struct ct_program_spec {
     const char *kernel;               /* name of the __kernel function, static string */
-    const char *backend;              /* "cpu", "nv_wgmma", "simt", "ref": for names and logs */
+    const char *backend;              /* a tile's name: for names and logs */
     const char *ptx_target;           /* NULL, or "sm_90a": the driver's PTX is loaded again for this target, see nv_ptx.h */
     int ptx_groups;                   /* with it: groups a compute unit must have room for; 0: not said */
     bool untried;                     /* nobody has run this variant: see clattn_trial_mode. Not in the cache key */
@@ -56,7 +56,7 @@ clattn_status ct_program_source(const clattn_allocator *allocator, const ct_prog
 struct clattn_context;
 /* Finds or builds; thread-safe; one thread builds, the others wait for it. The program belongs to the context's cache and
  * lives as long as the context. CLATTN_BUILD_FAILED: the detail holds the log. CLATTN_DEVICE_LACKS: a trial died or could not
- * be made, the detail says which. *origin (NULL: not asked) is set in every case. */
+ * be made, the detail says which. *origin (NULL: not asked) is set in every case; after a failure only CT_DIED says something. */
 clattn_status ct_program_get(struct clattn_context *context, const ct_program_spec *spec, const ct_program **out,
                              ct_origin *origin);
 /* To be called once after the first launch of a program that was CT_BUILT: writes its binary to disk (some drivers finish

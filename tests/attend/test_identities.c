@@ -13,7 +13,7 @@
 
 #include "support/small_run.h"
 
-enum { H = 2, N = 75, D = 16, MOST = 4 * 160 * 16 };
+enum { H = 2, N = 75, D = 16, LONG = 1100, MOST = H * LONG * D };
 
 static double q[MOST], k[MOST], v[MOST], o[MOST], other[MOST], lse[MOST], lse2[MOST];
 
@@ -124,6 +124,56 @@ static void symmetries(void **state)
         attend(b, PLAIN, q, k2, v2, other, lse2);
         near(other, o, COUNT, 3e-6, "O6: keys permuted", b);
         near(lse2, lse, H * N, 3e-6, "O6: keys permuted, LSE", b);
+        for (int h = 0; h < H; h++) {
+            for (int i = 0; i < N; i++) { /* the heads change places, too */
+                memcpy(&q2[(h * N + i) * D], &q[((1 - h) * N + (i * 31 + 7) % N) * D], D * sizeof *q);
+            }
+            memcpy(&k2[h * N * D], &k[(1 - h) * N * D], N * D * sizeof *k);
+            memcpy(&v2[h * N * D], &v[(1 - h) * N * D], N * D * sizeof *v);
+        }
+        attend(b, PLAIN, q2, k2, v2, other, lse2);
+        for (int h = 0; h < H; h++) {
+            for (int i = 0; i < N; i++) {
+                near(&other[(h * N + i) * D], &o[((1 - h) * N + (i * 31 + 7) % N) * D], D, 1e-6, "O6: queries and heads permuted", b);
+            }
+        }
+    }
+}
+
+/* O10 */
+static void neutral_scores(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        const double flat[H] = {0};
+        const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_ALIBI_SLOPES, flat, NULL},
+                                      {CLATTN_O, NULL, other}, {CLATTN_LSE, NULL, lse2}};
+        attend(b, PLAIN, q, k, v, o, lse);
+        assert_int_equal(small_run_text(b, PLAIN " alibi=2 softcap=100000", values, 6), CLATTN_OK);
+        near(other, o, COUNT, 2e-5, "O10: a soft-cap far away, slopes of 0", b);
+        near(lse2, lse, H * N, 2e-5, "O10: LSE", b);
+    }
+}
+
+/* O11: packed sequences, one of them empty, are as many problems. */
+static void packed_sequences(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        static const double cuts[] = {0, 20, 20, 53, N};
+        const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_CU_SEQLENS, cuts, NULL},
+                                      {CLATTN_O, NULL, o}, {CLATTN_LSE, NULL, lse}};
+        assert_int_equal(small_run_text(b, "dense h=1 n=75 d=16 causal=1 sequences=4", values, 6), CLATTN_OK);
+        for (int s = 0; s < 4; s++) {
+            const int from = (int)cuts[s], count = (int)cuts[s + 1] - from;
+            char text[64];
+            if (count > 0) {
+                snprintf(text, sizeof text, "dense h=1 n=%d d=16 causal=1", count);
+                attend(b, text, &q[from * D], &k[from * D], &v[from * D], other, lse2);
+                near(&o[from * D], other, (size_t)count * D, 1e-6, "O11: a sequence alone", b);
+                near(&lse[from], lse2, (size_t)count, 1e-6, "O11: LSE", b);
+            }
+        }
     }
 }
 
@@ -142,6 +192,13 @@ static void causal_alignment_and_windows(void **state)
         for (int h = 0; h < H; h++) {
             near(&other[h * LAST * D], &o[(h * N + N - LAST) * D], LAST * D, 2e-6, "O12: the last rows of the square", b);
             near(&lse2[h * LAST], &lse[h * N + N - LAST], LAST, 2e-6, "O12: LSE", b);
+        }
+        for (int i = 0; i < 5; i++) { /* one head: its keys so far are a prefix */
+            char text[80];
+            snprintf(text, sizeof text, "dense h=1 nq=1 nk=%d d=16 pass=decode", i * 17 + 1);
+            attend(b, text, &q[i * 17 * D], k, v, other, lse2);
+            near(other, &o[i * 17 * D], D, 2e-6, "O12: step by step", b);
+            near(lse2, &lse[i * 17], 1, 2e-6, "O12: step by step, LSE", b);
         }
         attend(b, "dense h=2 n=75 d=16 window=75,75", q, k, v, other, lse2);
         attend(b, PLAIN, q, k, v, o, lse);
@@ -171,7 +228,60 @@ static void groups(void **state)
     }
 }
 
-/* O14: the same bits every run; rows that see nothing (B7); NaN in keys beyond a mask never arrives (Y3). */
+/* O14: keys cut into parts and merged give what one softmax over all of them gives. */
+static void split_keys(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        attend(b, "dense h=2 nq=1 nk=1100 d=16 pass=decode", q, k, v, o, lse);
+        for (int h = 0; h < H; h++) {
+            double top = -INFINITY, sum = 0, x[LONG], expected[D] = {0};
+            for (int j = 0; j < LONG; j++) {
+                x[j] = 0;
+                for (int d = 0; d < D; d++) {
+                    x[j] += q[h * D + d] * k[(h * LONG + j) * D + d] / 4;
+                }
+                top = fmax(top, x[j]);
+            }
+            for (int j = 0; j < LONG; j++) {
+                sum += exp(x[j] - top);
+            }
+            for (int j = 0; j < LONG; j++) {
+                for (int d = 0; d < D; d++) {
+                    expected[d] += exp(x[j] - top) / sum * v[(h * LONG + j) * D + d];
+                }
+            }
+            const double log_sum = top + log(sum);
+            near(&o[h * D], expected, D, 2e-6, "O14: split keys", b);
+            near(&lse[h], &log_sum, 1, 2e-6, "O14: split keys, LSE", b);
+        }
+    }
+}
+
+/* Y3: what is not a number in a key that a mask hides, or in a value of a block that is not listed, does not arrive. */
+static void not_a_number_stays(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        static double poisoned[MOST];
+        memcpy(poisoned, k, sizeof poisoned);
+        poisoned[30 * D + 2] = NAN;
+        poisoned[31 * D + 1] = INFINITY;
+        attend(b, "dense h=2 n=75 d=16 causal=1", q, k, v, o, lse);
+        attend(b, "dense h=2 n=75 d=16 causal=1", q, poisoned, v, other, lse2);
+        near(other, o, 30 * D, 0, "Y3: rows before the key", b);
+        near(lse2, lse, 30, 0, "Y3: rows before the key, LSE", b);
+        near(&other[N * D], &o[N * D], N * D, 0, "Y3: the other head", b);
+        memcpy(poisoned, v, sizeof poisoned);
+        poisoned[70 * D + 5] = NAN;
+        attend(b, "block_sparse pattern=window window=9,0 block=16 h=2 n=96 d=16", q, k, v, o, lse);
+        attend(b, "block_sparse pattern=window window=9,0 block=16 h=2 n=96 d=16", q, k, poisoned, other, lse2);
+        near(other, o, 64 * D, 0, "Y3: rows whose lists have not the value's block", b);
+        near(lse2, lse, H * 96, 0, "Y3: no LSE depends on a value", b);
+    }
+}
+
+/* O14: the same bits every run; rows that see nothing (B7); NaN in a query reaches no other row (Y3). */
 static void repeats_and_empty_rows(void **state)
 {
     (void)state;
@@ -264,6 +374,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_forms), cmocka_unit_test(symmetries), cmocka_unit_test(causal_alignment_and_windows),
         cmocka_unit_test(groups),       cmocka_unit_test(repeats_and_empty_rows), cmocka_unit_test(layouts),
+        cmocka_unit_test(neutral_scores), cmocka_unit_test(packed_sequences),     cmocka_unit_test(split_keys),
+        cmocka_unit_test(not_a_number_stays),
     };
     return cmocka_run_group_tests(tests, setup, small_teardown);
 }

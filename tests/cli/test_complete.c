@@ -172,6 +172,53 @@ static void lists_are_validated(void **state)
     assert_int_equal(check_contents(&p, &given), CLATTN_BAD_LAYOUT);
 }
 
+/* Lists of packed sequences are those of the longest one. */
+static void packed_lists(void **state)
+{
+    static const int32_t row_ptr[] = {0, 1}, col[] = {0};
+    (void)state;
+    give(CLATTN_Q, CLATTN_F32, 4, 1, 2, 100, 8);
+    give(CLATTN_K, CLATTN_F32, 4, 1, 2, 100, 8);
+    give(CLATTN_V, CLATTN_F32, 4, 1, 2, 100, 8);
+    give(CLATTN_CU_SEQLENS, CLATTN_I32, 1, 3, 0, 0, 0);
+    memcpy(given.of[CLATTN_CU_SEQLENS].data, (const int32_t[]){0, 40, 100}, 3 * sizeof(int32_t));
+    give(CLATTN_ROW_PTR, CLATTN_I32, 1, 2, 0, 0, 0);
+    give(CLATTN_COL_IDX, CLATTN_I32, 1, 1, 0, 0, 0);
+    memcpy(given.of[CLATTN_ROW_PTR].data, row_ptr, sizeof row_ptr);
+    memcpy(given.of[CLATTN_COL_IDX].data, col, sizeof col);
+    const clattn_problem p = complete("block_sparse block=64");
+    assert_int_equal(p.max_q, 60);
+    assert_int_equal(check_contents(&p, &given), CLATTN_OK);
+}
+
+static void results_to_merge(void **state)
+{
+    (void)state;
+    end(NULL);
+    const int64_t dims[5] = {3, 2, 4, 50, 24};
+    assert_int_equal(tensor_make(&given.of[CLATTN_O_PARTS], CLATTN_F32, 5, dims), CLATTN_OK);
+    const clattn_problem p = complete("merge");
+    assert_true(p.parts == 3 && p.b == 2 && p.hq == 4 && p.nq == 50 && p.dv == 24);
+    tensor_release(&given.of[CLATTN_O_PARTS]);
+    refuse("merge", "--o-parts: missing");
+}
+
+static void ranges_of_numbers(void **state)
+{
+    (void)state;
+    give(CLATTN_GATE, CLATTN_F32, 3, 2, 6, 100, 0);
+    const clattn_problem p = complete("hybrid window=8,8 samples=4");
+    assert_int_equal(check_contents(&p, &given), CLATTN_OK);
+    ((float *)given.of[CLATTN_GATE].data)[7] = 1.5f;
+    assert_int_equal(check_contents(&p, &given), CLATTN_INVALID_ARGUMENT);
+    assert_non_null(strstr(clattn_error_detail(), "--gate: element 7 is 1.5; must be from 0 to 1"));
+    ((float *)given.of[CLATTN_GATE].data)[7] = 1.0f;
+    give(CLATTN_DECAY, CLATTN_F32, 1, 6, 0, 0, 0);
+    ((float *)given.of[CLATTN_DECAY].data)[2] = 0.5f;
+    assert_int_equal(check_contents(&p, &given), CLATTN_INVALID_ARGUMENT);
+    assert_non_null(strstr(clattn_error_detail(), "--decay: element 2 is 0.5"));
+}
+
 static void missing_tensor(void **state)
 {
     (void)state;
@@ -186,7 +233,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(sizes_come_from_the_files),    TEST(the_text_is_checked), TEST(other_order),
         TEST(tensors_switch_their_keys_on), TEST(linear_switches),     TEST(packed_sequences),
-        TEST(lists_are_validated),          TEST(missing_tensor),
+        TEST(lists_are_validated),          TEST(missing_tensor),      TEST(packed_lists),
+        TEST(results_to_merge),             TEST(ranges_of_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -257,6 +257,9 @@ static void run_dense(void **state)
            "--sink: [1, 4, 37, 53] f32; wanted is [4] f32");
     expect(1, "run dense --q q.npy --k k.npy --v gone.npy", NULL, "gone.npy");
     expect(1, "run dense --q q.npy --k k.npy --v v.safetensors --out o.txt", NULL, "o.txt");
+    expect(1, "run dense --q q.npy --k k.npy --v v.safetensors --out r.npy --lse r.npy", NULL, "both name r.npy");
+    expect(1, "layout 'linear n=64'", NULL, "no block pattern");
+    expect(1, "devices --device 77:0", NULL, "none of the");
     for (size_t i = 0; i < CT_COUNT(in); i++) {
         free(in[i]);
     }

@@ -127,6 +127,7 @@ static void test_bad_csr(void **unused)
     } cases[] = {
         {{1, 1, 1, 1, 1}, {0}, "head 0, row 0: row_ptr[0] = 1 must be 0"},
         {{0, 2, 1, 3, 4}, {0, 1, 0, 1}, "head 0, row 1: row_ptr[2] = 1 is below the one before, 2"},
+        {{0, 1000000, 2, 2, 2}, {0, 1}, "head 0, row 1: row_ptr[2] = 2 is below the one before, 1000000"}, /* before col is read */
         {{0, 1, 2, 3, -1}, {0, 0, 0}, "head 1, row 1: row_ptr[4] = -1"},
         {{0, 1, 2, 4, 5}, {0, 1, 2, 2, 0}, "head 1, row 0, entry 1: block column 2 is there twice"},
         {{0, 1, 3, 3, 3}, {0, 2, 1}, "head 0, row 1, entry 1: block column 1 is below the one before"},
@@ -339,6 +340,18 @@ static void test_packed(void **unused)
     problem.max_q = problem.max_k = 0;
     layout = make_layout(&problem);
     assert_int_equal(layout->rows, 63);
+    clattn_layout_release(layout);
+    /* every sequence has a diagonal of its own: none of the longest one's blocks may be dropped */
+    problem = plain_problem(CLATTN_PATTERN_STRIDED, 128, 16);
+    problem.causal = problem.hq = 1;
+    problem.pattern.stride = 32;
+    problem.pattern.global = 4;
+    layout = make_layout(&problem);
+    const int dropped = layout->row_ptr[layout->rows];
+    clattn_layout_release(layout);
+    problem.sequences = 2;
+    layout = make_layout(&problem);
+    assert_true(layout->row_ptr[layout->rows] >= dropped);
     clattn_layout_release(layout);
 }
 

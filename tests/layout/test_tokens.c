@@ -250,6 +250,9 @@ static void test_errors(void **unused)
     problem.samples = 3;
     problem.pattern.n_indices = 2;
     expect_problem_failure(&problem, "samples = 3, but indices gives 2 positions");
+    problem.pattern.n_indices = 0;
+    problem.spacing = CLATTN_SPACING_GIVEN;
+    expect_problem_failure(&problem, "samples = 3, but indices gives 0 positions");
 
     problem = plain_problem(CLATTN_PATTERN_STRIDED, 64, 16);
     problem.pattern.stride = 0;

@@ -66,7 +66,7 @@ static void run(const char *backend, const char *text, double *to)
     if (problem.spacing == CLATTN_SPACING_GIVEN) {
         io[n++] = (small_value){CLATTN_POSITIONS, positions, NULL};
     }
-    if (small_run("ref", &problem, NULL, io, n) != CLATTN_OK) {
+    if (small_run(backend, &problem, NULL, io, n) != CLATTN_OK) {
         fail_msg("%s on %s: %s", text, backend, clattn_error_detail());
     }
 }
@@ -101,7 +101,7 @@ static double distance(const double *a, const double *b, size_t count)
 
 static void expect(const char *backend, const char *text, const double *result, double limit)
 {
-    run("ref", text, o);
+    run(backend, text, o);
     const double d = distance(o, result, sizeof o / sizeof o[0]);
     if (!(d <= limit)) {
         fail_msg("%s on %s: error %g, limit %g", text, backend, d, limit);

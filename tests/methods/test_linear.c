@@ -154,7 +154,7 @@ static void refused(void **state)
     (void)state;
     static const struct { const char *text, *says; } problems[] = {
         {"linear n=16 causal=0 decay=-1", "causal=0"}, {"lightning n=16 causal=0", "causal=0"}, {"linear nq=4 nk=8", "nq=4, nk=8"},
-        {"lightning n=16 feature=elu", "feature=1"}, {"linear n=16 pass=bwd", "pass=bwd"}, {"linear n=16 causal=0 pass=decode", "pass=decode"},
+        {"lightning n=16 feature=elu", "feature=elu"}, {"linear n=16 pass=bwd", "pass=bwd"}, {"linear n=16 causal=0 pass=decode", "pass=decode"},
     };
     for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++) {
         clattn_problem problem;

@@ -155,7 +155,14 @@ static void plans_are_checked(void **state)
     strcpy(problem.method, "block_sparse");
     ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, layout), CLATTN_BAD_LAYOUT, "64 x 64");
     clattn_layout_release(layout);
-    strcpy(problem.method, "dense");
+    clattn_layout *turned = NULL;
+    ct_assert_status(clattn_problem_parse(&problem, "block_sparse pattern=longformer window=8,8 indices=3 block=16 n=64"), CLATTN_OK, NULL);
+    ct_assert_status(clattn_layout_from_problem(&layout, &problem, NULL), CLATTN_OK, NULL);
+    ct_assert_status(clattn_layout_transpose(&turned, layout), CLATTN_OK, NULL);
+    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, turned), CLATTN_UNSUPPORTED, "transpose");
+    clattn_layout_release(turned);
+    clattn_layout_release(layout);
+    clattn_problem_init(&problem);
     strcpy(problem.score_file, "/no/such/text.cl");
     ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_IO, "/no/such/text.cl");
     assert_null(made);
@@ -168,6 +175,41 @@ static void plans_are_checked(void **state)
     assert_string_equal(clattn_plan_describe(NULL), "");
     clattn_plan_release(NULL);
     clattn_plan_retain(NULL);
+}
+
+/* Work and density count what is visible, head by head, and nothing else. */
+static void work_is_counted(void **state)
+{
+    const ct_env *env = *state;
+    static const struct { const char *text; double density; } cases[] = {
+        {"dense n=64 h=2 d=16", 1},
+        {"dense n=64 h=2 d=16 causal=1", 65.0 / 128},
+        {"block_sparse pattern=fixed per_head=1 patterns=2 block=16 h=4 n=256 d=16", -1}, /* as the lists say */
+        {"linear feature=elu h=2 n=64 d=16", 1},
+        {"merge n=64 h=2 d=16", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clattn_problem problem;
+        clattn_plan *made = NULL;
+        clattn_plan_info info = {.struct_size = sizeof info};
+        double expected = cases[i].density;
+        ct_assert_status(clattn_problem_parse(&problem, cases[i].text), CLATTN_OK, NULL);
+        if (expected < 0) {
+            clattn_layout *layout = NULL;
+            clattn_layout_info lists = {.struct_size = sizeof lists};
+            ct_assert_status(clattn_layout_from_problem(&layout, &problem, NULL), CLATTN_OK, NULL);
+            ct_assert_status(clattn_layout_get_info(layout, &lists), CLATTN_OK, NULL);
+            assert_int_equal(lists.heads, 4);
+            expected = lists.density;
+            clattn_layout_release(layout);
+        }
+        ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_OK, NULL);
+        ct_assert_status(clattn_plan_get_info(made, &info), CLATTN_OK, NULL);
+        if (fabs(info.density - expected) > 1e-9) {
+            fail_msg("%s: density %g, expected %g", cases[i].text, info.density, expected);
+        }
+        clattn_plan_release(made);
+    }
 }
 
 static void a_text_that_does_not_compile(void **state)
@@ -486,6 +528,12 @@ static void contexts_are_checked(void **state)
     options.backend = "triton";
     ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "triton");
     options.backend = NULL;
+    options.cache_mode = (clattn_cache_mode)9;
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "cache_mode is 9");
+    options.cache_mode = CLATTN_CACHE_OFF;
+    options.cache_max_bytes = -5;
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "-5");
+    options.cache_max_bytes = 0;
     options.struct_size = 8;
     ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "struct_size");
     options.struct_size = sizeof options;
@@ -502,7 +550,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_are_checked), cmocka_unit_test(foreign_queues),   cmocka_unit_test(plans_are_checked),
-        cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_workspace_is_checked),
+        cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_workspace_is_checked), cmocka_unit_test(work_is_counted),
         cmocka_unit_test(offsets_pointers_and_events),  cmocka_unit_test(released_at_once), cmocka_unit_test(out_of_order), cmocka_unit_test(many_queues),
         cmocka_unit_test(many_threads), cmocka_unit_test(many_threads_and_plans),
         cmocka_unit_test(allocations_fail),      cmocka_unit_test(contexts_are_checked),

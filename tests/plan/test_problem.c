@@ -68,7 +68,7 @@ static void errors_name_key_value_bound(void **state)
 {
     static const struct { const char *text, *words[3]; } cases[] = {
         {"", {"empty"}},
-        {"flash n=3", {"flash"}},
+        {"flash n=3", {"flash", "block_sparse, dense"}},
         {"dense bogus=3", {"bogus"}},
         {"dense n", {"unknown key 'n'"}},
         {"dense n=0", {"n=0", "from 1"}},
@@ -98,6 +98,17 @@ static void errors_name_key_value_bound(void **state)
         {"dense bias=1 bias_h=3", {"bias_h=3", "hq=8"}},
         {"dense bias=1 sequences=2", {"bias=1"}},
         {"hybrid samples=5000 n=100", {"samples=5000", "100"}},
+        {"dense nq=5 n=6", {"n=6", "'nq'"}},
+        {"dense h=4 hk=2", {"hk=2", "'h'"}},
+        {"dense bias_b=1", {"bias_b=1", "bias=1"}},
+        {"dense window=2000000000,0", {"window=2000000000,0", "1000000000"}},
+        {"dense score=", {"score=", "path"}},
+        {"block_sparse pattern=sliding local=4", {"local=4", "'sliding'"}},
+        {"block_sparse pattern=bigbird horizontal=1", {"horizontal=1", "'bigbird'"}},
+        {"block_sparse pattern=variable windows=1,2,", {"windows=1,2,"}},
+        {"block_sparse pattern=image tiles=0x3", {"tiles=0x3", "from 1"}},
+        {"lightning normalise=1", {"normalise=1", "lightning"}},
+        {"sparse_linear pass=decode", {"pass=decode", "fwd"}},
     };
     (void)state;
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
@@ -158,6 +169,18 @@ static void fields_out_of_bounds(void **state)
             fail_msg("'%s': \"%s\" does not name '%s'", sizes[i].text, clattn_error_detail(), sizes[i].word);
         }
     }
+    clattn_problem_init(&p);
+    p.pattern.seed = -1;
+    assert_int_equal(clattn_problem_check(&p), CLATTN_INVALID_ARGUMENT);
+    assert_non_null(strstr(clattn_error_detail(), "seed=-1"));
+    clattn_problem_init(&p);
+    p.text_params[3] = NAN;
+    assert_int_equal(clattn_problem_check(&p), CLATTN_INVALID_ARGUMENT);
+    assert_non_null(strstr(clattn_error_detail(), "p3="));
+    clattn_problem_init(&p);
+    strcpy(p.score_file, "my text.cl");
+    assert_int_equal(clattn_problem_format(&p, text, sizeof text), CLATTN_UNSUPPORTED);
+    assert_non_null(strstr(clattn_error_detail(), "my text.cl"));
     clattn_problem_init(&p);
     p.k.row = -64;
     assert_int_equal(clattn_problem_check(&p), CLATTN_INVALID_ARGUMENT);

@@ -1,14 +1,18 @@
 #include "complete.h"
 
+#include "harness/storage.h"
+#include "methods/method.h"
 #include "plan/problem.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 typedef struct completion {
     const char *text; /* as given */
     const given_tensors *given;
-    ct_text full;
+    bool merges;      /* the method takes results, not queries, keys and values */
+    ct_text full;     /* as given, and what was added */
 } completion;
 
 static const tensor *find(const completion *c, clattn_slot slot)
@@ -16,12 +20,21 @@ static const tensor *find(const completion *c, clattn_slot slot)
     return c->given->of[slot].data ? &c->given->of[slot] : NULL;
 }
 
-/* Does the text set this key? */
+static bool merges(const char *text)
+{
+    char name[32] = "";
+    sscanf(text, "%31s", name);
+    const ct_method *method = ct_method_find(name);
+    return method && method->merges;
+}
+
+/* Is this key set? */
 static bool says(const completion *c, const char *key)
 {
     const size_t length = strlen(key);
-    for (const char *at = c->text; (at = strstr(at, key)) != NULL; at += length) {
-        if (at > c->text && strchr(" \t\n", at[-1]) && at[length] == '=') {
+    const char *const text = c->full.data ? c->full.data : "";
+    for (const char *at = text; (at = strstr(at, key)) != NULL; at += length) {
+        if (at > text && strchr(" \t\n", at[-1]) && at[length] == '=') {
             return true;
         }
     }
@@ -61,10 +74,32 @@ static clattn_status read_dims(const completion *c, clattn_slot slot, int64_t di
     return CLATTN_OK;
 }
 
+static clattn_status add_parts(completion *c)
+{
+    const tensor *t = find(c, CLATTN_O_PARTS), *q = find(c, CLATTN_Q);
+    if (!t || t->rank != 5) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted are five dimensions, [parts, B, H, Nq, Dv]", clattn_slot_name(CLATTN_O_PARTS),
+                       t ? "other dimensions" : "missing");
+    }
+    add(c, "parts", NULL, t->dims[0]);
+    add(c, "b", NULL, t->dims[1]);
+    add(c, "hq", "h", t->dims[2]);
+    add(c, "hk", "h", t->dims[2]);
+    add(c, "nq", "n", t->dims[3]);
+    add(c, "dv", "d", t->dims[4]);
+    if (q && q->rank == 4) { /* of a gate by a linear map */
+        add(c, "dqk", "d", q->dims[3]);
+    }
+    return CLATTN_OK;
+}
+
 static clattn_status add_sizes(completion *c)
 {
     clattn_status st = CLATTN_OK;
     int64_t q[4], k[4], v[4];
+    if (c->merges) {
+        return add_parts(c);
+    }
     CT_TRY(read_dims(c, CLATTN_Q, q));
     CT_TRY(read_dims(c, CLATTN_K, k));
     CT_TRY(read_dims(c, CLATTN_V, v));
@@ -191,8 +226,11 @@ static clattn_status check_sizes(const completion *c, const clattn_problem *prob
     static const clattn_slot slots[] = {CLATTN_Q, CLATTN_K, CLATTN_V};
     for (size_t i = 0; i < CT_COUNT(slots); i++) {
         int64_t have[4], want[4];
-        const clattn_status st = read_dims(c, slots[i], have);
         const tensor *t = find(c, slots[i]);
+        if (c->merges && !t) {
+            continue;
+        }
+        const clattn_status st = read_dims(c, slots[i], have);
         if (st != CLATTN_OK) {
             return st;
         }
@@ -215,7 +253,7 @@ static clattn_status check_sizes(const completion *c, const clattn_problem *prob
 clattn_status complete_problem(const char *text, const given_tensors *given, clattn_problem *problem, char **full)
 {
     clattn_status st = CLATTN_OK;
-    completion c = {text, given, {0}};
+    completion c = {text, given, merges(text), {0}};
     ct_text_add(&c.full, "%s", text);
     CT_TRY(add_sizes(&c));
     add_switches(&c);
@@ -254,16 +292,16 @@ static clattn_status check_lists(const clattn_problem *p, const given_tensors *g
             CT_FAIL(CLATTN_BAD_LAYOUT, "--row-ptr: ends with %d; --col-idx has %lld elements", last,
                     (long long)tensor_count(col));
         }
-        CT_TRY(clattn_layout_from_csr(&lists, info.heads, p->nq, p->nk, p->block_q, p->block_k, row_ptr->data,
+        CT_TRY(clattn_layout_from_csr(&lists, info.heads, info.nq, info.nk, p->block_q, p->block_k, row_ptr->data,
                                       col->data, NULL));
     } else if (p->pattern.kind == CLATTN_PATTERN_TABLE && table->data) {
-        if (table->dtype != CLATTN_I32 || tensor_count(table) != rows * p->pattern.width) {
+        const int width = (int)info.longest_row; /* of a table yet unread: its width */
+        if (table->dtype != CLATTN_I32 || tensor_count(table) != rows * width) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT,
                     "--block-table: must be i32 of %lld elements (heads %d, rows %d, width %d)",
-                    (long long)(rows * p->pattern.width), info.heads, info.rows, p->pattern.width);
+                    (long long)(rows * width), info.heads, info.rows, width);
         }
-        CT_TRY(clattn_layout_from_table(&lists, info.heads, p->nq, p->nk, p->block_q, p->block_k, p->pattern.width,
-                                        table->data, NULL));
+        CT_TRY(clattn_layout_from_table(&lists, info.heads, info.nq, info.nk, p->block_q, p->block_k, width, table->data, NULL));
     }
 out:
     clattn_layout_release(lists);
@@ -271,8 +309,28 @@ out:
     return st;
 }
 
+/* Every number of a tensor, if it is there, between two bounds. */
+static clattn_status check_range(const given_tensors *given, clattn_slot slot, double low, double high)
+{
+    const tensor *t = &given->of[slot];
+    for (int64_t i = 0, count = t->data && t->dtype <= CLATTN_BF16 ? tensor_count(t) : 0; i < count; i++) {
+        const double x = ct_storage_read(t->dtype, t->data, i);
+        if (!(x >= low && x <= high)) {
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: element %lld is %g; must be from %g to %g", clattn_slot_name(slot), (long long)i, x, low, high);
+        }
+    }
+    return CLATTN_OK;
+}
+
 clattn_status check_contents(const clattn_problem *p, const given_tensors *given)
 {
+    clattn_status st = check_range(given, CLATTN_DECAY, -INFINITY, 0);
+    if (st == CLATTN_OK) {
+        st = check_range(given, CLATTN_GATE, 0, 1);
+    }
+    if (st != CLATTN_OK) {
+        return st;
+    }
     const tensor *positions = &given->of[CLATTN_POSITIONS];
     if (positions->data && positions->dtype == CLATTN_I32) {
         const int32_t *at = positions->data;

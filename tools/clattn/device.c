@@ -80,14 +80,29 @@ static bool read_pair(const char *text, int *platform, int *device)
     return sscanf(text, "%d:%d%c", platform, device, &after) == 2 && isdigit((unsigned char)text[0]);
 }
 
-static int by_name(const device_entry *entries, int n, const char *wanted)
+const char *device_wanted(const place_options *options)
+{
+    const char *variable = getenv("CLATTN_DEVICE");
+    return options->device ? options->device : variable && *variable ? variable : NULL;
+}
+
+bool device_matches(const device_entry *entry, const char *wanted)
 {
     int platform, device;
-    const bool pair = read_pair(wanted, &platform, &device);
+    return read_pair(wanted, &platform, &device) ? entry->platform_index == platform && entry->device_index == device
+                                                 : contains(entry->name, wanted) || contains(entry->platform_name, wanted);
+}
+
+clattn_status device_none_matches(const place_options *options, int n)
+{
+    return ct_fail(CLATTN_INVALID_ARGUMENT, "%s '%s': none of the %d devices matches; see clattn devices",
+                   options->device ? "--device" : "CLATTN_DEVICE", device_wanted(options), n);
+}
+
+static int by_name(const device_entry *entries, int n, const char *wanted)
+{
     for (int i = 0; i < n; i++) {
-        const bool match = pair ? entries[i].platform_index == platform && entries[i].device_index == device
-                                : contains(entries[i].name, wanted) || contains(entries[i].platform_name, wanted);
-        if (match) {
+        if (device_matches(&entries[i], wanted)) {
             return i;
         }
     }
@@ -111,15 +126,13 @@ clattn_status place_open(place *p, const place_options *options)
 {
     device_entry entries[MOST_DEVICES];
     const int n = device_list(entries, MOST_DEVICES);
-    const char *variable = getenv("CLATTN_DEVICE");
-    const char *wanted = options->device ? options->device : variable && *variable ? variable : NULL;
+    const char *wanted = device_wanted(options);
     if (n == 0) {
         return ct_fail(CLATTN_DEVICE_LACKS, "no OpenCL device; on Debian: apt-get install pocl-opencl-icd");
     }
     const int chosen = wanted ? by_name(entries, n, wanted) : by_default(entries, n);
     if (chosen < 0) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "%s '%s': none of the %d devices matches; see clattn devices",
-                       options->device ? "--device" : "CLATTN_DEVICE", wanted ? wanted : "", n);
+        return device_none_matches(options, n);
     }
     return place_open_entry(p, &entries[chosen], options);
 }

@@ -9,11 +9,17 @@ typedef struct device_entry {
     cl_device_id device;
     int platform_index, device_index;
     cl_device_type type;
-    char name[128], driver[128], platform_name[128];
+    char name[512], driver[512], platform_name[512];
 } device_entry;
 
 /* All devices of all platforms; at most `most`. Returns how many; 0 without a platform. */
 int device_list(device_entry *entries, int most);
+
+/* `options->device`, else $CLATTN_DEVICE, else NULL: part of a name, or platform:device. */
+const char *device_wanted(const place_options *options);
+bool device_matches(const device_entry *entry, const char *wanted);
+/* The error for a wish that none of n devices fulfils. */
+clattn_status device_none_matches(const place_options *options, int n);
 
 typedef struct place {
     device_entry entry;

@@ -71,10 +71,10 @@ int command_devices(int argc, char **argv)
     device_entry entries[MOST];
     const option_row rows[] = {{"json", OPTION_FLAG, &as_json, NULL, "one array of objects", 0, 0}};
     command_line line = {"devices [--json]",
-                         "Every OpenCL device: what was probed, and which backends can be used on it.",
+                         "Every OpenCL device, or those that --device names: what was probed, and which backends can be used on it.",
                          rows,
                          1,
-                         NULL,
+                         &options,
                          false,
                          0,
                          0,
@@ -85,20 +85,24 @@ int command_devices(int argc, char **argv)
         return result;
     }
     const int n = device_list(entries, MOST);
+    const char *wanted = device_wanted(&options);
     json_t *all = json_array();
     for (int i = 0; i < n; i++) {
-        json_array_append_new(all, describe(&entries[i], &options));
+        if (!wanted || device_matches(&entries[i], wanted)) {
+            json_array_append_new(all, describe(&entries[i], &options));
+        }
     }
+    const int shown = (int)json_array_size(all);
     if (as_json) {
         json_dumpf(all, stdout, JSON_INDENT(2));
         printf("\n");
     }
-    for (int i = 0; i < n && !as_json; i++) {
+    for (int i = 0; i < shown && !as_json; i++) {
         print_device(json_array_get(all, (size_t)i));
     }
     json_decref(all);
     if (n == 0) {
         return ct_fail(CLATTN_DEVICE_LACKS, "no OpenCL device; on Debian: apt-get install pocl-opencl-icd");
     }
-    return TOOL_DONE;
+    return shown ? TOOL_DONE : (int)device_none_matches(&options, n);
 }

@@ -32,10 +32,14 @@ clattn_status jpeg_load(const char *path, picture *out)
     struct jpeg_decompress_struct info;
     reader r;
     picture *made = ct_alloc(NULL, sizeof *made); /* on the heap: longjmp leaves it alone */
-    FILE *file = made ? fopen(path, "rb") : NULL;
+    if (!made) {
+        return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "%s: no memory for a picture", path);
+    }
+    FILE *file = fopen(path, "rb");
     if (!file) {
+        const clattn_status failed = ct_fail(CLATTN_IO, "%s: %s", path, strerror(errno));
         ct_release(NULL, made);
-        return ct_fail(made ? CLATTN_IO : CLATTN_OUT_OF_HOST_MEMORY, "%s: %s", path, strerror(errno));
+        return failed;
     }
     volatile clattn_status st = CLATTN_OK;
     info.err = jpeg_std_error(&r.manager);

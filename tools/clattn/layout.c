@@ -1,4 +1,5 @@
 /* clattn layout */
+#include "methods/method.h"
 #include "options.h"
 #include "png.h"
 #include "tensor.h"
@@ -102,6 +103,9 @@ static clattn_status show(const char *text, int64_t head, const char *png, const
     uint8_t *mask = NULL;
     clattn_layout_info info = {.struct_size = sizeof info};
     CT_TRY(clattn_problem_parse(&problem, text));
+    if (!ct_method_find(problem.method)->patterned) {
+        CT_FAIL(CLATTN_UNSUPPORTED, "the method '%s' has no block pattern to draw", problem.method);
+    }
     CT_TRY(clattn_layout_from_problem(&layout, &problem, NULL));
     CT_TRY(clattn_layout_get_info(layout, &info));
     if (info.on_device) {
@@ -139,6 +143,7 @@ int command_layout(int argc, char **argv)
 {
     int64_t head = 0;
     const char *png = NULL, *npy = NULL;
+    place_options options = {0};
     const option_row rows[] = {
         {"head", OPTION_INT, &head, "H", "which head to draw (0)", 0, 65535},
         {"png", OPTION_TEXT, &png, "F", "the picture as a PNG file", 0, 0},
@@ -148,7 +153,7 @@ int command_layout(int argc, char **argv)
                          "The block pattern of a problem: a picture (# listed, . not), density, rows, longest row.",
                          rows,
                          (int)CT_COUNT(rows),
-                         NULL,
+                         &options, /* as everywhere, although a pattern needs no device */
                          true,
                          1,
                          1,

@@ -20,6 +20,11 @@ static bool is_output(clattn_slot slot)
     return slot == CLATTN_O || slot == CLATTN_LSE || slot == CLATTN_STATE_OUT;
 }
 
+static const char *option_of(clattn_slot slot)
+{
+    return slot == CLATTN_O ? "out" : clattn_slot_name(slot);
+}
+
 static clattn_status load_all(run *r)
 {
     clattn_status st = CLATTN_OK;
@@ -104,8 +109,7 @@ static clattn_status give_all(run *r)
             continue;
         }
         if (r->out[slot] && !want) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: the problem has no such output",
-                    slot == CLATTN_O ? "out" : clattn_slot_name(slot));
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: the problem has no such output", option_of(slot));
         }
         if (want == 2 || r->out[slot]) {
             size_t bytes = 0;
@@ -156,10 +160,6 @@ static clattn_status take_output(run *r, clattn_slot slot)
         const int64_t o[4] = {b, swap ? n : h, swap ? h : n, r->problem.dv};
         rank = 4;
         memcpy(dims, o, sizeof o);
-    } else if (slot == CLATTN_LSE && rank == 2) {
-        const int64_t lse[3] = {1, dims[0], dims[1]};
-        rank = 3;
-        memcpy(dims, lse, sizeof lse);
     }
     CT_TRY(tensor_make(&t, dtype, rank, dims));
     CT_TRY(runner_read(&r->runner, slot, 0, t.data, tensor_bytes(&t)));
@@ -172,10 +172,25 @@ out:
     return st;
 }
 
+/* A file holds one result: the second would replace the first. */
+static clattn_status check_files(const run *r)
+{
+    for (int a = 0; a < CLATTN_SLOT_COUNT; a++) {
+        for (int b = a + 1; r->out[a] && b < CLATTN_SLOT_COUNT; b++) {
+            if (r->out[b] && strcmp(r->out[a], r->out[b]) == 0) {
+                return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s, --%s: both name %s; every result wants a file of its own",
+                               option_of((clattn_slot)a), option_of((clattn_slot)b), r->out[a]);
+            }
+        }
+    }
+    return CLATTN_OK;
+}
+
 static clattn_status run_problem(run *r, const place *where, const char *text)
 {
     clattn_status st = CLATTN_OK;
     char *full = NULL;
+    CT_TRY(check_files(r));
     progress_begin("reading tensors");
     CT_TRY(load_all(r));
     r->given.wants_state = r->out[CLATTN_STATE_OUT] != NULL;

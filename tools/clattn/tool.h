@@ -4,7 +4,7 @@
 
 #include "core/core.h"
 
-/* A command returns a clattn_status (negative: ct_error_detail says why), or one of these. */
+/* A command returns a clattn_status (negative: clattn_error_detail says why), or one of these. */
 enum {
     TOOL_DONE = 0,
     TOOL_NOT_DONE = 1, /* it ran and the answer is no; everything is said already */

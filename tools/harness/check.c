@@ -88,9 +88,7 @@ static clattn_status make_layout(check_run *c, clattn_layout *given)
         c->layout = given;
         return CLATTN_OK;
     }
-    clattn_problem whole = c->problem;
-    whole.causal = 0;
-    return clattn_layout_from_problem(&c->layout, &whole, NULL);
+    return ct_layout_whole(&c->layout, &c->problem, NULL);
 }
 
 /* Elements of a slot whose length is the caller's choice. */
