@@ -35,6 +35,10 @@ def up(n, unit):
     return -(-n // unit) * unit
 
 
+class Map(int):
+    """The address of a tensor map: kernels get the memory behind it, too."""
+
+
 class Memory:
     """Global memory: bytes of all ones, which are NaN, until something is placed."""
 
@@ -56,15 +60,15 @@ class Memory:
 
     def map_tensor(self, at, rows, heads, width, starts, box):
         """One map for each sequence, 128 bytes apart, as src/attend/tensor_maps.c has them made."""
-        first = self.place(np.zeros(256 + 128 * (len(starts) - 1), np.uint8)) + 256        # the counter of items lies before the first map
+        first = Map(self.place(np.zeros(256 + 128 * (len(starts) - 1), np.uint8)) + 256)       # the counter of items lies before the first map
         for i, start in enumerate(starts[:-1]):
             self.maps[first + 128 * i] = TensorMap(at + 2 * start * width, width, max(starts[i + 1] - start, 1), heads, 1,
                                                    (heads * rows * width, rows * width, width), box)
         return first
 
     def launch(self, text, grid, items, pointers, args, seed, late):
-        pointers = pointers + [0] * (text.value_at // 16 - len(pointers))  # a buffer is a pointer and an offset
-        params = b"".join(struct.pack("<Qq", p, 0) for p in pointers) + args
+        packed = b"".join(struct.pack("<Qq", p, 0) + (b"\0" * 8 if isinstance(p, Map) else b"") for p in pointers)  # pointer, offset, what is behind
+        params = packed.ljust(text.value_at if args else text.param_bytes, b"\0") + args
         assert len(params) == text.param_bytes, "the arguments take %d bytes, the kernel wants %d" % (len(params), text.param_bytes)
         for y in range(grid[1]):
             for x in range(grid[0]):

@@ -70,7 +70,7 @@ OP void step_hold(stage *c) {
 OP void step_load(stage *c, int s, int j) {
     stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->list[j]);
 #if BIAS
-    if (s == K) pair_fetch(&c->t, c->a.bias + c->row0 * c->a.bias_row + c->list[j], c->a.bias_row, c->rows, c->a.nk - c->list[j]);
+    if (s == V) pair_fetch(&c->t, c->a.bias + c->row0 * c->a.bias_row + c->list[j], c->a.bias_row, c->rows, c->a.nk - c->list[j]);
 #endif
 }
 OP void step_begin(stage *c) {

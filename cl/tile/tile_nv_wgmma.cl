@@ -56,9 +56,10 @@ typedef struct { warp w; uint mem, ring, bar; int worker, row, loads, base, held
 #define OWN_COLUMN(t) OWN_COLUMNS((t)->worker)
 #define RAGGED (SPLIT ? DV < 64 * SPLIT : DV % 8 != 0)
 #include "tile/nv_fragments.cl"
-#define TENSOR(name) const __global ulong16 *name##_base, const long name##_from
+/* behind: the memory that the map describes, so that the runtime keeps it for this kernel */
+#define TENSOR(name) const __global ulong16 *name##_base, const long name##_from, const __global elem *name##_behind
 #undef TENSOR_IN
-#define TENSOR_IN(name) TENSOR(name)
+#define TENSOR_IN(name) const __global ulong16 *name##_base, const long name##_from
 #define TENSOR_AT(name) (name##_base + name##_from)
 #undef TENSOR_OF
 #define TENSOR_OF(name, sequence) (TENSOR_AT(name) + (sequence))

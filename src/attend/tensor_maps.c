@@ -52,7 +52,9 @@ clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_
     ct_launch_define(l, "STORE", tensors[0].dtype);
     for (int i = 0; i < n; i++) {
         ct_launch_buffer(l, tensors[i].ref);
+        const ct_ref from = tensors[i].ref;
         tensors[i].ref = ct_ref_at(maps, i * each);
+        tensors[i].ref.behind = from.where == CT_SLOT ? from.index + 1 : -1 - from.index;
     }
     ct_launch_buffer(l, maps);
     ct_launch_buffer(l, tensors[0].cu);

@@ -33,7 +33,7 @@ ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want, clattn_dtype d
     s->rank = rank;
     memcpy(s->dims, dims, (size_t)rank * sizeof dims[0]);
     s->bytes = slot_bytes(&b->plan->problem, slot, dtype, rank, dims);
-    return (ct_ref){CT_SLOT, (int)slot, 0, (int)clattn_dtype_size(dtype)};
+    return (ct_ref){CT_SLOT, (int)slot, 0, (int)clattn_dtype_size(dtype), 0};
 }
 
 void ct_builder_drop(ct_builder *b, clattn_slot slot)
@@ -51,7 +51,7 @@ ct_ref ct_builder_zone(ct_builder *b, const char *name, int64_t elements, int el
     ct_zone *zone = &plan->zones[plan->n_zones];
     *zone = (ct_zone){name, plan->workspace, elements * element, element};
     plan->workspace += ct_round_up(ct_max(zone->bytes, 1), 256);
-    return (ct_ref){CT_ZONE, plan->n_zones++, 0, element};
+    return (ct_ref){CT_ZONE, plan->n_zones++, 0, element, 0};
 }
 
 clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *data, int64_t elements, int element, ct_ref *out)
@@ -73,7 +73,7 @@ clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *d
     plan->constants[plan->n_constants].name = name;
     plan->constants[plan->n_constants].mem = mem;
     plan->constants[plan->n_constants].element = element;
-    *out = (ct_ref){CT_CONSTANT, plan->n_constants++, 0, element};
+    *out = (ct_ref){CT_CONSTANT, plan->n_constants++, 0, element, 0};
 out:
     return st;
 }
@@ -124,6 +124,11 @@ void ct_launch_buffer(ct_launch *l, ct_ref ref)
         arg->buffer = true;
         arg->ref = ref;
     }
+    arg = ref.behind ? next_arg(l) : NULL;
+    if (arg) {
+        arg->buffer = arg->alone = true;
+        arg->ref = ref.behind > 0 ? (ct_ref){CT_SLOT, ref.behind - 1, 0, 1, 0} : (ct_ref){CT_ZONE, -1 - ref.behind, 0, 1, 0};
+    }
 }
 
 void ct_launch_value(ct_launch *l, const void *value, size_t bytes)
@@ -146,6 +151,7 @@ void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items)
         x *= y * z;
         y = z = 1;
     }
+    l->too_many = x > INT32_MAX;
     l->groups[0] = (size_t)x;
     l->groups[1] = (size_t)y;
     l->groups[2] = (size_t)z;

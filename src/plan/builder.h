@@ -14,8 +14,10 @@ typedef struct ct_ref {
     int index;
     int64_t offset;  /* elements of `element` bytes, added to the slot's own offset */
     int element;     /* bytes of one element: kernels get (buffer, long offset in elements) */
+    int behind;      /* what is read through this, which kernels get as a third argument, so that the runtime keeps it for them:
+                      * index + 1 of a slot, -1 - index of a zone; 0: nothing */
 } ct_ref;
-static inline ct_ref ct_nothing(void) { return (ct_ref){CT_NOWHERE, 0, 0, 1}; }
+static inline ct_ref ct_nothing(void) { return (ct_ref){CT_NOWHERE, 0, 0, 1, 0}; }
 
 typedef struct ct_builder ct_builder;
 typedef struct ct_launch ct_launch;

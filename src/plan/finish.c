@@ -13,10 +13,11 @@ static clattn_status set_value(ct_launch *l, cl_uint *index, const void *value, 
     return CLATTN_OK;
 }
 
-/* A buffer argument of a kernel is a base pointer and a long: the offset in elements. */
-static clattn_status set_buffer(clattn_plan *plan, ct_launch *l, cl_uint *index, const ct_ref *ref, const clattn_buf *args,
+/* A buffer argument of a kernel is a base pointer and, unless it stands alone, a long: the offset in elements. */
+static clattn_status set_buffer(clattn_plan *plan, ct_launch *l, cl_uint *index, const ct_kernel_arg *arg, const clattn_buf *args,
                                 clattn_buf workspace, cl_mem scratch)
 {
+    const ct_ref *ref = &arg->ref;
     clattn_buf buf = {0};
     int64_t offset = ref->offset;
     if (ref->where == CT_CONSTANT) {
@@ -44,7 +45,7 @@ static clattn_status set_buffer(clattn_plan *plan, ct_launch *l, cl_uint *index,
         }
     }
     const cl_long elements = offset;
-    return set_value(l, index, &elements, sizeof elements);
+    return arg->alone ? CLATTN_OK : set_value(l, index, &elements, sizeof elements);
 }
 
 clattn_status ct_launch_set(clattn_plan *plan, ct_launch *l, const clattn_buf *args, clattn_buf workspace, cl_mem scratch)
@@ -56,7 +57,7 @@ clattn_status ct_launch_set(clattn_plan *plan, ct_launch *l, const clattn_buf *a
     for (int i = 0; i < l->n_args; i++) {
         const ct_kernel_arg *arg = &l->args[i];
         if (arg->buffer) {
-            CT_TRY(set_buffer(plan, l, &index, &arg->ref, args, workspace, scratch));
+            CT_TRY(set_buffer(plan, l, &index, arg, args, workspace, scratch));
         } else {
             CT_TRY(set_value(l, &index, !args && values == l->warm ? zeros : arg->value, arg->bytes));
             values++;
@@ -81,6 +82,9 @@ static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
     cl_int error = CL_SUCCESS;
     if (l->overflow) {
         CT_FAIL(CLATTN_INTERNAL, "kernel '%s': too many arguments, or a value over %d bytes", l->spec.kernel, CT_VALUE_BYTES);
+    }
+    if (l->too_many) {
+        CT_FAIL(CLATTN_UNSUPPORTED, "kernel '%s': %zu groups; at most %d", l->spec.kernel, l->groups[0], INT32_MAX);
     }
     l->spec.untried = untried(plan, &l->spec);
     st = ct_program_get(plan->context, &l->spec, &l->program, &origin);

@@ -17,7 +17,7 @@
 #define CT_MOST_GROUPS 65535 /* in a second or third dimension: CUDA's bound; what has more is launched in the first */
 
 typedef struct ct_kernel_arg {
-    bool buffer;
+    bool buffer, alone;           /* alone: without an offset */
     ct_ref ref;
     size_t bytes;                 /* of a value */
     unsigned char value[CT_VALUE_BYTES];
@@ -28,7 +28,7 @@ struct ct_launch {
     ct_kernel_arg args[CT_MAX_ARGS];
     int n_args, n_values, warm;   /* warm: index among the values, -1: none */
     size_t groups[3], items;
-    bool main, overflow;
+    bool main, overflow, too_many;
     const ct_program *program;
     cl_kernel kernel;
 };
