@@ -297,7 +297,7 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
         .nq = a->max_q, .nk = a->max_k, .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
         .window = a->left >= 0 || a->right >= 0,
         .reads = reads_of(a),
-        .aligned = rows_aligned(a), .dtype = a->in, .tf32 = a->tf32, .dots = a->in == CLATTN_BF16 && ct_dots_usable(ct_builder_context(b))};
+        .aligned = rows_aligned(a), .dtype = a->in, .tf32 = a->tf32, .dots = a->in == CLATTN_BF16 && ct_dots_pay(ct_builder_context(b))};
     if (wish.aligned >= ct_builder_tile(b)->vectors || ct_builder_tile(b)->tensors) {
         ct_builder_align(b, ct_builder_tile(b)->vectors);
     }

@@ -4,6 +4,9 @@
 
 #include "device/tiles.h"
 
+#define RESULTS 34 /* 16 sums, 16 numbers, and of probe_dots two times */
+#define DOTS_PAY 1.25 /* times the rate of float multiply-adds, for what else they cost: V turned into pairs, P rounded */
+
 static clattn_status run_probe(clattn_context *context, const ct_tile *tile, float *result, size_t bytes)
 {
     clattn_status st = CLATTN_OK;
@@ -48,9 +51,8 @@ static bool settles(clattn_status st)
     return st == CLATTN_OK || st == CLATTN_BUILD_FAILED || st == CLATTN_DEVICE_LACKS;
 }
 
-static bool probe(clattn_context *context, const ct_tile *tile, char *why, size_t bytes, bool *settled)
+static bool probe(clattn_context *context, const ct_tile *tile, float *result, char *why, size_t bytes, bool *settled)
 {
-    float result[32];
     *settled = true;
     if (!tile->accepts(&context->facts, why, bytes)) {
         return false;
@@ -58,8 +60,8 @@ static bool probe(clattn_context *context, const ct_tile *tile, char *why, size_
     if (!tile->probe) {
         return true;
     }
-    memset(result, 0xff, sizeof result);
-    const clattn_status st = run_probe(context, tile, result, sizeof result);
+    memset(result, 0xff, RESULTS * sizeof *result);
+    const clattn_status st = run_probe(context, tile, result, RESULTS * sizeof *result);
     *settled = settles(st);
     if (st != CLATTN_OK) {
         snprintf(why, bytes, "its probe failed: %.200s", clattn_error_detail());
@@ -82,21 +84,36 @@ static bool accepts_dots(const ct_device_facts *facts, char *why, size_t bytes)
     return facts->dots;
 }
 
+/* A dot product does the work of two multiply-adds. */
+static double rate_of_dots(const float *result)
+{
+    return 2 * (double)result[32] / (double)result[33];
+}
+
 bool ct_dots_usable(clattn_context *context)
 {
+    float result[RESULTS];
     const ct_tile dots = {.name = "cpu", .probe = "tile/probe_dots.cl", .probe_items = 1, .accepts = accepts_dots};
     struct ct_tile_state *state = &context->dots;
     pthread_mutex_lock(&context->mutex);
     if (!state->probed) {
-        state->usable = probe(context, &dots, state->why, sizeof state->why, &state->probed);
-        ct_log(context, CLATTN_LOG_INFO, "tile_cpu_dots: %s", state->usable ? "usable" : state->why);
+        state->usable = probe(context, &dots, result, state->why, sizeof state->why, &state->probed);
+        context->dots_rate = state->usable ? rate_of_dots(result) : 0;
+        ct_log(context, CLATTN_LOG_INFO, "tile_cpu_dots: %s, %.2f times the rate of float multiply-adds", state->usable ? "usable" : state->why,
+               context->dots_rate);
     }
     pthread_mutex_unlock(&context->mutex);
     return state->usable;
 }
 
+bool ct_dots_pay(clattn_context *context)
+{
+    return ct_dots_usable(context) && context->dots_rate >= DOTS_PAY;
+}
+
 bool ct_tile_usable(clattn_context *context, int index, const char **why)
 {
+    float result[RESULTS];
     struct ct_tile_state *state = &context->tiles[index];
     pthread_mutex_lock(&context->mutex);
     if (!state->probed) {
@@ -105,7 +122,7 @@ bool ct_tile_usable(clattn_context *context, int index, const char **why)
             snprintf(state->why, sizeof state->why, "the context's options ask for '%s' only", context->backend);
             state->probed = true;
         } else {
-            state->usable = probe(context, tile, state->why, sizeof state->why, &state->probed);
+            state->usable = probe(context, tile, result, state->why, sizeof state->why, &state->probed);
         }
     }
     pthread_mutex_unlock(&context->mutex);

@@ -36,7 +36,7 @@ typedef struct ct_shape_wish {
     int aligned;          /* rows, widths and offsets are multiples of so many elements: 8, 4 or 1 */
     clattn_dtype dtype;
     bool tf32;            /* float operands may be rounded to 10 bits of mantissa */
-    bool dots;            /* bfloat16 and ct_dots_usable() */
+    bool dots;            /* bfloat16 and ct_dots_pay() */
     int streams;          /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
     bool float_state;     /* accumulate: the state leaves: it is to be as good as float, whatever the storage */
 } ct_shape_wish;
@@ -69,6 +69,8 @@ extern const int ct_tile_count;
 
 /* Can this context's CPU tile use the dot products of tile_cpu_dots? Probes once. */
 bool ct_dots_usable(clattn_context *context);
+/* And are they faster than what they replace here? */
+bool ct_dots_pay(clattn_context *context);
 /* Probes once a context. *why belongs to the context. */
 bool ct_tile_usable(clattn_context *context, int index, const char **why);
 
