@@ -18,7 +18,7 @@ bad=0
 
 packages="ocl-icd-libopencl1 ocl-icd-opencl-dev opencl-c-headers libxxhash-dev libjansson4 libjansson-dev libpng16-16 libpng-dev
     libcmocka0 libcmocka-dev pkgconf pkgconf-bin libpkgconf3 zlib1g-dev"
-wheels="fla-core==0.6.0"
+wheels="fla-core==0.6.0 einops packaging" # fla imports the others
 
 step_pack() {
     mkdir -p "$debs"

@@ -224,13 +224,13 @@ const ct_key ct_keys[] = {
     LONG("b", b, 1, LARGEST, 0, "batches"),
     LONG("hq", hq, 1, 65536, 0, "query heads"),
     LONG("hk", hk, 1, 65536, 0, "key and value heads; divides hq"),
-    PAIR("h", hq, hk, 1, 65536, 0, "hq and hk"),
+    PAIR("h", hq, hk, 1, 65536, 0, "hq and hk, where they are not given"),
     LONG("nq", nq, 1, LARGEST, 0, "queries"),
     LONG("nk", nk, 1, LARGEST, 0, "keys"),
-    PAIR("n", nq, nk, 1, LARGEST, 0, "nq and nk"),
+    PAIR("n", nq, nk, 1, LARGEST, 0, "nq and nk, where they are not given"),
     LONG("dqk", dqk, 1, 256, 0, "width of queries and keys"),
     LONG("dv", dv, 1, 256, 0, "width of values and outputs"),
-    PAIR("d", dqk, dv, 1, 256, 0, "dqk and dv"),
+    PAIR("d", dqk, dv, 1, 256, 0, "dqk and dv, where they are not given"),
     CHOICE("dtype", dtype, "f32|f16|bf16", 0, "element type of q, k, v, o"),
     CHOICE("pass", pass, "fwd|bwd|decode", 0, "what is computed"),
     CHOICE("layout", layout, "bhnd|bnhd", 0, "order of dimensions of q, k, v, o"),
@@ -303,10 +303,9 @@ const ct_key *ct_key_find(const char *name, size_t length)
     return NULL;
 }
 
-bool ct_keys_overlap(const ct_key *a, const ct_key *b)
+bool ct_key_is_half(const ct_key *one, const ct_key *pair)
 {
-    const ct_key *pair = a->read == read_pair ? a : b, *one = pair == a ? b : a;
-    return pair->read == read_pair && (one->offset == pair->offset || one->offset == pair->offset2) && one->kind == CT_KEY_LONG;
+    return pair->read == read_pair && one->kind == CT_KEY_LONG && (one->offset == pair->offset || one->offset == pair->offset2);
 }
 
 static clattn_status read_choice(clattn_problem *problem, const ct_key *key, const char *value)

@@ -32,8 +32,8 @@ clattn_status ct_key_read(clattn_problem *problem, const ct_key *key, const char
 bool ct_key_write(const clattn_problem *problem, const clattn_problem *defaults, const ct_key *key, char *text, size_t bytes);
 /* A value outside of the key's row of the table that is not the field's default; only structs filled by hand can hold one. */
 clattn_status ct_key_check(const clattn_problem *problem, const clattn_problem *defaults, const ct_key *key);
-/* Both set the same field: n beside nq. */
-bool ct_keys_overlap(const ct_key *a, const ct_key *b);
+/* Is `one` the key of a field that `pair` sets together with another: nq of n? */
+bool ct_key_is_half(const ct_key *one, const ct_key *pair);
 /* A bit for each clattn_pattern_kind that reads the key; 0: it belongs to no pattern. */
 unsigned ct_key_patterns(const ct_key *key);
 int ct_method_owns(const ct_method *method);

@@ -75,13 +75,14 @@ clattn_status clattn_problem_parse(clattn_problem *out, const char *text)
         if (seen[index]) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "key '%s' is given twice", key->name);
         }
-        for (int i = 0; i < ct_key_count; i++) {
-            if (seen[i] && ct_keys_overlap(&ct_keys[i], key)) {
-                CT_FAIL(CLATTN_INVALID_ARGUMENT, "%s: key '%s' sets the same field", word, ct_keys[i].name);
+        seen[index] = 1;
+        const clattn_problem before = problem;
+        CT_TRY(ct_key_read(&problem, key, equals + 1));
+        for (int i = 0; i < ct_key_count; i++) { /* hq beside h: the single key counts, whichever comes first */
+            if (seen[i] && ct_key_is_half(&ct_keys[i], key)) {
+                memcpy((char *)&problem + ct_keys[i].offset, (const char *)&before + ct_keys[i].offset, sizeof(int64_t));
             }
         }
-        seen[index] = 1;
-        CT_TRY(ct_key_read(&problem, key, equals + 1));
     }
     if (words == 0) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "the problem text is empty; its first word is a method");

@@ -493,9 +493,12 @@ static void many_queues(void **state)
     judge("many queues of one thread", jobs);
 }
 
+typedef struct wanted_plan { const ct_env *env; const char *text; } wanted_plan;
+
 static clattn_status make_context_and_plan(void *user, const clattn_allocator *allocator)
 {
-    const ct_env *env = user;
+    const wanted_plan *of = user;
+    const ct_env *env = of->env;
     clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
     clattn_context *context = NULL;
     clattn_plan *made = NULL;
@@ -503,7 +506,7 @@ static clattn_status make_context_and_plan(void *user, const clattn_allocator *a
     options.allocator = *allocator;
     options.cache_mode = CLATTN_CACHE_OFF;
     options.backend = "ref";
-    clattn_problem_parse(&problem, "block_sparse h=1 n=48 d=16 pattern=window window=20,0 block=16");
+    clattn_problem_parse(&problem, of->text);
     clattn_status st = clattn_context_create(&context, env->place.cl, env->place.device, &options);
     st = st ? st : clattn_plan_create(&made, context, &problem, NULL);
     clattn_plan_release(made);
@@ -514,7 +517,16 @@ static clattn_status make_context_and_plan(void *user, const clattn_allocator *a
 /* The n-th host allocation fails, for every n, once and for good. */
 static void allocations_fail(void **state)
 {
-    assert_true(ct_fail_every_allocation(make_context_and_plan, *state) >= 8);
+    static const char *const texts[] = {
+        "block_sparse h=1 n=48 d=16 pattern=window window=20,0 block=16",
+        "block_sparse h=1 n=48 d=16 pattern=csr block=16 alibi=1",
+        "lightning h=1 n=48 d=16 decay=minimax:1/3 state=1",
+        "sparse_linear h=1 n=48 d=16 pattern=sliding block=16 sliding=1 remaining=1",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        wanted_plan of = {*state, texts[i]};
+        assert_true(ct_fail_every_allocation(make_context_and_plan, &of) >= 8);
+    }
 }
 
 static void contexts_are_checked(void **state)

@@ -3,6 +3,7 @@
 A maker takes a Shape and returns a call without arguments; it raises what the peer says if it cannot do the problem.
 Each result is compared with float arithmetic over the same mask in some rows before it is timed.
 """
+import contextlib
 import importlib.util
 import statistics
 import time
@@ -162,8 +163,10 @@ def measure(name, keys, mask, device):
     except Exception as error:  # a peer that refuses a problem says why, and the others are asked
         return {"error": (str(error).strip() or type(error).__name__).splitlines()[0][:200]}
     finally:
+        call = None  # its tensors, before the cache is emptied
         if device == "cuda":
-            torch.cuda.empty_cache()
+            with contextlib.suppress(Exception):  # after an illegal access every call fails, this one, too
+                torch.cuda.empty_cache()
 
 
 def versions():
