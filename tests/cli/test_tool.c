@@ -227,6 +227,18 @@ static void reference(const char *text, ct_reference_io *io)
     assert_int_equal(ct_method_find(problem.method)->reference(&problem, NULL, io, NULL), CLATTN_OK);
 }
 
+static void same_files(const char *a, const char *b)
+{
+    char *x = NULL, *y = NULL;
+    size_t n = 0, m = 0;
+    assert_int_equal(ct_read_file(NULL, a, &x, &n), CLATTN_OK);
+    assert_int_equal(ct_read_file(NULL, b, &y, &m), CLATTN_OK);
+    assert_int_equal(n, m);
+    assert_memory_equal(x, y, n);
+    ct_release(NULL, x);
+    ct_release(NULL, y);
+}
+
 static void run_dense(void **state)
 {
     const int64_t q[4] = {2, 4, 37, 20}, k[4] = {2, 2, 53, 20}, bias[4] = {1, 4, 37, 53}, sink[1] = {4},
@@ -248,6 +260,12 @@ static void run_dense(void **state)
            "o.npy", NULL);
     near_file("o.npy", o, CLATTN_F32, 4, q, 1e-5);
     near_file("lse.safetensors:L", l, CLATTN_F32, 3, lse, 1e-5);
+    /* Y1: what was loaded from the disk gives the bits of what was just built */
+    expect(0, "run 'dense causal=1' --q q.npy --k k.npy --v v.safetensors --bias bias.npy --sink sink.npy --out cached.npy", "cached.npy", NULL);
+    setenv("CLATTN_CACHE", "off", 1);
+    expect(0, "run 'dense causal=1' --q q.npy --k k.npy --v v.safetensors --bias bias.npy --sink sink.npy --out fresh.npy", "fresh.npy", NULL);
+    setenv("CLATTN_CACHE", "rw", 1);
+    same_files("cached.npy", "fresh.npy");
     expect(1, "run dense --q q.npy --k k.npy", NULL, "--v is missing");
     expect(1, "run dense hk=4 --q q.npy --k k.npy --v v.safetensors", NULL, "h=2");
     expect(1, "run dense --q q.npy --k k.npy --v v.safetensors --state-in q.npy", NULL, "state=1");

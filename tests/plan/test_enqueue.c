@@ -280,6 +280,38 @@ static void offsets_pointers_and_events(void **state)
     }
 }
 
+/* Y4: one buffer for q, k and v; tensors in sub-buffers. */
+static void shared_and_sub_buffers(void **state)
+{
+    const ct_env *env = *state;
+    static float apart[COUNT], together[COUNT];
+    cl_mem same[2] = {buffer(env, BYTES, q), buffer(env, BYTES, q)}, parent = buffer(env, 3 * 4096 + 3 * BYTES, NULL), out = buffer(env, BYTES, NULL);
+    clattn_arg args[4];
+    args_of(args, (const cl_mem[]){buffers[0], same[0], same[1], out});
+    assert_int_equal(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_OK);
+    assert_int_equal(clEnqueueReadBuffer(env->queue, out, CL_TRUE, 0, BYTES, apart, 0, NULL, NULL), CL_SUCCESS);
+    args_of(args, (const cl_mem[]){same[0], same[0], same[0], out});
+    assert_int_equal(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_OK);
+    assert_int_equal(clEnqueueReadBuffer(env->queue, out, CL_TRUE, 0, BYTES, together, 0, NULL, NULL), CL_SUCCESS);
+    assert_memory_equal(together, apart, BYTES);
+    const float *const data[3] = {q, k, v};
+    cl_mem subs[4] = {NULL, NULL, NULL, out};
+    for (int i = 0; i < 3; i++) {
+        cl_int error = CL_SUCCESS;
+        const size_t step = (BYTES + 4095) / 4096 * 4096;
+        subs[i] = clCreateSubBuffer(parent, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &(cl_buffer_region){(size_t)i * step, BYTES}, &error);
+        assert_int_equal(error, CL_SUCCESS);
+        assert_int_equal(clEnqueueWriteBuffer(env->queue, subs[i], CL_TRUE, 0, BYTES, data[i], 0, NULL, NULL), CL_SUCCESS);
+    }
+    args_of(args, subs);
+    assert_int_equal(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_OK);
+    read_and_compare(env, env->queue, out, 0);
+    cl_mem all[] = {subs[0], subs[1], subs[2], same[0], same[1], parent, out};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        clReleaseMemObject(all[i]);
+    }
+}
+
 /* The plan and its context may go while their launches still wait. */
 static void released_at_once(void **state)
 {
@@ -563,7 +595,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_are_checked), cmocka_unit_test(foreign_queues),   cmocka_unit_test(plans_are_checked),
         cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_workspace_is_checked), cmocka_unit_test(work_is_counted),
-        cmocka_unit_test(offsets_pointers_and_events),  cmocka_unit_test(released_at_once), cmocka_unit_test(out_of_order), cmocka_unit_test(many_queues),
+        cmocka_unit_test(offsets_pointers_and_events), cmocka_unit_test(shared_and_sub_buffers),
+        cmocka_unit_test(released_at_once), cmocka_unit_test(out_of_order), cmocka_unit_test(many_queues),
         cmocka_unit_test(many_threads), cmocka_unit_test(many_threads_and_plans),
         cmocka_unit_test(allocations_fail),      cmocka_unit_test(contexts_are_checked),
     };
