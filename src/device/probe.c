@@ -111,19 +111,42 @@ bool ct_dots_pay(clattn_context *context)
     return ct_dots_usable(context) && context->dots_rate >= DOTS_PAY;
 }
 
+/* What is known before anything runs: the caller's wish, and what the device says of itself. */
+static void settle_by_facts(clattn_context *context, int index)
+{
+    const ct_tile *tile = &ct_tiles[index];
+    struct ct_tile_state *state = &context->tiles[index];
+    if (context->backend[0] && strcmp(context->backend, tile->name) != 0) {
+        snprintf(state->why, sizeof state->why, "the context's options ask for '%s' only", context->backend);
+        state->probed = true;
+    } else {
+        state->probed = !tile->accepts(&context->facts, state->why, sizeof state->why);
+    }
+}
+
+bool ct_tile_possible(clattn_context *context, int index, const char **why)
+{
+    struct ct_tile_state *state = &context->tiles[index];
+    pthread_mutex_lock(&context->mutex);
+    if (!state->probed) {
+        settle_by_facts(context, index);
+    }
+    const bool possible = !state->probed || state->usable;
+    pthread_mutex_unlock(&context->mutex);
+    *why = possible ? "" : state->why;
+    return possible;
+}
+
 bool ct_tile_usable(clattn_context *context, int index, const char **why)
 {
     float result[RESULTS];
     struct ct_tile_state *state = &context->tiles[index];
     pthread_mutex_lock(&context->mutex);
     if (!state->probed) {
-        const ct_tile *tile = &ct_tiles[index];
-        if (context->backend[0] && strcmp(context->backend, tile->name) != 0) {
-            snprintf(state->why, sizeof state->why, "the context's options ask for '%s' only", context->backend);
-            state->probed = true;
-        } else {
-            state->usable = probe(context, tile, result, state->why, sizeof state->why, &state->probed);
-        }
+        settle_by_facts(context, index);
+    }
+    if (!state->probed) {
+        state->usable = probe(context, &ct_tiles[index], result, state->why, sizeof state->why, &state->probed);
     }
     pthread_mutex_unlock(&context->mutex);
     *why = state->usable ? "" : state->why;

@@ -71,6 +71,8 @@ extern const int ct_tile_count;
 bool ct_dots_usable(clattn_context *context);
 /* And are they faster than what they replace here? */
 bool ct_dots_pay(clattn_context *context);
+/* False if the caller's wish, the device's facts or an earlier probe rule the tile out; runs nothing. *why belongs to the context. */
+bool ct_tile_possible(clattn_context *context, int index, const char **why);
 /* Probes once a context. *why belongs to the context. */
 bool ct_tile_usable(clattn_context *context, int index, const char **why);
 

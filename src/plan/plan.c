@@ -61,20 +61,26 @@ out:
     return st;
 }
 
+/* The probe comes last but the programs: a problem that the tile's shapes rule out need not wait for it. */
 static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int index)
 {
-    clattn_status st;
+    clattn_status st = CLATTN_OK;
     const char *why;
     ct_builder builder = {.plan = plan, .declined = ""};
-    if (!ct_tile_usable(plan->context, index, &why)) {
-        return ct_fail(CLATTN_DEVICE_LACKS, "%s", why);
+    if (!ct_tile_possible(plan->context, index, &why)) {
+        CT_FAIL(CLATTN_DEVICE_LACKS, "%s", why);
     }
     plan->tile = &ct_tiles[index];
-    st = method->build(&builder, &plan->problem, plan->layout);
-    if (st == CLATTN_OK && builder.declined[0]) {
-        st = ct_fail(CLATTN_DEVICE_LACKS, "%s", builder.declined);
+    CT_TRY(method->build(&builder, &plan->problem, plan->layout));
+    if (builder.declined[0]) {
+        CT_FAIL(CLATTN_DEVICE_LACKS, "%s", builder.declined);
     }
-    return st == CLATTN_OK ? ct_plan_finish(plan) : st;
+    if (!ct_tile_usable(plan->context, index, &why)) {
+        CT_FAIL(CLATTN_DEVICE_LACKS, "%s", why);
+    }
+    CT_TRY(ct_plan_finish(plan));
+out:
+    return st;
 }
 
 /* tf32=1 permits; what becomes of it is the tile's. */

@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "device/context.h"
+#include "device/tiles.h"
 #include "support/env.h"
 #include "support/texts.h"
 
@@ -104,8 +106,24 @@ static void overlap(void **state)
     ct_texts_replace("schedule/serial.cl", "schedule/serial.cl");
 }
 
+/* What the shapes rule out costs no probe, nor the process of its own that an untried one takes. */
+static void shapes_come_before_probes(void **state)
+{
+    clattn_context *context = emulated_context(state);
+    clattn_problem problem;
+    clattn_plan *plan = NULL;
+    int index = 0;
+    while (strcmp(ct_tiles[index].name, "nv_mma") != 0) {
+        index++;
+    }
+    ct_assert_status(clattn_problem_parse(&problem, "dense n=64 d=64"), CLATTN_OK, NULL);
+    ct_assert_status(clattn_plan_create(&plan, context, &problem, NULL), CLATTN_DEVICE_LACKS, "tf32=1");
+    assert_false(context->tiles[index].probed);
+    clattn_context_release(context);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(widths), cmocka_unit_test(features), cmocka_unit_test(tf32), cmocka_unit_test(overlap)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes_come_before_probes), cmocka_unit_test(widths), cmocka_unit_test(features), cmocka_unit_test(tf32), cmocka_unit_test(overlap)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
