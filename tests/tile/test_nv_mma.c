@@ -124,6 +124,8 @@ static void shapes_come_before_probes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes_come_before_probes), cmocka_unit_test(widths), cmocka_unit_test(features), cmocka_unit_test(tf32), cmocka_unit_test(overlap)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shapes_come_before_probes), cmocka_unit_test(widths), cmocka_unit_test(features), cmocka_unit_test(tf32), cmocka_unit_test(overlap),
+    };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
