@@ -15,6 +15,7 @@
 #include "harness/storage.h"
 #include "support/env.h"
 #include "support/texts.h"
+#include "support/tiny.h"
 
 #include "words.h"
 
@@ -142,13 +143,6 @@ static cl_program build(const text *t, const shape *s)
     return program;
 }
 
-/* Fixed numbers in [-1, 1). */
-static double number(uint32_t *seed)
-{
-    *seed = *seed * 1664525u + 1013904223u;
-    return (double)(*seed >> 8) / 8388608.0 - 1.0;
-}
-
 /* heads x (1 + rows) rows of `width` behind `from` elements, one token in front that no view shows, NaN wherever no element lies. */
 typedef struct table {
     int heads, rows, width, from;
@@ -182,7 +176,7 @@ static void table_fill(table *t, uint32_t *seed)
 {
     for (int i = 0; i < t->heads * t->rows * t->width; i++) {
         const int d = i % t->width, row = i / t->width % t->rows, head = i / t->width / t->rows;
-        t->x[i] = ct_storage_round(t->dtype, number(seed));
+        t->x[i] = ct_storage_round(t->dtype, tiny_number(seed));
         ct_storage_write(t->dtype, t->raw, place(t, head, row, d), t->x[i]);
     }
 }
@@ -397,8 +391,8 @@ static void check_text(const text *t, const shape *s, cl_program program, int wo
     unsigned char *bytes = calloc((size_t)count, 1);
     double *want = calloc((size_t)(rows * s->bn), sizeof *want);
     for (int i = 0; i < count; i++) {
-        g.x[i] = ct_storage_round(CLATTN_F32, number(&seed) * texts_limits[word].size);
-        n[i] = (int)(number(&seed) * 1e6);
+        g.x[i] = ct_storage_round(CLATTN_F32, tiny_number(&seed) * texts_limits[word].size);
+        n[i] = (int)(tiny_number(&seed) * 1e6);
         bytes[i] = (unsigned char)n[i];
         ct_storage_write(CLATTN_F32, g.raw, i, g.x[i]);
     }
