@@ -24,9 +24,6 @@ clattn_status ct_accumulate_check(const clattn_problem *p)
     if (p->pass == CLATTN_BWD) {
         return ct_fail(CLATTN_UNSUPPORTED, "pass=bwd: linear attention has no backward pass yet");
     }
-    if (p->nq > INT32_MAX || p->nk > INT32_MAX) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "nq=%lld, nk=%lld: at most %d", (long long)p->nq, (long long)p->nk, INT32_MAX);
-    }
     return CLATTN_OK;
 }
 

@@ -44,8 +44,8 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
         .scale = ct_problem_scale(p), .softcap = p->softcap, .tf32 = p->tf32 != 0, .causal = ct_problem_causal(p), .left = p->window_left,
         .right = p->window_right, .score_text = p->score_text, .mask_text = p->mask_text, .layout = layout,
         .score_name = p->score_file[0] ? p->score_file : "score text", .mask_name = p->mask_file[0] ? p->mask_file : "mask text"};
-    if (layout && (p->pattern.kind == CLATTN_PATTERN_LONGFORMER || p->pattern.kind == CLATTN_PATTERN_SAMPLES)) {
-        a.left = a.right = -1; /* the window is in the token rules of these patterns */
+    if (layout && layout->windowed) {
+        a.left = a.right = -1;
     }
     const clattn_slot tensors[4] = {CLATTN_Q, CLATTN_K, CLATTN_V, CLATTN_O};
     ct_ref *refs[4] = {&a.q, &a.k, &a.v, &a.o};
@@ -311,7 +311,7 @@ static clattn_status make_lists(ct_builder *b, attend_parts *s)
 {
     const ct_attend *a = s->a;
     const bool known = !is(a->positions) || a->positions_host;
-    const int64_t right = a->causal ? (a->right < 0 ? 0 : ct_min(a->right, 0)) : a->right < 0 ? CT_UNLIMITED : a->right;
+    const int64_t right = a->causal ? 0 : a->right < 0 ? CT_UNLIMITED : a->right;
     const ct_lists_wish wish = {.layout = a->layout, .nq = a->max_q, .nk = a->max_k, .left = known && a->left >= 0 ? a->left : CT_UNLIMITED,
         .right = known ? right : CT_UNLIMITED,
         .all_masked = is(a->padding) || a->mask_text || !known,

@@ -34,6 +34,7 @@ struct clattn_layout {
     int32_t *col;       /* [row_ptr[heads * rows]], ascending in a row */
     ct_rule *rules;     /* [heads] or NULL: every token pair of a listed block */
     uint8_t *flags;     /* [nk] or NULL; bit 0: every query sees this key; bit 1: the query at this position sees every key */
+    bool windowed;      /* the rules hold the problem's window: it must not be applied again, which would hide global keys */
     bool transposed;    /* rows are blocks of keys; rules and flags stay those of the layout it was made from */
 };
 

@@ -212,6 +212,7 @@ clattn_status ct_pattern_longformer(clattn_layout **out, const ct_pattern_job *f
     CT_TRY(new_layout(&layout, from, 1, true, rule.use_flags));
     CT_TRY(flag_indices("longformer", pattern, layout, 3));
     layout->rules[0] = rule;
+    layout->windowed = true;
     CT_TRY(fill(layout, from, layout->rules, 1));
     *out = layout;
     layout = NULL;
@@ -254,6 +255,7 @@ clattn_status ct_pattern_samples(clattn_layout **out, const ct_pattern_job *from
     CT_TRY(new_layout(&layout, from, 1, true, true));
     CT_TRY(given ? flag_indices("samples", pattern, layout, 1) : flag_samples(problem, layout));
     layout->rules[0] = rule;
+    layout->windowed = true;
     CT_TRY(fill(layout, from, layout->rules, 1));
     *out = layout;
     layout = NULL;

@@ -37,6 +37,7 @@ static clattn_status copy_rules(clattn_layout *to, const clattn_layout *from)
     if ((from->rules && !to->rules) || (from->flags && !to->flags)) {
         return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the rules of a layout");
     }
+    to->windowed = from->windowed;
     if (from->rules) {
         memcpy(to->rules, from->rules, rules);
     }

@@ -101,9 +101,7 @@ static ct_place place_of(const clattn_problem *problem, const ct_softmax_branch 
 
 ct_softmax_branch ct_softmax_branch_of(const clattn_problem *problem, const clattn_layout *layout)
 {
-    /* the token rules of these patterns hold the window */
-    const clattn_pattern_kind kind = problem->pattern.kind;
-    const bool ruled = layout && (kind == CLATTN_PATTERN_LONGFORMER || kind == CLATTN_PATTERN_SAMPLES);
+    const bool ruled = layout && layout->windowed;
     return (ct_softmax_branch){
         .layout = layout,
         .causal = problem->causal > 0,

@@ -356,6 +356,13 @@ static void layouts(void **state)
         attend_layout(b, SPARSE " block=32", layout_of(32, 0), half, half_lse);
         attend_layout(b, SPARSE " block=16", layout_of(16, 0), other, lse2);
         near(other, half, TOTAL, 2e-6, "B4: blocks of half the size", b);
+        clattn_problem longformer;
+        clattn_layout *made = NULL;
+        assert_int_equal(clattn_problem_parse(&longformer, SPARSE " block=16 pattern=longformer window=9,9 indices=3,80"), CLATTN_OK);
+        assert_int_equal(clattn_layout_from_problem(&made, &longformer, NULL), CLATTN_OK);
+        attend(b, SPARSE " block=16 pattern=longformer window=9,9 indices=3,80", q, k, v, other, lse2);
+        attend_layout(b, SPARSE " block=16 window=9,9", made, rest, rest_lse);
+        near(rest, other, TOTAL, 0, "a layout that holds the window, given", b);
         attend_layout(b, SPARSE " block=32", layout_of(32, 1), rest, rest_lse);
         for (int i = 0; i < H * 96; i++) {
             const double top = fmax(half_lse[i], rest_lse[i]);
