@@ -313,10 +313,14 @@ out:
 static clattn_status check_range(const given_tensors *given, clattn_slot slot, double low, double high)
 {
     const tensor *t = &given->of[slot];
+    char number[40], from[40], to[40]; /* with a point, whatever the locale */
     for (int64_t i = 0, count = t->data && t->dtype <= CLATTN_BF16 ? tensor_count(t) : 0; i < count; i++) {
         const double x = ct_storage_read(t->dtype, t->data, i);
         if (!(x >= low && x <= high)) {
-            return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: element %lld is %g; must be from %g to %g", clattn_slot_name(slot), (long long)i, x, low, high);
+            ct_format_double(x, number, sizeof number);
+            ct_format_double(low, from, sizeof from);
+            ct_format_double(high, to, sizeof to);
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: element %lld is %s; must be from %s to %s", clattn_slot_name(slot), (long long)i, number, from, to);
         }
     }
     return CLATTN_OK;
