@@ -9,6 +9,7 @@ slow=OFF
 [ "${1:-}" != --slow ] || { slow=ON; shift; }
 [ "${1:-}" != -- ] || shift
 
-configure_and_build "$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCLATTN_STRICT=ON -DCLATTN_SLOW_CHECKS=$slow
+# shellcheck disable=SC2086
+configure_and_build "$build" $build_options -DCLATTN_SLOW_CHECKS=$slow
 export CLATTN_BUILT=1
-exec ctest --test-dir "$build" --parallel "$jobs" --output-on-failure "$@"
+exec ctest --test-dir "$build" --parallel "$jobs" --output-on-failure --no-tests=error "$@"
