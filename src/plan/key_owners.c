@@ -19,7 +19,7 @@ static const struct { const char *key; unsigned patterns; } of_patterns[] = {
     {"indices", BIT(VARIABLE) | BIT(BSLONGFORMER) | BIT(LONGFORMER) | BIT(SAMPLES)},
     {"ends", BIT(VARIABLE) | BIT(BSLONGFORMER)},
     {"sliding", BIT(BIGBIRD) | BIT(BSLONGFORMER) | BIT(SLIDING)},
-    {"seed", BIT(VARIABLE) | BIT(BIGBIRD)},
+    {"seed", DEEPSPEED},
     {"stride", BIT(STRIDED)},
     {"dilation", BIT(LONGFORMER)},
     {"radius", BIT(IMAGE)},
