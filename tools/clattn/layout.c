@@ -95,6 +95,13 @@ out:
     return st;
 }
 
+/* Dense is the full list, unless a mask makes it something that no pattern says. */
+static bool has_pattern(const clattn_problem *p)
+{
+    const bool full = strcmp(p->method, "dense") == 0 && p->causal != 1 && p->window_left < 0 && p->window_right < 0;
+    return full || ct_method_find(p->method)->patterned;
+}
+
 static clattn_status show(const char *text, int64_t head, const char *png, const char *npy)
 {
     clattn_status st = CLATTN_OK;
@@ -103,8 +110,8 @@ static clattn_status show(const char *text, int64_t head, const char *png, const
     uint8_t *mask = NULL;
     clattn_layout_info info = {.struct_size = sizeof info};
     CT_TRY(clattn_problem_parse(&problem, text));
-    if (!ct_method_find(problem.method)->patterned) {
-        CT_FAIL(CLATTN_UNSUPPORTED, "the method '%s' has no block pattern to draw", problem.method);
+    if (!has_pattern(&problem)) {
+        CT_FAIL(CLATTN_UNSUPPORTED, "the method '%s' has no block pattern to draw; block_sparse has", problem.method);
     }
     CT_TRY(clattn_layout_from_problem(&layout, &problem, NULL));
     CT_TRY(clattn_layout_get_info(layout, &info));
