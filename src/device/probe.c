@@ -51,12 +51,10 @@ static bool settles(clattn_status st)
     return st == CLATTN_OK || st == CLATTN_BUILD_FAILED || st == CLATTN_DEVICE_LACKS;
 }
 
+/* Of a tile that the device's facts do not rule out. */
 static bool probe(clattn_context *context, const ct_tile *tile, float *result, char *why, size_t bytes, bool *settled)
 {
     *settled = true;
-    if (!tile->accepts(&context->facts, why, bytes)) {
-        return false;
-    }
     if (!tile->probe) {
         return true;
     }
@@ -93,11 +91,12 @@ static double rate_of_dots(const float *result)
 bool ct_dots_usable(clattn_context *context)
 {
     float result[RESULTS];
-    const ct_tile dots = {.name = "cpu", .probe = "tile/probe_dots.cl", .probe_items = 1, .accepts = accepts_dots};
+    const ct_tile dots = {.name = "cpu", .probe = "tile/probe_dots.cl", .probe_items = 1};
     struct ct_tile_state *state = &context->dots;
     pthread_mutex_lock(&context->mutex);
     if (!state->probed) {
-        state->usable = probe(context, &dots, result, state->why, sizeof state->why, &state->probed);
+        state->probed = !accepts_dots(&context->facts, state->why, sizeof state->why);
+        state->usable = !state->probed && probe(context, &dots, result, state->why, sizeof state->why, &state->probed);
         context->dots_rate = state->usable ? rate_of_dots(result) : 0;
         ct_log(context, CLATTN_LOG_INFO, "tile_cpu_dots: %s, %.2f times the rate of float multiply-adds", state->usable ? "usable" : state->why,
                context->dots_rate);

@@ -283,12 +283,6 @@ static clattn_status check_together(const clattn_problem *p)
         return ct_fail(CLATTN_UNSUPPORTED, "bias=1: not for packed sequences (sequences=%lld); pass it as a score text's buffer",
                        (long long)p->sequences);
     }
-    if (!isfinite(p->softcap) || p->softcap < 0) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "softcap=%g: must be finite and at least 0", p->softcap);
-    }
-    if (isinf(p->scale)) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "scale=%g: must be finite, or NaN for the default", p->scale);
-    }
     if (p->decay == CLATTN_DECAY_NUMBER && !(p->decay_value <= 0)) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "decay=%g: g = ln(decay) must be at most 0", p->decay_value);
     }
