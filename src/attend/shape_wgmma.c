@@ -123,7 +123,6 @@ bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wis
     out->items = 128 + 128 * split;
     out->groups = groups;
     out->rounds_state = true;
-    out->untried = true; /* compiled, and run on a model of the machine alone (ci/nv_model.sh) */
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
     return true;

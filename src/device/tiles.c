@@ -170,7 +170,7 @@ const ct_tile ct_tiles[] = {
     {"nv_wgmma", {"tile/tile_nv_wgmma.cl"}, {"tile/tile_nv_wgmma.cl", "tile/tile_nv_wgmma_state.cl"}, "tile/line_simt.cl", 64, 8,
      "tile/probe_wgmma.cl", 128, accepts_wgmma, ct_wgmma_shape, ct_wgmma_state_shape, "schedule/roles.cl", "sm_90a", ct_tensor_maps, false, false},
     {"nv_mma", {"tile/tile_nv_mma.cl"}, {NULL}, "tile/line_simt.cl", 64, 8, "tile/probe_mma.cl", 32, accepts_mma, ct_mma_shape, NULL, NULL,
-     NULL, NULL, true, true},
+     NULL, NULL, true, false},
     {"simt", {"tile/tile_simt.cl"}, {"tile/tile_simt.cl", "tile/tile_simt_state.cl"}, "tile/line_simt.cl", 64, 4, "tile/probe_local.cl", 64,
      accepts_simt, shape_simt, state_shape_simt, NULL, NULL, NULL, false, false},
     {"ref", {"tile/tile_ref.cl"}, {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, "tile/line_ref.cl", 1, 0, NULL, 1,

@@ -13,51 +13,87 @@ static clattn_status set_value(ct_launch *l, cl_uint *index, const void *value, 
     return CLATTN_OK;
 }
 
-/* A buffer argument of a kernel is a base pointer and, unless it stands alone, a long: the offset in elements. */
-static clattn_status set_buffer(clattn_plan *plan, ct_launch *l, cl_uint *index, const ct_kernel_arg *arg, const clattn_buf *args,
-                                clattn_buf workspace, cl_mem scratch)
+/* What a buffer argument names, and where it begins, in elements. */
+static clattn_buf buffer_of(const clattn_plan *plan, const ct_ref *ref, const clattn_buf *args, clattn_buf workspace, cl_mem scratch,
+                            cl_long *offset)
 {
-    const ct_ref *ref = &arg->ref;
     clattn_buf buf = {0};
-    int64_t offset = ref->offset;
+    *offset = ref->offset;
     if (ref->where == CT_CONSTANT) {
         buf.mem = plan->constants[ref->index].mem;
     } else if (ref->where == CT_ZONE && args) {
         buf = workspace;
-        offset += ((int64_t)buf.offset + plan->zones[ref->index].offset) / ref->element;
+        *offset += ((int64_t)buf.offset + plan->zones[ref->index].offset) / ref->element;
     } else if (ref->where == CT_SLOT && args) {
         buf = args[ref->index];
-        offset += (int64_t)buf.offset / ref->element;
+        *offset += (int64_t)buf.offset / ref->element;
     } else if (!args) {
         buf.mem = scratch;
-        offset = 0;
+        *offset = 0;
     }
-    if (buf.svm) {
-        const cl_int error = clSetKernelArgSVMPointer(l->kernel, *index, buf.svm);
+    return buf;
+}
+
+/* A buffer argument of a kernel is a base pointer and, unless it stands alone, a long: the offset in elements. */
+static clattn_status set_buffer(ct_launch *l, cl_uint *index, ct_kernel_arg *arg, const clattn_buf *buf, cl_long offset)
+{
+    if (buf->svm) {
+        const cl_int error = clSetKernelArgSVMPointer(l->kernel, *index, buf->svm);
         if (error != CL_SUCCESS) {
             return ct_fail(error, "clSetKernelArgSVMPointer(%s, %u) returned %s", l->spec.kernel, *index, clattn_status_name(error));
         }
         (*index)++;
     } else {
-        const clattn_status st = set_value(l, index, buf.mem ? &buf.mem : NULL, sizeof buf.mem);
+        const clattn_status st = set_value(l, index, buf->mem ? &buf->mem : NULL, sizeof buf->mem);
         if (st != CLATTN_OK) {
             return st;
         }
     }
-    const cl_long elements = offset;
-    return arg->alone ? CLATTN_OK : set_value(l, index, &elements, sizeof elements);
+    arg->pointer = buf->svm != NULL;
+    return arg->alone ? CLATTN_OK : set_value(l, index, &offset, sizeof offset);
+}
+
+static clattn_status create_kernel(ct_launch *l, cl_kernel *out)
+{
+    cl_int error = CL_SUCCESS;
+    *out = clCreateKernel(l->program->program, l->spec.kernel, &error);
+    return error == CL_SUCCESS ? CLATTN_OK : ct_fail_cl(error, "clCreateKernel");
+}
+
+/* A buffer in the place of a shared pointer: NVIDIA's driver goes on looking for the pointer, and refuses the launch once that is freed. */
+static clattn_status renew_kernel(ct_launch *l)
+{
+    cl_kernel fresh = NULL;
+    const clattn_status st = create_kernel(l, &fresh);
+    if (st == CLATTN_OK) {
+        clReleaseKernel(l->kernel);
+        l->kernel = fresh;
+    }
+    return st;
 }
 
 clattn_status ct_launch_set(clattn_plan *plan, ct_launch *l, const clattn_buf *args, clattn_buf workspace, cl_mem scratch)
 {
     clattn_status st = CLATTN_OK;
     static const unsigned char zeros[CT_VALUE_BYTES];
+    clattn_buf bufs[CT_MAX_ARGS];
+    cl_long offsets[CT_MAX_ARGS];
     cl_uint index = 0;
     int values = 0;
+    bool stale = false;
     for (int i = 0; i < l->n_args; i++) {
-        const ct_kernel_arg *arg = &l->args[i];
+        if (l->args[i].buffer) {
+            bufs[i] = buffer_of(plan, &l->args[i].ref, args, workspace, scratch, &offsets[i]);
+            stale |= l->args[i].pointer && !bufs[i].svm;
+        }
+    }
+    if (stale) {
+        CT_TRY(renew_kernel(l));
+    }
+    for (int i = 0; i < l->n_args; i++) {
+        ct_kernel_arg *arg = &l->args[i];
         if (arg->buffer) {
-            CT_TRY(set_buffer(plan, l, &index, arg, args, workspace, scratch));
+            CT_TRY(set_buffer(l, &index, arg, &bufs[i], offsets[i]));
         } else {
             CT_TRY(set_value(l, &index, !args && values == l->warm ? zeros : arg->value, arg->bytes));
             values++;
@@ -79,7 +115,6 @@ static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
 {
     clattn_status st = CLATTN_OK;
     ct_origin origin = CT_FROM_MEMORY;
-    cl_int error = CL_SUCCESS;
     if (l->overflow) {
         CT_FAIL(CLATTN_INTERNAL, "kernel '%s': too many arguments, or a value over %d bytes", l->spec.kernel, CT_VALUE_BYTES);
     }
@@ -94,8 +129,7 @@ static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
     if (origin == CT_BUILT) {
         plan->compile_ms += l->program->compile_ms;
     }
-    l->kernel = clCreateKernel(l->program->program, l->spec.kernel, &error);
-    CT_TRYCL(error);
+    CT_TRY(create_kernel(l, &l->kernel));
 out:
     return st;
 }

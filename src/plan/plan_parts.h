@@ -18,6 +18,7 @@
 
 typedef struct ct_kernel_arg {
     bool buffer, alone;           /* alone: without an offset */
+    bool pointer;                 /* of a buffer: the kernel has a shared pointer in this place */
     ct_ref ref;
     size_t bytes;                 /* of a value */
     unsigned char value[CT_VALUE_BYTES];

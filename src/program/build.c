@@ -146,16 +146,26 @@ cl_int ct_program_check(cl_program program, const char *name)
     return code;
 }
 
-cl_int ct_program_load(struct clattn_context *context, const unsigned char *data, size_t bytes, const char *options, cl_program *made)
+/* A driver's own cache of machine code has the options in its key: a text that is loaded for another target says "verbose" each time. */
+cl_int ct_program_load(struct clattn_context *context, const ct_program_spec *spec, const unsigned char *data, size_t bytes,
+                       const char *options, cl_program *made)
 {
     cl_int code = CL_SUCCESS, status = CL_SUCCESS;
+    ct_text all = {.allocator = &context->allocator};
+    *made = NULL;
+    ct_text_add(&all, "%s%s", options, spec->ptx_target ? " -cl-nv-verbose" : "");
+    if (all.failed) {
+        return CL_OUT_OF_HOST_MEMORY;
+    }
     *made = clCreateProgramWithBinary(context->cl, 1, &context->device, &bytes, &data, &status, &code);
     code = code != CL_SUCCESS ? code : status;
-    return code == CL_SUCCESS ? clBuildProgram(*made, 1, &context->device, options, NULL, NULL) : code;
+    code = code == CL_SUCCESS ? clBuildProgram(*made, 1, &context->device, all.data, NULL, NULL) : code;
+    ct_text_release(&all);
+    return code;
 }
 
 /* false: not on disk, or the driver refuses it (then the entry goes, and the source is built). */
-static bool load_binary(struct clattn_context *context, ct_program *program, const char *options)
+static bool load_binary(struct clattn_context *context, const ct_program_spec *spec, ct_program *program, const char *options)
 {
     ct_cache *cache = context->cache;
     unsigned char *data = NULL;
@@ -164,7 +174,7 @@ static bool load_binary(struct clattn_context *context, ct_program *program, con
     if (!cache->disk || !ct_disk_get(cache->disk, program->key, &data, &bytes)) {
         return false;
     }
-    cl_int code = ct_program_load(context, data, bytes, options, &made);
+    cl_int code = ct_program_load(context, spec, data, bytes, options, &made);
     if (code == CL_SUCCESS) {
         code = ct_program_check(made, program->kernel);
     }
@@ -287,7 +297,7 @@ static clattn_status make_program(struct clattn_context *context, ct_entry *entr
     const double start = now_ms();
     write_names(&entry->program, spec);
     *origin = CT_FROM_DISK;
-    if (!load_binary(context, &entry->program, options)) {
+    if (!load_binary(context, spec, &entry->program, options)) {
         const clattn_status st = compile(context, entry, spec, source, options);
         if (st != CLATTN_OK) {
             return st;

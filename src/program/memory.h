@@ -49,7 +49,8 @@ clattn_status ct_program_build(struct clattn_context *context, ct_entry *entry, 
 /* Has it a kernel of this name? */
 cl_int ct_program_check(cl_program program, const char *name);
 /* Loads a binary and builds it; *made is a program even where that failed, if the driver made one. */
-cl_int ct_program_load(struct clattn_context *context, const unsigned char *data, size_t bytes, const char *options, cl_program *made);
+cl_int ct_program_load(struct clattn_context *context, const ct_program_spec *spec, const unsigned char *data, size_t bytes,
+                       const char *options, cl_program *made);
 /* keep.c: the binary of the context's device, with a NUL behind it; NULL: none. The caller's to ct_release. */
 unsigned char *ct_program_binary(struct clattn_context *context, cl_program program, size_t *bytes);
 

@@ -59,21 +59,20 @@ clattn_status ct_nv_retarget(struct clattn_context *context, const ct_program_sp
                              cl_program *loaded, unsigned char **ptx, size_t *bytes)
 {
     clattn_status st = CLATTN_OK;
-    ct_text text = {.allocator = &context->allocator}, verbose = {.allocator = &context->allocator};
+    ct_text text = {.allocator = &context->allocator};
     size_t size = 0;
     unsigned char *given = ct_program_binary(context, made, &size);
     const bool edited = given && ct_nv_edit(spec, (const char *)given, &text);
     *loaded = NULL;
     *ptx = NULL;
-    ct_text_add(&verbose, "%s -cl-nv-verbose", options);
-    if (text.failed || verbose.failed) {
+    if (text.failed) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the PTX of kernel %s", spec->kernel);
     }
     if (!edited) {
         CT_FAIL(CLATTN_BUILD_FAILED, "kernel %s: the driver gives no PTX to retarget to %s", spec->kernel, spec->ptx_target);
     }
     *bytes = text.length + 1;
-    const cl_int code = ct_program_load(context, (const unsigned char *)text.data, *bytes, verbose.data, loaded);
+    const cl_int code = ct_program_load(context, spec, (const unsigned char *)text.data, *bytes, options, loaded);
     if (code != CL_SUCCESS) {
         const bool refused = code == CL_BUILD_PROGRAM_FAILURE || code == CL_INVALID_BINARY;
         CT_FAIL(refused ? CLATTN_BUILD_FAILED : code, "kernel %s: loading its PTX for %s returned %s", spec->kernel, spec->ptx_target, clattn_status_name(code));
@@ -84,6 +83,5 @@ clattn_status ct_nv_retarget(struct clattn_context *context, const ct_program_sp
 out:
     ct_release(&context->allocator, given);
     ct_text_release(&text);
-    ct_text_release(&verbose);
     return st;
 }

@@ -295,7 +295,7 @@ static clattn_status load(struct clattn_context *context, ct_entry *entry, const
     clattn_status st = CLATTN_OK;
     cl_program made = NULL;
     const unsigned char *data = (const unsigned char *)r->binary;
-    cl_int code = r->binary_bytes ? ct_program_load(context, data, r->binary_bytes, options, &made) : CL_INVALID_BINARY;
+    cl_int code = r->binary_bytes ? ct_program_load(context, spec, data, r->binary_bytes, options, &made) : CL_INVALID_BINARY;
     code = code == CL_SUCCESS ? ct_program_check(made, entry->program.kernel) : code;
     if (code != CL_SUCCESS) {
         ct_log(context, CLATTN_LOG_INFO, "trial of %s: its binary is refused (%s); building from source", entry->program.name,
