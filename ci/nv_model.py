@@ -96,21 +96,22 @@ def probe():
     return {"out": (float(np.abs(memory.get(out, (32,), np.float32) - np.concatenate([3 * rows + 1, rows])).max()), 0)}
 
 
-def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0):
+def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=None):
     """Every key, no mask: the variant that ran at 697 TFLOP/s. resident: one group does every block. blend: joined with what was there before.
-    bias: added to the scores."""
+    bias: added to the scores. left: a causal window, asked of every tile."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=0, RESIDENT=resident, BLEND=blend, BIAS=bias))
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=int(left is not None), RESIDENT=resident, BLEND=blend, BIAS=bias,
+                                     CAUSAL=int(left is not None), WINDOW=int(left is not None)))
     q, k, v = (numbers(rng, n, d) for _ in range(3))
     maps = [memory.map_tensor(memory.place(x), n, 1, d, [0, n], box) for x, box in ((q, bm), (k, bn), (v, bn))]
     o, lse = memory.room((n, d), np.uint16), memory.room((n,), np.float32)
     blocks, keys, scale = n // bm, n // bn, 1 / np.sqrt(d)
-    lines = memory.place(np.array([[i * keys, keys, 0] for i in range(blocks)], np.int32))
+    lines = memory.place(np.array([[i * keys, keys, 0 if left is None else keys, 0] for i in range(blocks)], np.int32))
     entries = memory.place(np.array([j * bn for _ in range(blocks) for j in range(keys)], np.int32))
     strides = struct.pack("<3q", n * d, n * d, d)
-    args = strides * 4 + struct.pack("<10q", 0, 0, n, n, 0, 0, n, 0, 0, 0)
-    args += struct.pack("<12i", n, n, 1, 1, bm, 1, n, n, 0, blocks, 1, 0) + struct.pack("<10f", scale, *[0] * 9)
-    before, gate = rng.standard_normal((n, d)).astype(np.float32), rng.random(n, np.float32)
+    args = strides * 4 + struct.pack("<9q", 0, 0, n, n, 0, 0, n, 0, 0)
+    args += struct.pack("<12i", n, n, 1, 1, bm, 1, n if left is None else left, n, 0, blocks, 1, 0) + struct.pack("<10f", scale, *[0] * 9)
+    before, gate = numbers(rng, n, d), rng.random(n, np.float32)
     seen = np.where(np.arange(n) % 3 == 0, -np.inf, 0).astype(np.float32)  # rows of which the other branch saw nothing
     joined = [memory.place(x) for x in (before, seen, gate)] if blend else []
     added = rng.standard_normal((n, n)).astype(np.float32) * bias
@@ -118,9 +119,12 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0):
     memory.launch(text, (1 if resident else blocks, 1), 384, buffers, args.ljust(text.param_bytes - text.value_at, b"\0"),
                   seed, late)
     s = doubles(q) @ doubles(k).T * scale + added
+    if left is not None:
+        ahead = np.arange(n)[None, :] - np.arange(n)[:, None]
+        s = np.where((ahead > 0) | (ahead < -left), -np.inf, s)
     e = np.exp(s - s.max(1, keepdims=True))
-    share = np.where(np.isinf(seen), 0, gate)[:, None] * blend
-    wanted = share * before + (1 - share) * (e @ doubles(v) / e.sum(1, keepdims=True))
+    share = np.where(np.isinf(seen), 0, 1 - gate)[:, None] * blend
+    wanted = share * doubles(before) + (1 - share) * (e @ doubles(v) / e.sum(1, keepdims=True))
     return {"o": (rms(doubles(memory.get(o, (n, d), np.uint16)), wanted), 3e-3),
             "lse": (float(np.abs(memory.get(lse, (n,), np.float32) - np.log(np.exp(s).sum(1))).max()), 1e-4)}
 
@@ -221,6 +225,7 @@ CASES = {
     "attend 64": lambda: attend(64),
     "attend, resident": lambda: attend(64, 640, resident=1),
     "attend, joined": lambda: attend(64, 256, resident=1, blend=1),
+    "attend, window": lambda: attend(64, 384, resident=1, left=100),
     "attend, bias": lambda: attend(64, 384, bias=1),
     "attend 128": lambda: attend(128, late=False),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),

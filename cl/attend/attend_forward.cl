@@ -1,7 +1,7 @@
 /* attend forward:  O = softmax(score(scale Q K^T)) V over the listed blocks, LSE out.
- * An item is a block of query rows of one head (or of PACK heads of a GQA group). Its line (start, entries, masked) names a list of the first
- * keys of the blocks it may see; the first `masked` entries ask hidden_text, the others run no mask code. With parts > 1 a list is cut, and each part leaves a partial
- * result (O, LSE) for merge_lse. With BLEND a result joins another branch's:  O = g before + (1 - g) this,  g = 1 where this one saw no key and 0
+ * An item is a block of query rows of one head (or of PACK heads of a GQA group). Its line (start, entries, masked, sequence) names a list of the
+ * first keys of the blocks it may see; the first `masked` entries ask hidden_text, the others run no mask code. With parts > 1 a list is cut, and each part leaves a partial
+ * result (O, LSE) for merge_lse. With BLEND a result joins another branch's:  O = (1 - g) before + g this,  g = 0 where this one saw no key and 1
  * where the other saw none. m and l are the running row maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2, base 2. */
 #define K 0                                   /* the streams: tiles that arrive step by step */
 #define V 1
@@ -32,13 +32,13 @@ typedef struct {                              /* by value: all a problem is; lon
     long o_part, lse_part;                    /* between the partial results of two parts */
     long lse_batch, lse_head;
     long bias_batch, bias_head, bias_row, padding_batch;
-    long list_batch, list_head;               /* in lines */
+    long list_head;                           /* in lines */
     int nq, nk;                               /* nq = 0: every group returns at once */
     int heads, group;                         /* items of a batch; query heads that share a KV head */
     int step, parts;                          /* tokens of a block of rows */
     int left, right;
     int places;                               /* KEYED: keys before the choice */
-    int rows, items, spare;                   /* block rows of a head, items of a row */
+    int rows, items, abreast;                 /* block rows of a head, items of a row; abreast: items of a head's batches lie beside each other */
     float scale, cap, p[8];
 } attend_args;
 
@@ -52,10 +52,10 @@ typedef struct {
     tensor qt, kt, vt;
     tensor_out ot;
     __global float *lse; long lse_head;
-    const __global float *before, *before_lse, *gate;   /* BLEND: of this block's first row; gate 0: 1/2 */
+    const __global out_elem *before; const __global float *before_lse, *gate;   /* BLEND: of this block's first row; gate 0: 1/2 */
     const __global int *list;
     int n, masked;
-    int row0, rows, block, next;              /* rows of this block that exist; next: read a step ahead, for score texts */
+    int row0, rows, key0;                     /* rows of this block that exist; first key of the last front's block */
     score_args a;
     float scale_in, scale2;                   /* what a score text is given; what turns its result into an exponent of 2 */
     float sink, sink_weight;                  /* of the parts of a list, the first one counts the sink */
@@ -77,16 +77,14 @@ OP void step_begin(stage *c) {
     held_wait(&c->t);
     acc_zero(&c->o);
     EACH_ROW(r) { c->m.x[r] = SINK ? c->sink : LOW; c->l.x[r] = SINK ? row_once(&c->t, c->sink_weight) : 0.0f; }
-    if (SCORES) c->next = c->n ? c->list[0] : 0;
 }
 OP void step_front(stage *c, int j) {
-    if (SCORES) { c->block = c->next; c->next = c->list[j + 1 < c->n ? j + 1 : j]; }
+    if (SCORES || PARTIAL) c->key0 = stream_first(&c->t, K, j, c->list[j]);
     mma_abt(&c->t, &c->s, &c->q, K, j);
 }
 OP void step_middle(stage *c, int j) {
-    const int row0 = c->row0;
+    const int row0 = c->row0, key0 = c->key0;
 #if SCORES
-    const int key0 = c->block;
 #if BIAS
     pair_scale_add(&c->t, &c->s, c->scale_in, c->a.bias + row0 * c->a.bias_row + key0, c->a.bias_row, c->rows, c->a.nk - key0);
     const float scale_in = 1.0f;
@@ -100,12 +98,16 @@ OP void step_middle(stage *c, int j) {
     }
 #endif
     if (PARTIAL && j < c->masked) {
-        const int key0 = c->list[j];
+        VI first[ROW_LEN], last[ROW_LEN];     /* columns that a row's place lets it see, less COL_BASE */
+        EACH_ROW(r) {
+            const VI place = ROW_NUMBER(&c->t, r) / PACK + row0 + c->a.shift;
+            first[r] = (KEYED ? (VI)(0) : first_seen(place, &c->a) - key0) - COL_BASE(&c->t);
+            last[r] = min(KEYED ? (VI)(COLS - 1) : last_seen(place, &c->a) - key0, (VI)(min(COLS, c->a.nk - key0) - 1)) - COL_BASE(&c->t);
+        }
         EACH_PAIR(i) {
-            VI query = ROW_AT(&c->t, i) / PACK + row0;
-            if (GATHERS) query = min(query, (VI)(c->a.nq - 1));
-            VI hidden = hidden_text(query, COL_AT(&c->t, i) + key0, &c->a);
-            if (COLS < BN) hidden |= COL_AT(&c->t, i) >= COLS;
+            VI hidden = COL_STEP(i) > last[ROW_OF(i)];
+            if (WINDOW && !KEYED) hidden |= COL_STEP(i) < first[ROW_OF(i)];
+            if (GATHERS) hidden |= hidden_text(min(ROW_AT(&c->t, i) / PACK + row0, (VI)(c->a.nq - 1)), COL_AT(&c->t, i) + key0, &c->a);
             c->s.x[i] = pick(hidden, LOW, c->s.x[i]);
         }
     }
@@ -131,7 +133,7 @@ OP void step_settle(stage *c, int j) { row_scale(&c->o, &c->alpha); convert(&c->
 OP void step_back(stage *c, int j) { mma_ab(&c->t, &c->o, &c->p, V, j); }
 OP void step_done(stage *c, int j) {}
 #if BLEND
-/* The share of what was there before; what is left is this branch's. */
+/* The share of what was there before; the gate is this branch's. */
 OP void blend(stage *c, row *share, row *inv) {
     const int rows = c->rows * PACK;
     row seen;
@@ -139,7 +141,7 @@ OP void blend(stage *c, row *share, row *inv) {
     if (c->gate) row_load(&c->t, share, c->gate, 1, c->lse_head, rows);
     else EACH_ROW(r) share->x[r] = 0.5f;
     EACH_ROW(r) {
-        share->x[r] = pick(c->l.x[r] > (VF)(0.0f), pick(seen.x[r] < (VF)(LOW), (VF)(0.0f), share->x[r]), (VF)(1.0f));
+        share->x[r] = pick(c->l.x[r] > (VF)(0.0f), pick(seen.x[r] < (VF)(LOW), (VF)(0.0f), (VF)(1.0f) - share->x[r]), (VF)(1.0f));
         inv->x[r] *= (VF)(1.0f) - share->x[r];
     }
 }
@@ -168,17 +170,18 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     BUFFER_IN(const int, lines), BUFFER_IN(const int, list), BUFFER_IN(const int, cu_q), BUFFER_IN(const int, cu_k),
     BUFFER_IN(const float, bias), BUFFER_IN(const uchar, padding), BUFFER_IN(const float, slopes), BUFFER_IN(const float, sinks),
     BUFFER_IN(const int, positions), BUFFER_IN(const pattern_rule, rules), BUFFER_IN(const uchar, flags), BUFFER_IN(const float, text_buffer),
-    BUFFER_IN(const float, before), BUFFER_IN(const float, before_lse), BUFFER_IN(const float, gate),
+    BUFFER_IN(const out_elem, before), BUFFER_IN(const float, before_lse), BUFFER_IN(const float, gate),
     const attend_args *a) {
-    const int block = at.row, item = at.head, part = at.part;
-    /* sequences of one head lie beside each other: whoever shares the items out in ranges shares long and short ones evenly */
-    const int sequences = a->items / a->heads, batch = PACKED ? item % sequences : item / a->heads;
-    const int head = (PACKED ? item / sequences : item % a->heads) * PACK, of_kv = head / a->group;
+    const int item = at.head, part = at.part;
+    const int batches = a->items / a->heads, of_all = a->abreast ? item % batches : item / a->heads;
+    const int head = (a->abreast ? item / batches : item % a->heads) * PACK, of_kv = head / a->group;
+    const int4 line = item_ints(&c->t, AT(lines) + 4 * (head * a->list_head + at.row));
+    const int batch = PACKED ? line.w : of_all;
     const int q0 = PACKED ? AT(cu_q)[batch] : 0, nq = PACKED ? AT(cu_q)[batch + 1] - q0 : a->nq;
     const int k0 = PACKED ? AT(cu_k)[batch] : 0, nk = PACKED ? AT(cu_k)[batch + 1] - k0 : a->nk;
     const int in = PACKED ? 0 : batch;        /* sequences lie in one batch */
     const int sequence = PACKED ? batch : 0;
-    c->row0 = block * a->step;
+    c->row0 = (PACKED ? at.row - SEQUENCE_LINE(q0, a->step, batch) : at.row) * a->step;
     c->rows = min(a->step, nq - c->row0);
     if (c->rows <= 0) return;
     c->qt = tensor_view(TENSOR_OF(q, sequence), &a->q, in, head, q0, (c->row0 + c->rows) * PACK);
@@ -191,11 +194,10 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
         const long at = in * a->lse_batch + head * a->lse_head + q0 + c->row0;
         c->before = AT(before) + at * DV; c->before_lse = AT(before_lse) + at; c->gate = gate_base ? AT(gate) + at : 0;
     }
-    const long line = batch * a->list_batch + head * a->list_head + block;
-    const int all = AT(lines)[3 * line + 1], share = (all + a->parts - 1) / a->parts, start = min(part * share, all);
-    c->list = AT(list) + AT(lines)[3 * line] + start;
+    const int all = line.y, share = a->parts > 1 ? (all + a->parts - 1) / a->parts : all, start = min(part * share, all);
+    c->list = AT(list) + line.x + start;
     c->n = min(share, all - start);
-    c->masked = min(max(AT(lines)[3 * line + 2] - start, 0), c->n);
+    c->masked = min(max(line.z - start, 0), c->n);
     c->a.shift = (KEYED ? a->places : nk) - nq; c->a.nq = nq; c->a.nk = nk; c->a.left = a->left; c->a.right = a->right; c->a.cap = a->cap; c->a.batch = batch; c->a.head = head;
     c->scale_in = a->scale * score_in(&c->a);
     c->scale2 = LOG2E * (SCORES ? score_out(&c->a) : a->scale);
@@ -212,7 +214,7 @@ TILE_KERNEL void attend_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem
     BUFFER(const int, lines), BUFFER(const int, list), BUFFER(const int, cu_q), BUFFER(const int, cu_k),
     BUFFER(const float, bias), BUFFER(const uchar, padding), BUFFER(const float, slopes), BUFFER(const float, sinks),
     BUFFER(const int, positions), BUFFER(const pattern_rule, rules), BUFFER(const uchar, flags), BUFFER(const float, text_buffer),
-    BUFFER(const float, before), BUFFER(const float, before_lse), BUFFER(const float, gate),
+    BUFFER(const out_elem, before), BUFFER(const float, before_lse), BUFFER(const float, gate),
     const attend_args a) {
     stage c;
     TILE_BEGIN(&c.t);

@@ -1,6 +1,7 @@
 /* lists: block lists on the device, for lengths or contents that only it knows (packed sequences; the caller's CSR, mask or table there).
  * A group makes one line: the tiles that block row `row` of one head of one sequence may see: entries that ask the mask first, then the others.
- *   lines[3 line] = start, lines[3 line + 1] = entries, lines[3 line + 2] = entries that ask the mask;   list[start...] = first keys of tiles.
+ *   lines[4 line ...] = start, entries, entries that ask the mask, sequence;   list[start...] = first keys of tiles.
+ * Packed sequences have their lines one after another, with at most one between two that is empty (SEQUENCE_LINE).
  * SOURCE 0: every block; 1: CSR; 2: mask; 3: table of `width` entries, -1 for none. Entries out of range are passed over. */
 #include "layout/classify.cl"
 #ifndef SOURCE
@@ -12,9 +13,10 @@
 typedef struct {
     long left, right;
     int nq, nk;                               /* nq = 0: every group returns at once */
-    int heads, rows, cols, tile_rows;         /* heads and block rows and columns of the layout; lines of a head */
+    int heads, rows, cols, lines;             /* heads and block rows and columns of the layout; lines of a head */
     int block_q, block_k, step, tile_cols, width, room;       /* room: entries a line may have */
     int all_masked, tile_width;               /* tile_width: columns of a tile, tile_cols of them belong to a block */
+    int sequences, spare;                     /* 0: not packed */
 } lists_args;
 
 OP int lists_entry(const lists_args *a, const __global int *row_ptr, const __global int *col, const __global uchar *mask, long row, int i, int *count) {
@@ -34,22 +36,35 @@ OP int lists_entry(const lists_args *a, const __global int *row_ptr, const __glo
 #endif
 }
 
+/* The last sequence whose lines begin at `line` or before. */
+OP int sequence_of(const lists_args *a, const __global int *cu, int line) {
+    int low = 0, high = a->sequences - 1;
+    while (low < high) {
+        const int middle = (low + high + 1) / 2;
+        if (SEQUENCE_LINE(cu[middle], a->step, middle) <= line) low = middle; else high = middle - 1;
+    }
+    return low;
+}
+
 LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFER(const uchar, mask), BUFFER(const int, cu_q),
     BUFFER(const int, cu_k), BUFFER(int, lines), BUFFER(int, list), const lists_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.nq == 0) return;
     if (!ONCE(&t)) return;
-    const int row = (int)LINE_X(), head = (int)LINE_Y(), sequence = (int)LINE_Z();
+    const int head = (int)LINE_Y(), sequence = PACKED ? sequence_of(&a, AT(cu_q), (int)LINE_X()) : 0;
+    const int row = (int)LINE_X() - (PACKED ? SEQUENCE_LINE(AT(cu_q)[sequence], a.step, sequence) : 0);
     const int nq = PACKED ? AT(cu_q)[sequence + 1] - AT(cu_q)[sequence] : a.nq;
     const int nk = PACKED ? AT(cu_k)[sequence + 1] - AT(cu_k)[sequence] : a.nk;
-    const long line_index = ((long)sequence * a.heads + head) * a.tile_rows + row, start = line_index * a.room;
+    const long line_index = (long)head * a.lines + LINE_X(), start = line_index * a.room;
     const long q0 = (long)row * a.step, q1 = min(q0 + a.step, (long)nq) - 1, shift = (long)nk - nq;
     const long block_row = (long)head * a.rows + q0 / a.block_q;
+    const int blocks = (nk + a.block_k - 1) / a.block_k;      /* that exist */
     int n = 0, masked = 0;
     for (int pass = CT_PARTIAL; pass <= CT_FULL; pass++) {
         int count = 0;
         if (q0 < nq) lists_entry(&a, AT(row_ptr), AT(col), AT(mask), block_row, 0, &count);
+        if (SOURCE == 0 || SOURCE == 2) count = min(count, blocks);
         for (int i = 0, before = -1; i < count; i++) {
             const int block = lists_entry(&a, AT(row_ptr), AT(col), AT(mask), block_row, i, &count);
             if (block <= before || block >= a.cols) continue;
@@ -64,7 +79,5 @@ LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFE
         }
         if (pass == CT_PARTIAL) masked = n;
     }
-    AT(lines)[3 * line_index] = (int)start;
-    AT(lines)[3 * line_index + 1] = n;
-    AT(lines)[3 * line_index + 2] = masked;
+    vstore4((int4)((int)start, n, masked, sequence), line_index, AT(lines));
 }

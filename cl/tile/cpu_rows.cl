@@ -19,8 +19,9 @@ typedef struct { VF x[DV4 * ROW_LEN]; row pending; } acc_head;
 #define ROW_OF(i) i##_r
 #define EACH_PART(k) EACH_ROW(k)
 #define PART_OF(i) i##_r
-#define ROW_AT(t, i) (LANES + i##_r * 16)
-#define COL_AT(t, i) ((VI)(i / ROW_LEN))
+#define ROW_NUMBER(t, r) (LANES + (r) * 16)
+#define COL_BASE(t) ((VI)(0))
+#define COL_STEP(i) ((VI)(i / ROW_LEN))
 
 OP float row_once(tile *t, float x) { return x; }
 OP void fold_max(tile *t, row *r, parts *p) { EACH_ROW(i) r->x[i] = vmax(r->x[i], p->x[i]); }
@@ -110,15 +111,15 @@ OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
         }
     }
 }
-OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long step, long pack, int rows) {
+OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long step, long pack, int rows) {
     for (int c = 0; c < ROW_LEN; c++) {
-        const __global float *p[16];
+        const __global out_elem *p[16];
         UNROLL for (int i = 0; i < 16; i++) { const int at = min(c * 16 + i, rows - 1); p[i] = y + at / PACK * step + at % PACK * pack; }
         for (int d = 0; d < DV; d += 16) {
             VF r[16];
             const int width = min(16, DV - d);
-            if (width == 16) { UNROLL for (int i = 0; i < 16; i++) r[i] = vload16(0, p[i] + d); }
-            else for (int i = 0; i < 16; i++) for (int k = 0; k < width; k++) ((float *)&r[i])[k] = p[i][d + k];
+            if (width == 16) { UNROLL for (int i = 0; i < 16; i++) r[i] = get16(p[i] + d); }
+            else for (int i = 0; i < 16; i++) for (int k = 0; k < width; k++) ((float *)&r[i])[k] = out_at(p[i], d + k);
             transpose16(r);
             for (int k = 0; k < width; k++) {
                 VF *x = o->x + (d + k) * ROW_LEN + c;

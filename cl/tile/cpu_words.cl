@@ -87,6 +87,15 @@ OP void transpose16(VF *r) {
     UNROLL for (int i = 0; i < 4; i++) { t[i] = LO4(r[i], r[i + 4]); t[i + 4] = HI4(r[i], r[i + 4]); t[i + 8] = LO4(r[i + 8], r[i + 12]); t[i + 12] = HI4(r[i + 8], r[i + 12]); }
     UNROLL for (int i = 0; i < 4; i++) { r[i] = LO4(t[i], t[i + 8]); r[i + 8] = HI4(t[i], t[i + 8]); r[i + 4] = LO4(t[i + 4], t[i + 12]); r[i + 12] = HI4(t[i + 4], t[i + 12]); }
 }
+OP VF get16(const __global out_elem *p) {
+#if OUT == 0
+    return vload16(0, p);
+#elif OUT == 1
+    return half16_load(p);
+#else
+    return as_float16(convert_uint16(vload16(0, p)) << 16);
+#endif
+}
 OP void put16(__global out_elem *p, VF x) {
 #if OUT == 0
     vstore16(x, 0, p);

@@ -21,8 +21,9 @@ typedef struct { __global out_elem *x; long row, pack; int rows; } tensor_out;
 #define ROW_OF(i) ((i) / PAIR_BLOCK * 2 + (((i) >> 1) & 1))
 #define ROW_OF_HEAD(i) ((i) / HEAD_BLOCK * 2 + (((i) >> 1) & 1))
 #define PART_OF(i) (ROW_OF(i) + ROW_LEN * (((i) ^ ((i) >> 2) << 1 ^ ((i) & 2)) % PARTS))
-#define ROW_AT(t, i) ((t)->row + ROW_OF(i) * 8)
-#define COL_AT(t, i) (((i) % PAIR_BLOCK >> 2) * 8 + ((i) & 1) + ((t)->w.lane & 3) * 2)
+#define ROW_NUMBER(t, r) ((t)->row + (r) * 8)
+#define COL_BASE(t) (((t)->w.lane & 3) * 2)
+#define COL_STEP(i) (((i) % PAIR_BLOCK >> 2) * 8 + ((i) & 1))
 
 OP float vmax(float a, float b) { return fmax(a, b); }
 OP float vabs(float a) { return fabs(a); }
@@ -114,16 +115,27 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
         }
     }
 }
-OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long row_stride, long pack_stride, int rows) {
+/* Two columns, aligned as a pair is. */
+OP float2 get_pair(const __global out_elem *p) {
+#if OUT == 0
+    return *(const __global float2 *)p;
+#elif OUT == 1
+    return vload_half2(0, p);
+#else
+    const uint pair = *(const __global uint *)p;
+    return (float2)(as_float(pair << 16), as_float(pair & 0xffff0000u));
+#endif
+}
+OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long row_stride, long pack_stride, int rows) {
     EACH_ROW(h) {
         const int r = min(t->row + h * 8, rows - 1), first = OWN_COLUMN(t) + (t->w.lane & 3) * 2;
-        const __global float *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0) + first;
+        const __global out_elem *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0) + first;
         float *x = o->x + h / 2 * HEAD_BLOCK + h % 2 * 2;
         UNROLL for (int i = 0; i < STORED8; i++) {
             const int left = DV - first - i * 8;              /* columns that exist from here */
             float2 z = (float2)(0.0f);
-            if (DV % 2 == 0) { if (!RAGGED || left > 0) z = *(const __global float2 *)(p + i * 8); }
-            else { if (left > 0) z.x = p[i * 8]; if (left > 1) z.y = p[i * 8 + 1]; }
+            if (DV % 2 == 0) { if (!RAGGED || left > 0) z = get_pair(p + i * 8); }
+            else { if (left > 0) z.x = out_at(p, i * 8); if (left > 1) z.y = out_at(p, i * 8 + 1); }
             x[4 * i] = fma(f->x[h], z.x, x[4 * i]);
             x[4 * i + 1] = fma(f->x[h], z.y, x[4 * i + 1]);
         }

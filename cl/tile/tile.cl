@@ -20,6 +20,7 @@
  *   BLOCK_ROW(heavy_last), BLOCK_HEAD(heavy_last), BLOCK_PART()            which block row, head item, and part of the keys this group does;
  *                     heavy_last: later rows have more work, so a machine may start with them
  *   EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)         call for every item of this group, with item_place at; `tensor`: the first one
+ *   item_ints(t, p)   int4, four ints at p that all workers need of an item; asked once an item: whoever is first may read them for the others
  * 3. Tensors in
  *   TENSOR(name)      a tensor as kernel arguments;  TENSOR_AT(name) the pointer;  TENSOR_OF(name, s) for packed sequence s (0: not packed)
  *   tensor_view(ptr, &strides, batch, head, first, rows)                   first: where the sequence begins (its row 0); rows: tokens that exist,
@@ -28,11 +29,15 @@
  *   held_at(tp, &held, index), held_load(t, &held, &tensor, row0), held_wait(t)
  *   stream_load(t, s, j, &tensor, row0)       tile j of stream s = BN rows at row0; rows past the end deliver finite numbers
  *   stream_wait(t, s, j), stream_release(t, s, j)            the stage's macro WIDTH(s) is a stream's width
+ *   stream_first(t, s, j, given)              between these two: row0 of tile j. `given` is the same; a machine on which whoever loads leaves it
+ *                                             nearer does not evaluate it
  * 4. Products; results are complete at mma_wait
  *   mma_abt(t, &acc_pair, &held, s, j)        = held . tile^T              mma_ab(t, &acc_head, &op_pair, s, j)   += op . tile
  *   mma_commit(), mma_wait(n)                 schedules only: close a group; all but n groups are done
  * 5. Elements: `for` headers, no callbacks
- *   EACH_PAIR(i)  ROW_OF(i)  PART_OF(i)  ROW_AT(t, i) COL_AT(t, i) (VI: row, column within the tile)  EACH_ROW(r)  EACH_PART(k)
+ *   EACH_PAIR(i)  ROW_OF(i)  PART_OF(i)  ROW_AT(t, i) COL_AT(t, i) (VI: row, column within the tile)
+ *   COL_BASE(t) + COL_STEP(i) = COL_AT: what depends on the worker, what on i alone: a bound less the first is compared with constants
+ *   EACH_ROW(r)   ROW_NUMBER(t, r) (VI: row within the tile)   EACH_PART(k)
  *   fold_max(t, &row, &parts), fold_sum(&row, &parts), row_join_sum(t, &row); between two joins lies a product
  *   row_once(t, x)    x where a value counts once in a row's joined sum, else 0
  *   row_scale(&acc_head, &row)   by the next product or store             convert(&op_pair, &acc_pair)   the source is free afterwards
@@ -43,7 +48,7 @@
  *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out      acc_store(t, &tensor_out, row0, &acc_head)
  *   row_store(t, ptr, row_stride, pack_stride, rows, &row)                only rows that exist
  *   row_load(t, &row, ptr, row_stride, pack_stride, rows)                 the reverse; rows that do not exist get the last one's
- *   acc_add(t, &acc_head, &row, ptr, row_stride, pack_stride, rows)       row r += row.x[r] * DV floats of ptr's row r; what is stored next
+ *   acc_add(t, &acc_head, &row, ptr, row_stride, pack_stride, rows)       row r += row.x[r] * DV elements (OUT) of ptr's row r; what is stored next
  * 7. Words for score texts
  *   vmax vlog vexp2 vtanh vabs   TO_VF(vi)   pick(choose, yes, no): select by truth, from comparisons or any integer
  *   gather(ptr, row, pitch, col): ptr[row * pitch + col] for each lane, float;  gather_byte: uchar, as VI;  gather_int: int, as VI
@@ -93,6 +98,12 @@
 #define AT(name) (name##_base + name##_from)
 #define PASS(name) name##_base, name##_from
 #define TENSOR_OF(name, sequence) TENSOR_AT(name)
+/* Packed sequences: the first line of one that begins at token `first`, where a line has `step` tokens. Every sequence has room for its lines. */
+#define SEQUENCE_LINE(first, step, sequence) ((first) / (step) + (sequence))
+#define ROW_AT(t, i) ROW_NUMBER(t, ROW_OF(i))
+#define COL_AT(t, i) (COL_BASE(t) + COL_STEP(i))
+#define stream_first(t, s, j, given) (given)
+#define item_ints(t, p) vload4(0, p)
 
 typedef struct { long batch, head, row; } strides;
 typedef struct { int row, head, part; } item_place;
@@ -136,6 +147,15 @@ OP float elem_at(const __global elem *p, long i) {
 OP ushort bf16_of(float x) { /* to nearest, ties to even; NaN stays NaN */
     const uint u = as_uint(x);
     return (u & 0x7fffffffu) > 0x7f800000u ? (ushort)((u >> 16) | 64u) : (ushort)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+OP float out_at(const __global out_elem *p, long i) {
+#if OUT == 0
+    return p[i];
+#elif OUT == 1
+    return vload_half(i, p);
+#else
+    return as_float((uint)p[i] << 16);
+#endif
 }
 OP void out_put(__global out_elem *p, long i, float x) {
 #if OUT == 0

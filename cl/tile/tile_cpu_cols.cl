@@ -27,8 +27,9 @@ typedef struct { float x[BN * DK16] __attribute__((aligned(64))); } op_keys;
 #define EACH_LOWER(i) ROLLED for (int i##_r = 0; i##_r < BM; i##_r++) ROLLED for (int i = i##_r * PV; i <= i##_r * PV + i##_r / 16; i++)
 #define ROW_OF(i) i##_r
 #define KEY_OF(i) (i - i##_r * PV)
-#define ROW_AT(t, i) ((VI)(i##_r))
-#define COL_AT(t, i) (LANES + (i - i##_r * PV) * 16)
+#define ROW_NUMBER(t, r) ((VI)(r))
+#define COL_BASE(t) LANES
+#define COL_STEP(i) ((VI)((i - i##_r * PV) * 16))
 #define EACH_KEY(i) for (int i = 0; i < PV; i++)
 #define KEY_AT(t, i) (LANES + i * 16)
 #define PAIRS_STAY 1

@@ -22,8 +22,9 @@ typedef struct { const float *x; } op_pair;
 #define ROW_OF(i) i##_r
 #define EACH_PART(k) EACH_ROW(k)
 #define PART_OF(i) i##_r
-#define ROW_AT(t, i) ((VI)(i##_r))
-#define COL_AT(t, i) (LANES + (i - i##_r * PV) * 16)
+#define ROW_NUMBER(t, r) ((VI)(r))
+#define COL_BASE(t) LANES
+#define COL_STEP(i) ((VI)((i - i##_r * PV) * 16))
 
 PAIR_SCALE_ADD_BY_GATHER
 OP float join_max(VF a) { float8 b = max(a.lo, a.hi); float4 c = max(b.lo, b.hi); float2 d = max(c.lo, c.hi); return max(d.x, d.y); }
@@ -102,11 +103,11 @@ OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
         for (int d = DV / 16 * 16; d < DV; d++) out_put(p, d, ((const float *)(o->x + r * HV))[d]);
     }
 }
-OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long step, long pack, int rows) {
+OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long step, long pack, int rows) {
     for (int r = 0; r < min(BM, rows); r++) {
-        const __global float *p = y + r / PACK * step + r % PACK * pack;
-        for (int v = 0; v < DV / 16; v++) o->x[r * HV + v] = fma(f->x[r], vload16(v, p), o->x[r * HV + v]);
-        for (int d = DV / 16 * 16; d < DV; d++) ((float *)(o->x + r * HV))[d] += f->x[r].s0 * p[d];
+        const __global out_elem *p = y + r / PACK * step + r % PACK * pack;
+        for (int v = 0; v < DV / 16; v++) o->x[r * HV + v] = fma(f->x[r], get16(p + v * 16), o->x[r * HV + v]);
+        for (int d = DV / 16 * 16; d < DV; d++) ((float *)(o->x + r * HV))[d] += f->x[r].s0 * out_at(p, d);
     }
 }
 OP void row_load(tile *t, row *r, const __global float *y, long step, long pack, int rows) {

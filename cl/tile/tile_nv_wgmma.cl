@@ -83,27 +83,36 @@ OP void mb_wait(uint b, uint parity) {
                      : "=r"(ok) : "r"(b), "r"(parity) : "memory");
     } while (!ok);
 }
+OP void put_ints(uint at, int4 x) { asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" :: "r"(at), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w) : "memory"); }
+OP int4 get_ints(uint at) {
+    int4 x;
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "r"(at) : "memory");
+    return x;
+}
 OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
     asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];"
                  :: "r"(to), "l"((ulong)x->map), "r"(col), "r"(c1), "r"(c2), "r"(x->batch), "r"(b) : "memory");
 }
 
-/* rings: stream s has SLOTS tiles of BN rows and for each a "full" and an "empty" barrier, before them those of the held tile and of the
- * item's number, and that number. base: tiles of the items before, helds and round: held tiles and items before (phases of the barriers) */
+/* rings: stream s has SLOTS tiles of BN rows and for each a "full" and an "empty" barrier and its first row; before them those of the held tile
+ * and of the item, and the item: its row, head (-1: there is none), part, and item_ints. base: tiles of the items before, helds and round:
+ * held tiles and items before (phases of the barriers) */
 #define HELD_FULL(t) ((t)->bar)
 #define HELD_EMPTY(t) ((t)->bar + 8)
 #define ITEM_FULL(t) ((t)->bar + 16)
 #define ITEM_EMPTY(t) ((t)->bar + 24)
-#define ITEM_NUMBER(t) ((t)->bar + 32)
+#define ITEM(t) ((t)->bar + 32)
+#define ITEM_INTS(t) ((t)->bar + 48)
 #define TILE_BYTES (BN * WIDEST * 2)
 #define STATE_BYTES (SPLIT * DK64 * 128)                      /* before the held tiles: DK x 64 operands of each worker */
 #define TURN_OF(t, j) ((uint)((t)->base + (j)))
 #define RING(t, s, j) ((t)->ring + ((s) * SLOTS + TURN_OF(t, j) % SLOTS) * TILE_BYTES)
-#define FULL(t, s, j)  ((t)->bar + 48 + 16 * ((s) * SLOTS + TURN_OF(t, j) % SLOTS))
+#define FULL(t, s, j)  ((t)->bar + 64 + 32 * ((s) * SLOTS + TURN_OF(t, j) % SLOTS))
 #define EMPTY(t, s, j) (FULL(t, s, j) + 8)
+#define FIRST(t, s, j) (FULL(t, s, j) + 16)
 #define TILE_BEGIN(tp)                                                                                           \
     __local ushort mem_[STATE_BYTES / 2 + HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST] __attribute__((aligned(1024))); \
-    __local ulong bar_[6 + 2 * STREAMS * SLOTS] __attribute__((aligned(16)));                                    \
+    __local ulong bar_[8 + 4 * STREAMS * SLOTS] __attribute__((aligned(16)));                                    \
     tile_begin(tp, (uint)(ulong)mem_, (uint)(ulong)bar_, HELDS, STREAMS)
 OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int streams) {
     const int id = (int)get_local_id(0), c = id - 128;
@@ -115,7 +124,7 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     t->loads = t->base = t->helds = t->round = 0;
     t->row = OWN_ROWS(c >> 7) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
-        for (int i = 0; i < streams * SLOTS + 3; i++) {       /* (one of them lies where the number is: no matter) */
+        for (int i = 0; i < 2 * streams * SLOTS + 4; i++) {   /* (some of them lie where ints are: no matter) */
             mb_init(bar + 16 * i, i == 0 && helds ? helds : 1); /* an immediate count of 0 crashes the driver's assembler */
             mb_init(bar + 8 + 16 * i, 4 * WORKERS);
         }
@@ -152,33 +161,46 @@ OP int role_first(tile *t) { return get_local_id(0) == 0; }  /* one item issues 
 OP void first_turn(tile *t) { if (TURNS && t->worker == WORKERS - 1) turn_pass(t); }
 OP void last_turn(tile *t) { if (TURNS && t->worker == 0) turn_wait(t); }
 #if RESIDENT
-/* The next item: the loader takes its number from a counter that nv_tensor_maps.cl has set to 0, and tells the others. Groups stay until the
- * numbers are used up; the loader is one item ahead of those who still store. The turns go on from item to item. */
+/* The next item: the loader takes its number from a counter that nv_tensor_maps.cl has set to 0, works out what it is, reads its ints, and tells
+ * the others. Groups stay until the numbers are used up; the loader is one item ahead of those who still store. The turns go on from item to
+ * item. */
 OP int role_load(tile *t) { return t->loads; }
 OP void role_compute(tile *t) {}
 OP void turns_begin(tile *t) {}
 OP void turns_end(tile *t) {}
 OP void leave(void) { asm volatile("exit;"); }
 OP item_place item_next(tile *t, const __global ulong16 *first_map, const int heavy_last, int rows, int heads, int parts) {
-    int n;
+    int4 x;
     if (t->loads) {
         mb_wait(ITEM_EMPTY(t), (t->round & 1) ^ 1);
-        n = atomic_inc((volatile __global int *)(first_map - 1));
-        asm volatile("st.shared.u32 [%0], %1;" :: "r"(ITEM_NUMBER(t)), "r"(n) : "memory");
-        mb_arrive(ITEM_FULL(t));
+        const int n = atomic_inc((volatile __global int *)(first_map - 1)), row = n % rows, rest = n / rows;
+        x = (int4)(heavy_last ? rows - 1 - row : row, n < rows * heads * parts ? rest % heads : -1, rest / heads, 0);
+        put_ints(ITEM(t), x);
+        if (x.y < 0) mb_arrive(ITEM_FULL(t));
     } else {
         mb_wait(ITEM_FULL(t), t->round & 1);
-        asm volatile("ld.volatile.shared.u32 %0, [%1];" : "=r"(n) : "r"(ITEM_NUMBER(t)) : "memory");
+        x = get_ints(ITEM(t));
+    }
+    if (x.y < 0) {
+        if (!t->loads) last_turn(t);
+        leave();
+    }
+    return (item_place){ x.x, x.y, x.z };
+}
+#undef item_ints
+OP int4 item_ints(tile *t, const __global int *p) {
+    int4 x;
+    if (t->loads) {
+        x = vload4(0, p);
+        put_ints(ITEM_INTS(t), x);
+        mb_arrive(ITEM_FULL(t));
+    } else {
+        x = get_ints(ITEM_INTS(t));
         asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
         if (t->w.lane == 0) mb_arrive(ITEM_EMPTY(t));
     }
     t->round++;
-    if (n >= rows * heads * parts) {
-        if (!t->loads) last_turn(t);
-        leave();
-    }
-    const item_place at = { heavy_last ? rows - 1 - n % rows : n % rows, n / rows % heads, n / rows / heads };
-    return at;
+    return x;
 }
 #undef EACH_ITEM
 #define EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)                                  \
@@ -229,11 +251,19 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
 OP void held_wait(tile *t) { mb_wait(HELD_FULL(t), t->helds & 1); }
 OP void stream_acquire(tile *t, int s, int j) { mb_wait(EMPTY(t, s, j), ((TURN_OF(t, j) / SLOTS) & 1) ^ 1); }
 OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {
+    asm volatile("st.shared.u32 [%0], %1;" :: "r"(FIRST(t, s, j)), "r"(r0) : "memory");
     mb_expect(FULL(t, s, j), BN * width * 2);
     UNROLL for (int i = 0; i < width / 64; i++) tma(RING(t, s, j) + i * BN * 128, x, i * 64, r0, x->head, FULL(t, s, j));
 }
 #define stream_load(tp, s, j, x, r0) load_rows(tp, s, j, x, r0, ROUND(WIDTH(s), 64))
 OP void stream_wait(tile *t, int s, int j) { mb_wait(FULL(t, s, j), (TURN_OF(t, j) / SLOTS) & 1); }
+#undef stream_first
+OP int first_of(tile *t, int s, int j) {
+    int r0;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(r0) : "r"(FIRST(t, s, j)) : "memory");
+    return r0;
+}
+#define stream_first(tp, s, j, given) first_of(tp, s, j)
 OP void stream_release(tile *t, int s, int j) { if (t->w.lane == 0) mb_arrive(EMPTY(t, s, j)); }
 
 #include "tile/nv_products.cl"

@@ -24,8 +24,9 @@ typedef struct { tensor tile[4][2]; } tile;   /* a tile: its first row, how many
 #define EACH_PAIR(i) for (int i = 0; i < BM * BN; i++)
 #define ROW_OF(i) ((i) / BN)
 #define PART_OF(i) ROW_OF(i)
-#define ROW_AT(t, i) ((i) / BN)
-#define COL_AT(t, i) ((i) % BN)
+#define ROW_NUMBER(t, r) (r)
+#define COL_BASE(t) 0
+#define COL_STEP(i) ((i) % BN)
 #define held_at(tp, q, index)
 #define mma_commit()
 #define mma_wait(n)
@@ -88,8 +89,8 @@ OP void acc_zero(acc_head *o) { for (int i = 0; i < BM * DV; i++) o->x[i] = 0.0f
 OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
     for (int i = 0; i < BM * DV; i++) { const int r = r0 + i / DV; if (r < y->rows) out_put(y->x + PACKED_AT(y, r), i % DV, o->x[i]); }
 }
-OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long step, long pack, int rows) {
-    for (int i = 0; i < BM * DV; i++) { const int r = i / DV; if (r < rows) o->x[i] = fma(f->x[r], y[r / PACK * step + r % PACK * pack + i % DV], o->x[i]); }
+OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long step, long pack, int rows) {
+    for (int i = 0; i < BM * DV; i++) { const int r = i / DV; if (r < rows) o->x[i] = fma(f->x[r], out_at(y, r / PACK * step + r % PACK * pack + i % DV), o->x[i]); }
 }
 OP void row_load(tile *t, row *r, const __global float *y, long step, long pack, int rows) {
     EACH_ROW(i) { const int at = min(i, rows - 1); r->x[i] = y[at / PACK * step + at % PACK * pack]; }

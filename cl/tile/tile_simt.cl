@@ -139,8 +139,9 @@ OP void tile_begin(tile *t, lptr mem, lptr fold) {
 #define PART_OF(i) ROW_OF(i)
 /* an item's i-th index of those that come in fours */
 #define FOURS(at, step, i) ((i) / 4 * 4 * (step) + (int)(at) * 4 + (i) % 4)
-#define ROW_AT(t, i) FOURS((t)->ry, RY, ROW_OF(i))
-#define COL_AT(t, i) FOURS((t)->cx, CX, (i) % NC)
+#define ROW_NUMBER(t, r) FOURS((t)->ry, RY, r)
+#define COL_BASE(t) FOURS((t)->cx, CX, 0)
+#define COL_STEP(i) FOURS(0, CX, (i) % NC)
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 #define mma_commit()
 #define mma_wait(n)
@@ -386,11 +387,11 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
         }
     }
 }
-OP void acc_add(tile *t, acc_head *o, row *f, const __global float *y, long row_stride, long pack_stride, int rows) {
+OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long row_stride, long pack_stride, int rows) {
     EACH_ROW(i) {
         const int r = min(FOURS(t->ry, RY, i), rows - 1);
-        const __global float *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0);
-        UNROLL for (int c = 0; c < OC; c++) o->x[i * OC + c] = fma(f->x[i], p[min(FIRST_COLUMN + FOURS(t->cx, CX, c), DV - 1)], o->x[i * OC + c]);
+        const __global out_elem *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0);
+        UNROLL for (int c = 0; c < OC; c++) o->x[i * OC + c] = fma(f->x[i], out_at(p, min(FIRST_COLUMN + FOURS(t->cx, CX, c), DV - 1)), o->x[i * OC + c]);
     }
 }
 OP void row_load(tile *t, row *r, const __global float *y, long row_stride, long pack_stride, int rows) {

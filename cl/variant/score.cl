@@ -93,17 +93,32 @@ OP VF score_text(VF x, VI query, VI col, const score_args *a) {
 #endif
     return x;
 }
-/* Asked only for the blocks that the list says need it. A causal mask implies the key limit for every row that exists. */
-OP VI hidden_text(VI query, VI col, const score_args *a) {
-    const VI place = query + a->shift;
-    VI hidden = col >= a->nk;
-    if (GATHERS) col = min(col, (VI)(a->nk - 1));
-    const VI key = key_of(col, a);
+/* The keys that a query sees by its place alone: from first_seen to last_seen, both inclusive. */
+OP VI first_seen(VI place, const score_args *a) {
+#if WINDOW
+    return window_first(place, a);
+#else
+    return (VI)(0);
+#endif
+}
+OP VI last_seen(VI place, const score_args *a) {
+    VI last = (VI)(0x7fffffff);
 #if CAUSAL
-    hidden |= causal_hides(place, key);
+    last = min(last, causal_last(place));
 #endif
 #if WINDOW
-    hidden |= window_hides(place, key, a);
+    last = min(last, window_last(place, a));
+#endif
+    return last;
+}
+/* What else hides a key. Asked, as the places are, only for the blocks that the list says need it. */
+OP VI hidden_text(VI query, VI col, const score_args *a) {
+    const VI place = query + a->shift;
+    col = min(col, (VI)(a->nk - 1));
+    const VI key = key_of(col, a);
+    VI hidden = (VI)(0);
+#if KEYED
+    hidden |= (key < first_seen(place, a)) | (key > last_seen(place, a));
 #endif
 #if PATTERN
     hidden |= pattern_hides(place, key, a);

@@ -20,13 +20,13 @@ typedef struct attend_args { /* as in the kernel */
     cl_long o_part, lse_part;
     cl_long lse_batch, lse_head;
     cl_long bias_batch, bias_head, bias_row, padding_batch;
-    cl_long list_batch, list_head;
+    cl_long list_head;
     cl_int nq, nk;
     cl_int heads, group;
     cl_int step, parts;
     cl_int left, right;
     cl_int places;
-    cl_int rows, items, spare;
+    cl_int rows, items, abreast;
     cl_float scale, cap, p[8];
 } attend_args;
 
@@ -129,7 +129,7 @@ typedef struct attend_parts {
     ct_shape shape;
     ct_lists lists;
     int pack;
-    int64_t batches, groups_y, parts;
+    int64_t groups_y, parts;
     ct_ref q, k, v, o, lse;
     attend_args args;
 } attend_parts;
@@ -145,16 +145,21 @@ static cl_int token_bound(int64_t bound, const ct_attend *a)
     return (cl_int)(bound < 0 || bound > most ? most : bound);
 }
 
+/* Batches of one head beside each other: a bias that they share is then read from memory once. */
+static bool abreast(const ct_attend *a)
+{
+    return is(a->bias) && a->bias_b == 1 && a->b > 1;
+}
+
 static void fill_args(attend_parts *s)
 {
     const ct_attend *a = s->a;
     attend_args *g = &s->args;
     *g = (attend_args){.q = strides_of(a->qs), .k = strides_of(a->ks), .v = strides_of(a->vs), .o = strides_of(a->os),
-        .lse_batch = a->hq * a->nq, .lse_head = a->nq, .bias_row = a->nk, .list_batch = s->lists.list_batch,
-        .list_head = s->lists.list_head, .nq = (cl_int)a->nq, .nk = (cl_int)a->nk, .heads = (cl_int)(a->hq / s->pack),
+        .lse_batch = a->hq * a->nq, .lse_head = a->nq, .bias_row = a->nk, .list_head = s->lists.list_head, .nq = (cl_int)a->nq, .nk = (cl_int)a->nk, .heads = (cl_int)(a->hq / s->pack),
         .group = (cl_int)(a->hq / a->hk), .step = s->shape.step, .parts = (cl_int)s->parts, .left = token_bound(a->left, a),
         .right = token_bound(a->right, a), .places = (cl_int)a->places, .rows = (cl_int)s->lists.rows,
-        .items = (cl_int)s->groups_y, .scale = (cl_float)a->scale, .cap = (cl_float)a->softcap};
+        .items = (cl_int)s->groups_y, .abreast = abreast(a), .scale = (cl_float)a->scale, .cap = (cl_float)a->softcap};
     g->bias_head = a->bias_h > 1 ? a->nq * a->nk : 0;
     g->bias_batch = a->bias_b > 1 ? a->bias_h * a->nq * a->nk : 0;
     g->padding_batch = a->nk;
@@ -316,7 +321,7 @@ static clattn_status make_lists(ct_builder *b, attend_parts *s)
         .right = known ? right : CT_UNLIMITED,
         .all_masked = is(a->padding) || a->mask_text || !known,
         .step = s->shape.step, .tile_cols = s->shape.cols, .tile_width = s->shape.bn, .positions = a->positions_host,
-        .places = a->places, .sequences = a->sequences, .cu_q = a->cu_q, .cu_k = a->cu_k};
+        .places = a->places, .sequences = a->sequences, .tokens = a->nq, .cu_q = a->cu_q, .cu_k = a->cu_k};
     return ct_lists_add(b, &wish, &s->lists);
 }
 
@@ -334,8 +339,7 @@ clattn_status ct_attend_add(ct_builder *b, const ct_attend *a)
 {
     clattn_status st = CLATTN_OK;
     attend_parts s = {.a = a, .pack = heads_packed(a), .o = a->o, .lse = a->lse};
-    s.batches = a->sequences ? a->sequences : a->b;
-    s.groups_y = s.batches * a->hq / s.pack;
+    s.groups_y = a->b * a->hq / s.pack;
     CT_TRY(choose_shape(b, &s));
     CT_TRY(make_lists(b, &s));
     s.parts = a->sequences || is(a->blend.before) ? 1 : parts_for(b, s.lists.rows * s.groups_y, s.lists.longest);

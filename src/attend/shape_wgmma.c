@@ -5,7 +5,7 @@
 
 #include "attend/block_part.h"
 
-enum { LOCAL_BYTES = 227 << 10, SLOTS = 2, WIDEST_HEAD = 256, CHUNK = 64, WIDEST_STATE = 128 };
+enum { LOCAL_BYTES = 227 << 10, SLACK = 1024 + 512 /* alignment; barriers */, SLOTS = 2, WIDEST_HEAD = 256, CHUNK = 64, WIDEST_STATE = 128 };
 
 /* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers. The first row that
  * is wide enough and takes what masks and texts read; `causal` rows are for triangles only. */
@@ -44,7 +44,7 @@ static bool has_run(int bm, int bn)
 static int64_t local_bytes(const ct_shape *s, int dk, int dv)
 {
     const int64_t dk64 = ct_round_up(dk, 64), dv64 = ct_round_up(dv, 64);
-    return 2 * (s->bm * dk64 + 2 * SLOTS * s->bn * ct_max(dk64, dv64)) + 1024 + 256;
+    return 2 * (s->bm * dk64 + 2 * SLOTS * s->bn * ct_max(dk64, dv64)) + SLACK;
 }
 
 static size_t row_of(const ct_shape_wish *wish, int widest)
@@ -115,7 +115,7 @@ bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wis
         return false;
     }
     const int split = widest > 64 ? 2 : 1, groups = 3 - split, tile = 2 * CHUNK * 64 * split;
-    const int64_t published = split * ct_round_up(wish->dk, 64) * 128, room = LOCAL_BYTES / groups - 1024 - 256 - published;
+    const int64_t published = split * ct_round_up(wish->dk, 64) * 128, room = LOCAL_BYTES / groups - SLACK - published;
     const int slots = 4 * wish->streams * tile <= room ? 4 : SLOTS;
     const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"FLOAT_STATE", wish->float_state},
                                {"ALIGNED", wish->aligned >= 4}};

@@ -146,7 +146,7 @@ static clattn_status on_host(ct_builder *b, const ct_lists_wish *w, ct_lists *ou
     if (m.n > INT32_MAX) {
         CT_FAIL(CLATTN_UNSUPPORTED, "the layout needs %lld tiles; at most %d", (long long)m.n, INT32_MAX);
     }
-    lines = ct_alloc_array(allocator, (size_t)(m.heads * rows), 3 * sizeof *lines);
+    lines = ct_alloc_array(allocator, (size_t)(m.heads * rows), 4 * sizeof *lines);
     m.list = ct_alloc_array(allocator, (size_t)m.n, sizeof *m.list);
     if (!lines || !m.list) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a list of %lld tiles", (long long)m.n);
@@ -155,15 +155,14 @@ static clattn_status on_host(ct_builder *b, const ct_lists_wish *w, ct_lists *ou
     *out = (ct_lists){.rows = rows, .list_head = m.heads > 1 ? rows : 0};
     for (int64_t line = 0; line < m.heads * rows; line++) {
         const int64_t before = m.n, masked = add_line(&m, (int)(line / rows), line % rows);
-        lines[3 * line] = (int32_t)before;
-        lines[3 * line + 1] = (int32_t)(m.n - before);
-        lines[3 * line + 2] = (int32_t)masked;
+        const int32_t fields[4] = {(int32_t)before, (int32_t)(m.n - before), (int32_t)masked, 0};
+        memcpy(lines + 4 * line, fields, sizeof fields);
         out->partial = out->partial || masked > 0;
         out->longest = ct_max(out->longest, m.n - before);
     }
     out->entries = m.n;
     out->pairs = count_pairs(&m);
-    CT_TRY(ct_builder_constant(b, "lines", lines, m.heads * rows * 3, (int)sizeof *lines, &out->lines));
+    CT_TRY(ct_builder_constant(b, "lines", lines, m.heads * rows * 4, (int)sizeof *lines, &out->lines));
     CT_TRY(ct_builder_constant(b, "list", m.list, m.n, (int)sizeof *m.list, &out->list));
 out:
     ct_release(allocator, lines);
@@ -174,9 +173,10 @@ out:
 typedef struct lists_args { /* as in cl/layout/lists.cl */
     cl_long left, right;
     cl_int nq, nk;
-    cl_int heads, rows, cols, tile_rows;
+    cl_int heads, rows, cols, lines;
     cl_int block_q, block_k, step, tile_cols, width, room;
     cl_int all_masked, tile_width;
+    cl_int sequences, spare;
 } lists_args;
 
 /* Where the device finds the layout's contents. */
@@ -216,20 +216,16 @@ static clattn_status on_device(ct_builder *b, const ct_lists_wish *w, ct_lists *
     sources s;
     const maker m = maker_of(w);
     const clattn_layout *l = w->layout;
-    const int64_t rows = ct_ceil_div(w->nq, w->step), batches = w->sequences ? w->sequences : 1;
+    const int64_t rows = w->sequences ? w->tokens / w->step + w->sequences : ct_ceil_div(w->nq, w->step);
     const int64_t blocks = l && l->source == CT_LAYOUT_TABLE ? ct_min(l->width, m.cols) : m.cols;
-    const int64_t room = blocks * ct_ceil_div(m.block_k, w->tile_cols), lines = batches * m.heads * rows;
+    const int64_t room = blocks * ct_ceil_div(m.block_k, w->tile_cols), lines = m.heads * rows;
     if ((double)lines * (double)room > INT32_MAX) { /* the product itself may not fit 64 bits */
         CT_FAIL(CLATTN_UNSUPPORTED, "lists on the device: %lld lines of up to %lld tiles; together at most %d", (long long)lines,
                 (long long)room, INT32_MAX);
     }
     CT_TRY(find_sources(b, l, &s));
-    *out = (ct_lists){.rows = rows, .list_batch = m.heads * rows, .list_head = m.heads > 1 ? rows : 0, .partial = true, .longest = room,
-                      .pairs = NAN, .entries = lines * room};
-    if (!w->sequences) {
-        out->list_batch = 0;
-    }
-    out->lines = ct_builder_zone(b, "lines", lines * 3, 4);
+    *out = (ct_lists){.rows = rows, .list_head = m.heads > 1 ? rows : 0, .partial = true, .longest = room, .pairs = NAN, .entries = lines * room};
+    out->lines = ct_builder_zone(b, "lines", lines * 4, 4);
     out->list = ct_builder_zone(b, "list", lines * room, 4);
     CT_TRY(ct_line_launch(b, "layout/lists.cl", "lists", 1, &launch));
     ct_launch_define(launch, "SOURCE", s.source);
@@ -242,12 +238,12 @@ static clattn_status on_device(ct_builder *b, const ct_lists_wish *w, ct_lists *
     ct_launch_buffer(launch, out->lines);
     ct_launch_buffer(launch, out->list);
     const lists_args args = {.left = w->left, .right = w->right, .nq = (cl_int)w->nq, .nk = (cl_int)w->nk, .heads = m.heads,
-        .rows = l ? l->rows : (cl_int)rows, .cols = (cl_int)m.cols, .tile_rows = (cl_int)rows, .block_q = (cl_int)m.block_q,
+        .rows = l ? l->rows : 0, .cols = (cl_int)m.cols, .lines = (cl_int)rows, .block_q = (cl_int)m.block_q,
         .block_k = (cl_int)m.block_k, .step = w->step, .tile_cols = w->tile_cols, .width = l ? l->width : 0, .room = (cl_int)room,
-        .all_masked = w->all_masked || (l && l->rules), .tile_width = w->tile_width};
+        .all_masked = w->all_masked || (l && l->rules), .tile_width = w->tile_width, .sequences = (cl_int)w->sequences};
     ct_launch_value(launch, &args, sizeof args);
     ct_launch_warm(launch, 0);
-    ct_launch_groups(launch, rows, m.heads, batches, ct_builder_tile(b)->line_items);
+    ct_launch_groups(launch, rows, m.heads, 1, ct_builder_tile(b)->line_items);
 out:
     return st;
 }

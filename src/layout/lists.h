@@ -14,7 +14,7 @@ typedef struct ct_lists_wish {
     int tile_cols, tile_width;    /* keys of a block that a tile holds; columns of a tile */
     const int32_t *positions;     /* NULL, or ascending positions of the nk keys */
     int64_t places;               /* with positions: keys before the choice (the causal shift is places - nq) */
-    int64_t sequences;            /* 0: not packed */
+    int64_t sequences, tokens;    /* 0: not packed; queries of all sequences */
     ct_ref cu_q, cu_k;
 } ct_lists_wish;
 
@@ -22,8 +22,8 @@ typedef struct ct_lists_wish {
 
 typedef struct ct_lists {
     ct_ref lines, list;
-    int64_t rows;                 /* lines of a head */
-    int64_t list_batch, list_head;
+    int64_t rows;                 /* lines of a head; packed: of all sequences, each at SEQUENCE_LINE (cl/tile/tile.cl) */
+    int64_t list_head;            /* between two heads' lines */
     bool partial;                 /* some entries ask the mask */
     int64_t longest;              /* entries of the longest line */
     double pairs;                 /* visible, per query head on average; NaN if only the device knows */

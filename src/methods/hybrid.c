@@ -59,6 +59,12 @@ static clattn_status gather(ct_builder *b, const char *name, const ct_attend *a,
     return ct_gather_rows_add(b, &g);
 }
 
+/* Does a key's place matter? If not, samples are keys like any others. */
+static bool placed(const ct_attend *a)
+{
+    return a->causal || a->slopes.where != CT_NOWHERE || a->score_text || a->mask_text || (a->layout && a->layout->rules);
+}
+
 /* Makes `a` the branch over the sampled keys. */
 static clattn_status sample(ct_builder *b, const clattn_problem *p, ct_ref positions, const int32_t *host, ct_attend *a)
 {
@@ -73,9 +79,11 @@ static clattn_status sample(ct_builder *b, const clattn_problem *p, ct_ref posit
         positions = keys.places;
         a->padding = keys.shown;
     }
-    a->positions = positions;
-    a->positions_host = host;
-    a->places = a->nk;
+    if (placed(a)) {
+        a->positions = positions;
+        a->positions_host = host;
+        a->places = a->nk;
+    }
     a->nk = a->max_k = p->samples;
     a->left = a->right = -1;
     a->sink = ct_nothing();
@@ -83,13 +91,13 @@ out:
     return st;
 }
 
-/* Lets the branch over the window leave what the other one is blended with. */
+/* Lets the branch over the samples leave what the other one is blended with, in the type of the result: it is read and written once more
+ * than the result is, and where the samples are few the memory bounds it. */
 static void to_zones(ct_builder *b, ct_attend *a)
 {
-    a->o = ct_builder_zone(b, "local o", a->b * a->hq * a->nq * a->dv, 4);
-    a->lse = ct_builder_zone(b, "local lse", a->b * a->hq * a->nq, 4);
+    a->o = ct_builder_zone(b, "global o", a->b * a->hq * a->nq * a->dv, (int)clattn_dtype_size(a->out));
+    a->lse = ct_builder_zone(b, "global lse", a->b * a->hq * a->nq, 4);
     a->os = dense(a->hq, a->nq, a->dv);
-    a->out = CLATTN_F32;
 }
 
 static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_layout *layout)
@@ -105,15 +113,15 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     }
     ct_builder_drop(b, CLATTN_LSE); /* two softmaxes have no common one */
     global = local;
-    CT_TRY(ct_gate_of(b, &global.blend.gate));
+    CT_TRY(ct_gate_of(b, &local.blend.gate));
     CT_TRY(positions_of(b, p, &positions, &host));
     CT_TRY(sample(b, p, positions, host, &global));
-    to_zones(b, &local);
-    global.blend.before = local.o;
-    global.blend.lse = local.lse;
-    global.lse = ct_nothing();
-    CT_TRY(ct_attend_add(b, &local));
+    to_zones(b, &global);
+    local.blend.before = global.o;
+    local.blend.lse = global.lse;
+    local.lse = ct_nothing();
     CT_TRY(ct_attend_add(b, &global));
+    CT_TRY(ct_attend_add(b, &local));
 out:
     ct_release(ct_builder_allocator(b), host);
     return st;

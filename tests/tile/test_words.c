@@ -286,7 +286,7 @@ static double dot(const inputs *in, int row, int key)
     return sum;
 }
 
-static void products_want(const shape *s, const inputs *in, const table *e, double *want)
+static void products_want(const shape *s, const inputs *in, const table *e, const table *added, double *want)
 {
     for (int r = s->row0; r < in->end; r++) {
         double *o = want + r * s->dv, f = 1.0;
@@ -302,33 +302,37 @@ static void products_want(const shape *s, const inputs *in, const table *e, doub
                 }
             }
         }
-        const double *more = packed(e, r);
+        const double weight = packed(e, r)[0], *more = packed(added, r);
         for (int d = 0; d < s->dv; d++) {
-            o[d] = o[d] * f + more[0] * more[d];
+            o[d] = o[d] * f + weight * more[d];
         }
     }
 }
 
-/* held and streams with ragged ends, strides, storage; both products, pick, ROW_AT, COL_AT, row_scale, convert, row_load, acc_add, stores */
+/* held and streams with ragged ends, strides, storage; both products, pick, ROW_AT, ROW_NUMBER, COL_AT, row_scale,
+ * convert, row_load, acc_add, stores */
 static void check_products(const text *t, const shape *s, cl_program program)
 {
     inputs in = inputs_make(s);
     table y = table_make(s->pack, s->tokens, s->dv, s->pad, s->from, s->out);
-    table e = table_make(s->pack, s->tokens, s->dv, 2, 0, 0);
+    table e = table_make(s->pack, s->tokens, s->dv, 2, 0, 0), d = table_make(s->pack, s->tokens, s->dv, 2, 0, s->out);
     uint32_t seed = 5;
     double *want = calloc((size_t)(in.rows * s->dv), sizeof *want);
     table_fill(&e, &seed);
+    table_fill(&d, &seed);
     table_send(&e);
+    table_send(&d);
     table_send(&y);
     memcpy(in.w.y, y.strides, sizeof in.w.y);
     in.w.z_first = place(&e, 0, s->row0 / s->pack, 0);
     in.w.z_row = e.strides[2];
     in.w.z_pack = e.strides[1];
-    run(program, "products", items_of(t, s), (buffer[]){whole(&in.a), whole(&in.b), whole(&in.c), whole(&y), whole(&e)}, 5, &in.w);
+    run(program, "products", items_of(t, s), (buffer[]){whole(&in.a), whole(&in.b), whole(&in.c), whole(&y), whole(&e), whole(&d)}, 6, &in.w);
     table_read(&y);
-    products_want(s, &in, &e, want);
+    products_want(s, &in, &e, &d, want);
     compare(&y, want, s->row0, in.end, t->tolerance, t, "products");
     free(want);
+    table_release(&d);
     table_release(&e);
     table_release(&y);
     inputs_release(&in);

@@ -24,7 +24,7 @@ static const char words_frame[] =
 
 /* o = (o * f + mask(a b^T) c), two steps, f = row / 4 + step / 2; before the store one more f, and row e times its first number. */
 static const char words_products[] =
-    "TILE_KERNEL void products(TENSOR(a), TENSOR(b), TENSOR(c), BUFFER(out_elem, y), BUFFER(const float, e),\n"
+    "TILE_KERNEL void products(TENSOR(a), TENSOR(b), TENSOR(c), BUFFER(out_elem, y), BUFFER(const float, e), BUFFER(const out_elem, d),\n"
     "    const words w) {\n"
     "    frame f;\n"
     "    TILE_BEGIN(&f.t);\n"
@@ -44,19 +44,20 @@ static const char words_products[] =
     "        stream_load(&f.t, 1, 1, &f.c, w.key0 + BN);\n"
     "        stream_wait(&f.t, 0, j);\n"
     "        stream_wait(&f.t, 1, j);\n"
+    "        const int key0 = stream_first(&f.t, 0, j, w.key0 + j * BN);\n"
     "        mma_abt(&f.t, &f.s, &f.h, 0, j);\n"
     "        mma_commit();\n"
     "        mma_wait(0);\n"
     "        stream_release(&f.t, 0, j);\n"
     "        EACH_PAIR(i) {\n"
-    "            const VI key = COL_AT(&f.t, i) + (w.key0 + j * BN);\n"
+    "            const VI key = COL_AT(&f.t, i) + key0;\n"
     "            f.s.x[i] = pick(key >= w.keys, (VF)(0.0f), f.s.x[i]);\n"
     "        }\n"
     "        EACH_PART(k) f.k.x[k] = LOW;\n"
     "        EACH_ROW(r) f.m.x[r] = LOW;\n"
     "        EACH_PAIR(i) f.k.x[PART_OF(i)] = vmax(f.k.x[PART_OF(i)], TO_VF(ROW_AT(&f.t, i)));\n"
     "        fold_max(&f.t, &f.m, &f.k);\n"
-    "        EACH_ROW(r) f.m.x[r] = f.m.x[r] * 0.25f + 0.5f * (float)(j + 1);\n"
+    "        EACH_ROW(r) f.m.x[r] = (f.m.x[r] + TO_VF(ROW_NUMBER(&f.t, r))) * 0.125f + 0.5f * (float)(j + 1);\n"
     "        row_scale(&f.o, &f.m);\n"
     "        convert(&f.p, &f.s);\n"
     "        mma_ab(&f.t, &f.o, &f.p, 1, j);\n"
@@ -67,7 +68,7 @@ static const char words_products[] =
     "    row_scale(&f.o, &f.m);\n"
     "    const int rows = min(BM, w.rows - w.row0);\n"
     "    row_load(&f.t, &f.l, AT(e) + w.z_first, w.z_row, w.z_pack, rows);\n"
-    "    acc_add(&f.t, &f.o, &f.l, AT(e) + w.z_first, w.z_row, w.z_pack, rows);\n"
+    "    acc_add(&f.t, &f.o, &f.l, AT(d) + w.z_first, w.z_row, w.z_pack, rows);\n"
     "    acc_store(&f.t, &f.y, w.row0, &f.o);\n"
     "}\n";
 
