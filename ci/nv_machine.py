@@ -135,6 +135,7 @@ class Warp:
         self.regs = {}
         self.flight, self.open, self.groups = {}, [], []  # accumulators under way; products not committed; groups not waited for
         self.blocked, self.spinning = None, False             # at a named barrier; at an mbarrier that is not done
+        self.fetched = []                                     # (to, from) of cp.async
 
 
 class Group:
@@ -469,9 +470,15 @@ class Group:
         return None
 
     def op_cp(self, w, p, o, m):
-        if "prefetch" in p:
-            at, size = self.address(w, o[0])[m], self.value(w, o[1], np.uint32)[m]
-            assert (at % 16 == 0).all() and (size % 16 == 0).all() and (at + size <= len(self.memory)).all(), "prefetch outside"
+        if p[1:3] == ["async", "cg"]:                         # there when waited for, not before
+            to, at = self.address(w, o[0])[m], self.address(w, o[1])[m]
+            assert (to % 16 == 0).all() and (at % 16 == 0).all() and (at + 16 <= len(self.memory)).all(), "cp.async outside"
+            w.fetched += zip(to.tolist(), at.tolist())
+            return
+        if p[1] == "async" and p[2] in ("commit_group", "wait_all"):
+            for to, at in w.fetched if p[2] == "wait_all" else ():
+                self.shared[to:to + 16] = self.memory[at:at + 16]
+            w.fetched = [] if p[2] == "wait_all" else w.fetched
             return
         for i in np.flatnonzero(m):
             where = o[1].strip("[] ")

@@ -67,16 +67,19 @@ OP void step_hold(stage *c) {
     tensor_begin(&c->t, &c->vt);
     held_load(&c->t, &c->q, &c->qt, c->row0 * PACK);
 }
-OP void step_load(stage *c, int s, int j) {
-    stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->list[j]);
+OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->list[j]); }
 #if BIAS
-    if (s == V) pair_fetch(&c->t, c->a.bias + c->row0 * c->a.bias_row + c->list[j], c->a.bias_row, c->rows, c->a.nk - c->list[j]);
-#endif
+OP void fetch_bias(stage *c, int key0) {
+    pair_fetch(&c->t, c->a.bias + c->row0 * c->a.bias_row + key0, c->a.bias_row, c->rows, c->a.nk - key0);
 }
+#endif
 OP void step_begin(stage *c) {
     held_wait(&c->t);
     acc_zero(&c->o);
     EACH_ROW(r) { c->m.x[r] = SINK ? c->sink : LOW; c->l.x[r] = SINK ? row_once(&c->t, c->sink_weight) : 0.0f; }
+#if BIAS
+    if (c->n) fetch_bias(c, c->list[0]);
+#endif
 }
 OP void step_front(stage *c, int j) {
     if (SCORES || PARTIAL) c->key0 = stream_first(&c->t, K, j, c->list[j]);
@@ -87,6 +90,7 @@ OP void step_middle(stage *c, int j) {
 #if SCORES
 #if BIAS
     pair_scale_add(&c->t, &c->s, c->scale_in, c->a.bias + row0 * c->a.bias_row + key0, c->a.bias_row, c->rows, c->a.nk - key0);
+    if (j + 1 < c->n) fetch_bias(c, c->list[j + 1]);
     const float scale_in = 1.0f;
 #else
     const float scale_in = c->scale_in;
@@ -175,7 +179,7 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     const int item = at.head, part = at.part;
     const int batches = a->items / a->heads, of_all = a->abreast ? item % batches : item / a->heads;
     const int head = (a->abreast ? item / batches : item % a->heads) * PACK, of_kv = head / a->group;
-    const int4 line = item_ints(&c->t, AT(lines) + 4 * (head * a->list_head + at.row));
+    const int4 line = vload4(head * a->list_head + at.row, AT(lines));
     const int batch = PACKED ? line.w : of_all;
     const int q0 = PACKED ? AT(cu_q)[batch] : 0, nq = PACKED ? AT(cu_q)[batch + 1] - q0 : a->nq;
     const int k0 = PACKED ? AT(cu_k)[batch] : 0, nk = PACKED ? AT(cu_k)[batch + 1] - k0 : a->nk;

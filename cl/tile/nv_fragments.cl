@@ -34,7 +34,7 @@ OP float gather(const __global float *p, int r, long pitch, int c) { return p[r 
 OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 /* Whole tiles: pairs of columns at constant distances; else element by element, what does not exist gets its last neighbour's. */
-OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) {
+OP void pair_scale_add_direct(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) {
     UNROLL for (int b = 0; b < BLOCKS; b++) {
         float *x = s->x + b * PAIR_BLOCK;
         const int r = t->row + b * 16;

@@ -20,7 +20,6 @@
  *   BLOCK_ROW(heavy_last), BLOCK_HEAD(heavy_last), BLOCK_PART()            which block row, head item, and part of the keys this group does;
  *                     heavy_last: later rows have more work, so a machine may start with them
  *   EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)         call for every item of this group, with item_place at; `tensor`: the first one
- *   item_ints(t, p)   int4, four ints at p that all workers need of an item; asked once an item: whoever is first may read them for the others
  * 3. Tensors in
  *   TENSOR(name)      a tensor as kernel arguments;  TENSOR_AT(name) the pointer;  TENSOR_OF(name, s) for packed sequence s (0: not packed)
  *   tensor_view(ptr, &strides, batch, head, first, rows)                   first: where the sequence begins (its row 0); rows: tokens that exist,
@@ -43,7 +42,7 @@
  *   row_scale(&acc_head, &row)   by the next product or store             convert(&op_pair, &acc_pair)   the source is free afterwards
  *   acc_zero(&acc_head)
  *   pair_scale_add(t, &acc_pair, scale, ptr, pitch, rows, cols)   x = x * scale + ptr[row * pitch + col], float, rows and cols that exist
- *   pair_fetch(t, ptr, pitch, rows, cols)   a hint by whoever loads: pair_scale_add will read this
+ *   pair_fetch(t, ptr, pitch, rows, cols)   by whoever computes: begins to read what the next pair_scale_add, of the same arguments, adds
  * 6. Results
  *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out      acc_store(t, &tensor_out, row0, &acc_head)
  *   row_store(t, ptr, row_stride, pack_stride, rows, &row)                only rows that exist
@@ -103,7 +102,6 @@
 #define ROW_AT(t, i) ROW_NUMBER(t, ROW_OF(i))
 #define COL_AT(t, i) (COL_BASE(t) + COL_STEP(i))
 #define stream_first(t, s, j, given) (given)
-#define item_ints(t, p) vload4(0, p)
 
 typedef struct { long batch, head, row; } strides;
 typedef struct { int row, head, part; } item_place;

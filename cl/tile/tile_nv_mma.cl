@@ -50,6 +50,7 @@ typedef struct { warp w; stream s[STREAMS_MOST]; local_at mem; uint item; int ro
 #define RAGGED (DV % 8 != 0)
 #include "tile/nv_fragments.cl"
 OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {}
+#define pair_scale_add pair_scale_add_direct
 
 #define TENSOR(name) BUFFER(const elem, name)
 #define TENSOR_AT(name) AT(name)

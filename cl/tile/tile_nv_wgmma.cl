@@ -9,6 +9,7 @@
  *   RESIDENT   1: groups stay and take items until none is left: the next item's loads hide behind the stores of the one before, which
  *           pays where items are short; long ones are better off with the registers that this costs
  *   ALIGNED   1: rows and offsets of what is written are multiples of four elements
+ *   STAGED    1: pair_fetch brings what pair_scale_add adds into local memory
  *   SPLIT   0: workers share the rows; else so many share the columns of v and o, 64 each, and all do every row (tile_nv_wgmma_state.cl)
  * The PTX of a driver says sm_90: the host loads it again as sm_90a, with .minnctapersm, without which setmaxnreg has no effect. */
 #ifndef SLOTS
@@ -28,6 +29,9 @@
 #endif
 #ifndef SPLIT
 #define SPLIT 0
+#endif
+#ifndef STAGED
+#define STAGED 0
 #endif
 #define ROUND(x, n) (((x) + (n) - 1) / (n) * (n))
 #define DK64 ROUND(DK, 64)
@@ -52,7 +56,7 @@
 typedef const __global ulong16 *tensor_in;                    /* a tensor map: 128 bytes */
 typedef struct { uint at; } held;
 typedef struct { tensor_in map; int head, batch; } tensor;
-typedef struct { warp w; uint mem, ring, bar; int worker, row, loads, base, helds, round; } tile;
+typedef struct { warp w; uint mem, ring, bar, pairs; int worker, row, loads, base, helds, round; } tile;
 #define OWN_COLUMN(t) OWN_COLUMNS((t)->worker)
 #define RAGGED (SPLIT ? DV < 64 * SPLIT : DV % 8 != 0)
 #include "tile/nv_fragments.cl"
@@ -64,12 +68,40 @@ typedef struct { warp w; uint mem, ring, bar; int worker, row, loads, base, held
 #undef TENSOR_OF
 #define TENSOR_OF(name, sequence) (TENSOR_AT(name) + (sequence))
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-/* One item asks the L2 cache for whole rows: what 128 lanes read in pieces has then left the memory. */
+/* STAGED: each warp brings its 16 rows of what is added to the pairs into local memory of its own, a step ahead; rows lie apart by four floats
+ * more, so that eight of them are read without conflicts. What does not lie in sixteens of bytes, or ends within the tile, is read in place. */
+#define PAIR_PITCH (BN + 4)
+OP int pairs_staged(const __global float *p, long pitch, int cols) { return STAGED && cols >= BN && !(((ulong)p | (ulong)pitch << 2) & 15); }
+OP uint pairs_at(tile *t, int h) { return t->pairs + (t->row + h * 8) * PAIR_PITCH * 4; }   /* of a lane's row h */
 OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {
-    if (((ulong)p | (ulong)pitch << 2) & 15) return;
-    const int bytes = min(BN, cols) / 4 * 16;
-    if (bytes > 0) for (int r = 0; r < min(BM, rows); r++)
-        asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" :: "l"((ulong)(p + r * pitch)), "r"(bytes) : "memory");
+    if (!pairs_staged(p, pitch, cols)) return;
+    const int quarter = (t->w.lane & 3) * 4;                  /* four lanes a row, four columns each */
+    asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");   /* all lanes have read what lay there */
+    EACH_ROW(h) {
+        const __global float *from = p + min(ROW_NUMBER(t, h), rows - 1) * pitch + quarter;
+        const uint to = pairs_at(t, h) + quarter * 4;
+        UNROLL for (int i = 0; i < BN / 16; i++)
+            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" :: "r"(to + i * 64), "l"((ulong)(from + i * 16)) : "memory");
+    }
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+OP float2 pair_staged(uint at) {
+    float2 x;
+    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(x.x), "=f"(x.y) : "r"(at) : "memory");
+    return x;
+}
+OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) {
+    if (!pairs_staged(p, pitch, cols)) {
+        pair_scale_add_direct(t, s, scale, p, pitch, rows, cols);
+        return;
+    }
+    asm volatile("cp.async.wait_all;\nbar.warp.sync 0xffffffff;" ::: "memory");
+    const uint at = pairs_at(t, 0) + COL_BASE(t) * 4;
+    UNROLL for (int i = 0; i < PAIR_BLOCK; i += 2) {
+        const float2 x = pair_staged(at + ROW_OF(i) * 8 * PAIR_PITCH * 4 + COL_STEP(i) * 4);
+        s->x[i] = fma(s->x[i], scale, x.x);
+        s->x[i + 1] = fma(s->x[i + 1], scale, x.y);
+    }
 }
 
 #define BAR() asm volatile("bar.sync 0;" ::: "memory")
@@ -95,14 +127,17 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 }
 
 /* rings: stream s has SLOTS tiles of BN rows and for each a "full" and an "empty" barrier and its first row; before them those of the held tile
- * and of the item, and the item: its row, head (-1: there is none), part, and item_ints. base: tiles of the items before, helds and round:
- * held tiles and items before (phases of the barriers) */
-#define HELD_FULL(t) ((t)->bar)
-#define HELD_EMPTY(t) ((t)->bar + 8)
-#define ITEM_FULL(t) ((t)->bar + 16)
-#define ITEM_EMPTY(t) ((t)->bar + 24)
-#define ITEM(t) ((t)->bar + 32)
-#define ITEM_INTS(t) ((t)->bar + 48)
+ * and of the item, and the item: its row, head (-1: there is none), part. base: tiles of the items before, helds and round: held tiles and items
+ * before (phases of the barriers). Groups that stay have two held tiles in turn: the next item's arrives while this one is worked on. */
+#define HELD_TURNS (RESIDENT ? 2 : 1)
+#define HELD_TURN(t) ((t)->helds & (HELD_TURNS - 1))
+#define HELD_PHASE(t) ((t)->helds >> (HELD_TURNS - 1) & 1)
+#define HELD_OFFSET(t) (HELD_TURN(t) * BM * DK64 * 2)
+#define HELD_FULL(t) ((t)->bar + 16 * HELD_TURN(t))
+#define HELD_EMPTY(t) (HELD_FULL(t) + 8)
+#define ITEM_FULL(t) ((t)->bar + 32)
+#define ITEM_EMPTY(t) ((t)->bar + 40)
+#define ITEM(t) ((t)->bar + 48)
 #define TILE_BYTES (BN * WIDEST * 2)
 #define STATE_BYTES (SPLIT * DK64 * 128)                      /* before the held tiles: DK x 64 operands of each worker */
 #define TURN_OF(t, j) ((uint)((t)->base + (j)))
@@ -111,13 +146,15 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 #define EMPTY(t, s, j) (FULL(t, s, j) + 8)
 #define FIRST(t, s, j) (FULL(t, s, j) + 16)
 #define TILE_BEGIN(tp)                                                                                           \
-    __local ushort mem_[STATE_BYTES / 2 + HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST] __attribute__((aligned(1024))); \
+    __local ushort mem_[STATE_BYTES / 2 + HELD_TURNS * HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST] __attribute__((aligned(1024))); \
     __local ulong bar_[8 + 4 * STREAMS * SLOTS] __attribute__((aligned(16)));                                    \
+    __local float pairs_[STAGED ? BM * (BN + 4) : 1] __attribute__((aligned(16)));                               \
+    (tp)->pairs = (uint)(ulong)pairs_;                                                                           \
     tile_begin(tp, (uint)(ulong)mem_, (uint)(ulong)bar_, HELDS, STREAMS)
 OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int streams) {
     const int id = (int)get_local_id(0), c = id - 128;
     t->mem = mem + STATE_BYTES;
-    t->ring = t->mem + helds * BM * DK64 * 2;
+    t->ring = t->mem + HELD_TURNS * helds * BM * DK64 * 2;
     t->bar = bar;
     t->worker = c >> 7;
     WARP_BEGIN(&t->w);
@@ -125,7 +162,7 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     t->row = OWN_ROWS(c >> 7) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
         for (int i = 0; i < 2 * streams * SLOTS + 4; i++) {   /* (some of them lie where ints are: no matter) */
-            mb_init(bar + 16 * i, i == 0 && helds ? helds : 1); /* an immediate count of 0 crashes the driver's assembler */
+            mb_init(bar + 16 * i, i < HELD_TURNS && helds ? helds : 1); /* an immediate count of 0 crashes the driver's assembler */
             mb_init(bar + 8 + 16 * i, 4 * WORKERS);
         }
         asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
@@ -161,9 +198,9 @@ OP int role_first(tile *t) { return get_local_id(0) == 0; }  /* one item issues 
 OP void first_turn(tile *t) { if (TURNS && t->worker == WORKERS - 1) turn_pass(t); }
 OP void last_turn(tile *t) { if (TURNS && t->worker == 0) turn_wait(t); }
 #if RESIDENT
-/* The next item: the loader takes its number from a counter that nv_tensor_maps.cl has set to 0, works out what it is, reads its ints, and tells
- * the others. Groups stay until the numbers are used up; the loader is one item ahead of those who still store. The turns go on from item to
- * item. */
+/* The next item: the loader takes its number from a counter that nv_tensor_maps.cl has set to 0, works out what it is, and tells the others.
+ * Groups stay until the numbers are used up; the loader is one item ahead of those who still store. The turns go on from item to item.
+ * Whoever takes the last number, none, says so like the others: to arrive only there and then to leave hung an H100. */
 OP int role_load(tile *t) { return t->loads; }
 OP void role_compute(tile *t) {}
 OP void turns_begin(tile *t) {}
@@ -176,31 +213,19 @@ OP item_place item_next(tile *t, const __global ulong16 *first_map, const int he
         const int n = atomic_inc((volatile __global int *)(first_map - 1)), row = n % rows, rest = n / rows;
         x = (int4)(heavy_last ? rows - 1 - row : row, n < rows * heads * parts ? rest % heads : -1, rest / heads, 0);
         put_ints(ITEM(t), x);
-        if (x.y < 0) mb_arrive(ITEM_FULL(t));
+        mb_arrive(ITEM_FULL(t));
     } else {
         mb_wait(ITEM_FULL(t), t->round & 1);
         x = get_ints(ITEM(t));
+        asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+        if (t->w.lane == 0) mb_arrive(ITEM_EMPTY(t));
     }
+    t->round++;
     if (x.y < 0) {
         if (!t->loads) last_turn(t);
         leave();
     }
     return (item_place){ x.x, x.y, x.z };
-}
-#undef item_ints
-OP int4 item_ints(tile *t, const __global int *p) {
-    int4 x;
-    if (t->loads) {
-        x = vload4(0, p);
-        put_ints(ITEM_INTS(t), x);
-        mb_arrive(ITEM_FULL(t));
-    } else {
-        x = get_ints(ITEM_INTS(t));
-        asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
-        if (t->w.lane == 0) mb_arrive(ITEM_EMPTY(t));
-    }
-    t->round++;
-    return x;
 }
 #undef EACH_ITEM
 #define EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)                                  \
@@ -240,15 +265,15 @@ OP tensor tensor_view(tensor_in map, const strides *s, int batch, int head, long
     return y;
 }
 OP void tensor_begin(tile *t, tensor *x) { asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" :: "l"((ulong)x->map) : "memory"); }
-#define held_at(tp, q, index) ((q)->at = (tp)->mem + (index) * BM * DK64 * 2)
+#define held_at(tp, q, index) ((q)->at = (tp)->mem + (index) * HELD_TURNS * BM * DK64 * 2)
 #define HELD_ROWS (BM / PACK * PACK)                          /* with PACK a map's order is columns, heads, rows: boxes of PACK heads */
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
-    if (RESIDENT) mb_wait(HELD_EMPTY(t), (t->helds & 1) ^ 1);
+    if (RESIDENT) mb_wait(HELD_EMPTY(t), HELD_PHASE(t) ^ 1);
     mb_expect(HELD_FULL(t), HELD_ROWS * DK64 * 2);
     UNROLL for (int i = 0; i < DK64 / 64; i++)
-        tma(q->at + i * BM * 128, x, i * 64, PACK > 1 ? x->head : r0, PACK > 1 ? r0 / PACK : x->head, HELD_FULL(t));
+        tma(q->at + HELD_OFFSET(t) + i * BM * 128, x, i * 64, PACK > 1 ? x->head : r0, PACK > 1 ? r0 / PACK : x->head, HELD_FULL(t));
 }
-OP void held_wait(tile *t) { mb_wait(HELD_FULL(t), t->helds & 1); }
+OP void held_wait(tile *t) { mb_wait(HELD_FULL(t), HELD_PHASE(t)); }
 OP void stream_acquire(tile *t, int s, int j) { mb_wait(EMPTY(t, s, j), ((TURN_OF(t, j) / SLOTS) & 1) ^ 1); }
 OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {
     asm volatile("st.shared.u32 [%0], %1;" :: "r"(FIRST(t, s, j)), "r"(r0) : "memory");
@@ -275,7 +300,7 @@ OP void stream_release(tile *t, int s, int j) { if (t->w.lane == 0) mb_arrive(EM
 /* 128-byte swizzle: rows of 128 bytes, eight rows an atom of 1024 */
 OP ulong desc(uint at, uint lbo) { return (ulong)((at & 0x3FFFF) >> 4) | (ulong)lbo << 16 | 64UL << 32 | 1UL << 62; }
 OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
-    const uint a = q->at + OWN_ROWS(t->worker) * 128, b = RING(t, s, j);
+    const uint a = q->at + HELD_OFFSET(t) + OWN_ROWS(t->worker) * 128, b = RING(t, s, j);
     mma_fence();
     CAT(ABTNEW, BN)(out->x, desc(a, 1), desc(b, 1));
     UNROLL for (int k = 1; k < ROUND(DK, 16) / 16; k++)

@@ -233,10 +233,16 @@ out:
     return st;
 }
 
+static int64_t usual_keys(const ct_attend *a)
+{
+    return a->sequences ? ct_ceil_div(a->nk, a->sequences) : a->max_k;
+}
+
 /* Groups that stay for several items: where items are so short that their beginnings and ends count. */
 static bool stays(const attend_parts *s)
 {
-    return s->shape.resident && ct_ceil_div(s->lists.longest, s->parts) <= SHORT_LIST;
+    const int64_t usual = ct_min(s->lists.longest, ct_ceil_div(usual_keys(s->a), s->shape.cols));
+    return s->shape.resident && ct_ceil_div(usual, s->parts) <= SHORT_LIST;
 }
 
 static clattn_status add_launch(ct_builder *b, const attend_parts *s)
@@ -299,9 +305,9 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
     char why[256] = "";
     /* queries of one block row need no cut between blocks: decode over lists gets the tiles of decode */
     const ct_shape_wish wish = {.block_q = a->layout && a->layout->rows > 1 ? a->layout->block_q : 0, .block_k = a->layout ? a->layout->block_k : 0,
-        .nq = a->max_q, .nk = a->max_k, .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
+        .nq = a->max_q, .nk = usual_keys(a), .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
         .window = a->left >= 0 || a->right >= 0,
-        .reads = reads_of(a),
+        .reads = reads_of(a), .bias = is(a->bias),
         .aligned = rows_aligned(a), .dtype = a->in, .tf32 = a->tf32, .dots = a->in == CLATTN_BF16 && ct_dots_pay(ct_builder_context(b))};
     if (wish.aligned >= ct_builder_tile(b)->vectors || ct_builder_tile(b)->tensors) {
         ct_builder_align(b, ct_builder_tile(b)->vectors);

@@ -5,10 +5,10 @@
 
 #include "attend/block_part.h"
 
-enum { LOCAL_BYTES = 227 << 10, SLACK = 1024 + 512 /* alignment; barriers */, SLOTS = 2, WIDEST_HEAD = 256, CHUNK = 64, WIDEST_STATE = 128 };
+enum { LOCAL_BYTES = 227 << 10, SLACK = 1024 + 512 /* alignment; barriers */, SLOTS = 2, WIDEST_HEAD = 256, LONG_TRIANGLE = 4096 /* keys */, CHUNK = 64, WIDEST_STATE = 128 };
 
 /* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers. The first row that
- * is wide enough and takes what masks and texts read; `causal` rows are for triangles only. */
+ * is wide enough and takes what masks and texts read; `causal` rows are for long triangles only. */
 static const struct { int width; ct_reads reads; bool causal; int bm, bn, parts; } free_shapes[] = {
     {64, CT_READS_NOTHING, false, 192, 128, 1},
     {64, CT_READS_RULES, false, 128, 128, 1},
@@ -41,17 +41,19 @@ static bool has_run(int bm, int bn)
     return false;
 }
 
-static int64_t local_bytes(const ct_shape *s, int dk, int dv)
+/* `helds`: query tiles at a time, two in groups that stay */
+static int64_t local_bytes(const ct_shape *s, int dk, int dv, int helds)
 {
     const int64_t dk64 = ct_round_up(dk, 64), dv64 = ct_round_up(dv, 64);
-    return 2 * (s->bm * dk64 + 2 * SLOTS * s->bn * ct_max(dk64, dv64)) + SLACK;
+    return 2 * (helds * s->bm * dk64 + 2 * SLOTS * s->bn * ct_max(dk64, dv64)) + SLACK;
 }
 
 static size_t row_of(const ct_shape_wish *wish, int widest)
 {
+    const bool triangle = wish->causal && !wish->window && !wish->block_k && wish->nk >= LONG_TRIANGLE;
     size_t i = 0;
     while (free_shapes[i].width < widest || free_shapes[i].reads < wish->reads ||
-           (free_shapes[i].causal && !(wish->causal && !wish->window && !wish->block_k))) {
+           (free_shapes[i].causal && !triangle)) {
         i++;
     }
     return i;
@@ -81,18 +83,20 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     }
     out->bm = (int)ct_round_up(out->step * wish->pack, 64);
     out->bn = (int)ct_round_up(out->cols, 16);
-    if (local_bytes(out, wish->dk, wish->dv) > LOCAL_BYTES) {
+    if (local_bytes(out, wish->dk, wish->dv, 1) > LOCAL_BYTES) {
         snprintf(why, bytes, "tiles of %d x %d take %lld bytes of local memory, there are %d", out->bm, out->bn,
-                 (long long)local_bytes(out, wish->dk, wish->dv), LOCAL_BYTES);
+                 (long long)local_bytes(out, wish->dk, wish->dv, 1), LOCAL_BYTES);
         return false;
     }
     out->untried = !has_run(out->bm, out->bn);
     out->items = 128 + 2 * out->bm;
-    out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv) <= LOCAL_BYTES ? 2 : 1;
+    out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv, 2) <= LOCAL_BYTES ? 2 : 1;
     out->resident = out->bm <= 128 && widest <= 128 ? out->groups : 0; /* wider ones lack the registers */
-    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned >= 4}};
+    const int64_t pairs = (int64_t)out->bm * (out->bn + 4) * 4, all = local_bytes(out, wish->dk, wish->dv, out->resident ? 2 : 1) + pairs;
+    const bool staged = wish->bias && all * out->groups <= LOCAL_BYTES;
+    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned >= 4}, {"STAGED", staged}};
     memcpy(out->extra, extra, sizeof extra);
-    out->n_extra = (int)CT_COUNT(extra);
+    out->n_extra = (int)CT_COUNT(extra) - !staged;
     return true;
 }
 

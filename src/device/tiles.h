@@ -28,10 +28,11 @@ typedef enum ct_reads { CT_READS_NOTHING = 0, CT_READS_KEYS, CT_READS_BIAS, CT_R
 
 typedef struct ct_shape_wish {
     int block_q, block_k; /* of the layout, in tokens; 0: free, every key is listed. accumulate: block_q is the chunk, or 0 */
-    int64_t nq, nk;
+    int64_t nq, nk;       /* queries of the longest sequence; keys of a usual one */
     int dk, dv, pack;
     bool window;
     ct_reads reads;
+    bool bias;            /* something is added to every pair */
     bool causal;
     int aligned;          /* rows, widths and offsets are multiples of so many elements: 8, 4 or 1 */
     clattn_dtype dtype;
