@@ -110,7 +110,7 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
     entries = memory.place(np.array([j * bn for _ in range(blocks) for j in range(keys)], np.int32))
     strides = struct.pack("<3q", n * d, n * d, d)
     args = strides * 4 + struct.pack("<9q", 0, 0, n, n, 0, 0, n, 0, 0)
-    args += struct.pack("<12i", n, n, 1, 1, bm, 1, n if left is None else left, n, 0, blocks, 1, 0) + struct.pack("<10f", scale, *[0] * 9)
+    args += struct.pack("<12i", n, n, 1, bm, 1, n if left is None else left, n, 0, blocks, 1, 1, 0) + struct.pack("<10f", scale, *[0] * 9)
     before, gate = numbers(rng, n, d), rng.random(n, np.float32)
     seen = np.where(np.arange(n) % 3 == 0, -np.inf, 0).astype(np.float32)  # rows of which the other branch saw nothing
     joined = [memory.place(x) for x in (before, seen, gate)] if blend else []

@@ -3,6 +3,7 @@
 #ifndef ENTERING
 #define ENTERING 1                            /* S_s is replaced by E_s, the state that enters segment s */
 #endif
+#define AHEAD 4                               /* loads that wait for the memory together */
 typedef struct { int size, slab, segments, unused; } scan_args;       /* size: elements of a state; 0: every group returns at once */
 
 LINE_KERNEL void accumulate_scan(BUFFER(float, states), BUFFER(const float, fade), BUFFER(const float, state_in), BUFFER(float, state_out), const scan_args a) {
@@ -16,10 +17,14 @@ LINE_KERNEL void accumulate_scan(BUFFER(float, states), BUFFER(const float, fade
     EACH_COL(c, width) {
         VF e = (VF)(0.0f);
         if (INITIAL && state_in_base) e = get(AT(state_in) + item * a.size + from, c, width);
-        for (int i = 0; i < a.segments; i++) {
-            const VF own = get(s + (long)i * a.size, c, width);
-            if (ENTERING) put(s + (long)i * a.size, c, width, e);
-            e = e * f[i] + own;
+        for (int first = 0; first < a.segments; first += AHEAD) {
+            VF own[AHEAD];
+            const int some = min(AHEAD, a.segments - first);
+            for (int i = 0; i < AHEAD; i++) own[i] = get(s + (long)(first + min(i, some - 1)) * a.size, c, width);
+            for (int i = 0; i < AHEAD; i++) if (i < some) {
+                if (ENTERING) put(s + (long)(first + i) * a.size, c, width, e);
+                e = e * f[first + i] + own[i];
+            }
         }
         if (FINAL) put(AT(state_out) + item * a.size + from, c, width, e);
     }

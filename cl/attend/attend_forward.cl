@@ -34,11 +34,12 @@ typedef struct {                              /* by value: all a problem is; lon
     long bias_batch, bias_head, bias_row, padding_batch;
     long list_head;                           /* in lines */
     int nq, nk;                               /* nq = 0: every group returns at once */
-    int heads, group;                         /* items of a batch; query heads that share a KV head */
+    int group;                                /* query heads that share a KV head */
     int step, parts;                          /* tokens of a block of rows */
     int left, right;
     int places;                               /* KEYED: keys before the choice */
-    int rows, items, abreast;                 /* block rows of a head, items of a row; abreast: items of a head's batches lie beside each other */
+    int rows, items;                          /* block rows of a head, items of a row */
+    int inner, abreast;                       /* so many lie beside each other: heads of a batch; abreast: batches of a head */
     float scale, cap, p[8];
 } attend_args;
 
@@ -177,8 +178,8 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     BUFFER_IN(const out_elem, before), BUFFER_IN(const float, before_lse), BUFFER_IN(const float, gate),
     const attend_args *a) {
     const int item = at.head, part = at.part;
-    const int batches = a->items / a->heads, of_all = a->abreast ? item % batches : item / a->heads;
-    const int head = (a->abreast ? item / batches : item % a->heads) * PACK, of_kv = head / a->group;
+    const int outer = item / a->inner, inner = item - outer * a->inner, of_all = a->abreast ? inner : outer;
+    const int head = (a->abreast ? outer : inner) * PACK, of_kv = head / a->group;
     const int4 line = vload4(head * a->list_head + at.row, AT(lines));
     const int batch = PACKED ? line.w : of_all;
     const int q0 = PACKED ? AT(cu_q)[batch] : 0, nq = PACKED ? AT(cu_q)[batch + 1] - q0 : a->nq;

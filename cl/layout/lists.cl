@@ -36,6 +36,8 @@ OP int lists_entry(const lists_args *a, const __global int *row_ptr, const __glo
 #endif
 }
 
+/* Beyond every key is as good as far beyond. */
+OP int key_place(long place) { return (int)max(min(place, 0x7ffffffeL), -1L); }
 /* The last sequence whose lines begin at `line` or before. */
 OP int sequence_of(const lists_args *a, const __global int *cu, int line) {
     int low = 0, high = a->sequences - 1;
@@ -58,8 +60,10 @@ LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFE
     const int nk = PACKED ? AT(cu_k)[sequence + 1] - AT(cu_k)[sequence] : a.nk;
     const long line_index = (long)head * a.lines + LINE_X(), start = line_index * a.room;
     const long q0 = (long)row * a.step, q1 = min(q0 + a.step, (long)nq) - 1, shift = (long)nk - nq;
+    const window_places places = {key_place(q0 + shift - a.left), key_place(q1 + shift + a.right), key_place(q1 + shift - a.left),
+                                  key_place(q0 + shift + a.right)};
     const long block_row = (long)head * a.rows + q0 / a.block_q;
-    const int blocks = (nk + a.block_k - 1) / a.block_k;      /* that exist */
+    const int blocks = nk / a.block_k + (nk % a.block_k > 0);      /* that exist */
     int n = 0, masked = 0;
     for (int pass = CT_PARTIAL; pass <= CT_FULL; pass++) {
         int count = 0;
@@ -69,12 +73,12 @@ LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFE
             const int block = lists_entry(&a, AT(row_ptr), AT(col), AT(mask), block_row, i, &count);
             if (block <= before || block >= a.cols) continue;
             before = block;
-            const long end = min(((long)block + 1) * a.block_k, (long)nk);
-            for (long k0 = (long)block * a.block_k; k0 < end; k0 += a.tile_cols) {
-                const long k1 = min(k0 + a.tile_cols, end) - 1;
-                int kind = classify(q0 + shift, q1 + shift, k0, k1, a.left, a.right);
-                if (kind == CT_FULL && (a.all_masked || k0 + a.tile_width - 1 > k1)) kind = CT_PARTIAL;
-                if (kind == pass && n < a.room) AT(list)[start + n++] = (int)k0;
+            const int left = min(a.block_k, nk - block * a.block_k);
+            for (int c = 0; c < left; c += a.tile_cols) {
+                const int k0 = block * a.block_k + c, cols = min(a.tile_cols, left - c);
+                int kind = classify(&places, k0, k0 + cols - 1);
+                if (kind == CT_FULL && (a.all_masked || cols < a.tile_width)) kind = CT_PARTIAL;
+                if (kind == pass && n < a.room) AT(list)[start + n++] = k0;
             }
         }
         if (pass == CT_PARTIAL) masked = n;

@@ -8,7 +8,7 @@
  *   SLOTS   tiles of a stream's ring       PARTS   chains of a row's maximum and sum       TURNS   see schedule/roles.cl
  *   RESIDENT   1: groups stay and take items until none is left: the next item's loads hide behind the stores of the one before, which
  *           pays where items are short; long ones are better off with the registers that this costs
- *   ALIGNED   1: rows and offsets of what is written are multiples of four elements
+ *   ALIGNED   1: rows and offsets of what is written are multiples of eight elements
  *   STAGED    1: pair_fetch brings what pair_scale_add adds into local memory
  *   SPLIT   0: workers share the rows; else so many share the columns of v and o, 64 each, and all do every row (tile_nv_wgmma_state.cl)
  * The PTX of a driver says sm_90: the host loads it again as sm_90a, with .minnctapersm, without which setmaxnreg has no effect. */
@@ -56,7 +56,7 @@
 typedef const __global ulong16 *tensor_in;                    /* a tensor map: 128 bytes */
 typedef struct { uint at; } held;
 typedef struct { tensor_in map; int head, batch; } tensor;
-typedef struct { warp w; uint mem, ring, bar, pairs; int worker, row, loads, base, helds, round; } tile;
+typedef struct { warp w; uint mem, ring, bar, pairs; int worker, row, loads, base, helds, round, next; tensor_in begun[3]; } tile;
 #define OWN_COLUMN(t) OWN_COLUMNS((t)->worker)
 #define RAGGED (SPLIT ? DV < 64 * SPLIT : DV % 8 != 0)
 #include "tile/nv_fragments.cl"
@@ -159,6 +159,7 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     t->worker = c >> 7;
     WARP_BEGIN(&t->w);
     t->loads = t->base = t->helds = t->round = 0;
+    t->begun[0] = t->begun[1] = t->begun[2] = 0;
     t->row = OWN_ROWS(c >> 7) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
         for (int i = 0; i < 2 * streams * SLOTS + 4; i++) {   /* (some of them lie where ints are: no matter) */
@@ -209,8 +210,9 @@ OP void leave(void) { asm volatile("exit;"); }
 OP item_place item_next(tile *t, const __global ulong16 *first_map, const int heavy_last, int rows, int heads, int parts) {
     int4 x;
     if (t->loads) {
+        const int n = t->round ? t->next : atomic_inc((volatile __global int *)(first_map - 1)), row = n % rows, rest = n / rows;
+        t->next = atomic_inc((volatile __global int *)(first_map - 1));   /* there when it is asked for */
         mb_wait(ITEM_EMPTY(t), (t->round & 1) ^ 1);
-        const int n = atomic_inc((volatile __global int *)(first_map - 1)), row = n % rows, rest = n / rows;
         x = (int4)(heavy_last ? rows - 1 - row : row, n < rows * heads * parts ? rest % heads : -1, rest / heads, 0);
         put_ints(ITEM(t), x);
         mb_arrive(ITEM_FULL(t));
@@ -264,7 +266,17 @@ OP tensor tensor_view(tensor_in map, const strides *s, int batch, int head, long
     const tensor y = { map, head, batch };
     return y;
 }
-OP void tensor_begin(tile *t, tensor *x) { asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" :: "l"((ulong)x->map) : "memory"); }
+/* A fence makes the copy engine read the map anew. An item begins three tensors: groups that stay know the one begun three calls ago. */
+OP void tensor_begin(tile *t, tensor *x) {
+#if RESIDENT
+    const tensor_in before = t->begun[0];
+    t->begun[0] = t->begun[1];
+    t->begun[1] = t->begun[2];
+    t->begun[2] = x->map;
+    if (before == x->map) return;
+#endif
+    asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" :: "l"((ulong)x->map) : "memory");
+}
 #define held_at(tp, q, index) ((q)->at = (tp)->mem + (index) * HELD_TURNS * BM * DK64 * 2)
 #define HELD_ROWS (BM / PACK * PACK)                          /* with PACK a map's order is columns, heads, rows: boxes of PACK heads */
 OP void held_load(tile *t, held *q, tensor *x, int r0) {

@@ -22,11 +22,12 @@ typedef struct attend_args { /* as in the kernel */
     cl_long bias_batch, bias_head, bias_row, padding_batch;
     cl_long list_head;
     cl_int nq, nk;
-    cl_int heads, group;
+    cl_int group;
     cl_int step, parts;
     cl_int left, right;
     cl_int places;
-    cl_int rows, items, abreast;
+    cl_int rows, items;
+    cl_int inner, abreast;
     cl_float scale, cap, p[8];
 } attend_args;
 
@@ -156,10 +157,11 @@ static void fill_args(attend_parts *s)
     const ct_attend *a = s->a;
     attend_args *g = &s->args;
     *g = (attend_args){.q = strides_of(a->qs), .k = strides_of(a->ks), .v = strides_of(a->vs), .o = strides_of(a->os),
-        .lse_batch = a->hq * a->nq, .lse_head = a->nq, .bias_row = a->nk, .list_head = s->lists.list_head, .nq = (cl_int)a->nq, .nk = (cl_int)a->nk, .heads = (cl_int)(a->hq / s->pack),
-        .group = (cl_int)(a->hq / a->hk), .step = s->shape.step, .parts = (cl_int)s->parts, .left = token_bound(a->left, a),
+        .lse_batch = a->hq * a->nq, .lse_head = a->nq, .bias_row = a->nk, .list_head = s->lists.list_head, .nq = (cl_int)a->nq,
+        .nk = (cl_int)a->nk, .group = (cl_int)(a->hq / a->hk), .step = s->shape.step, .parts = (cl_int)s->parts, .left = token_bound(a->left, a),
         .right = token_bound(a->right, a), .places = (cl_int)a->places, .rows = (cl_int)s->lists.rows,
-        .items = (cl_int)s->groups_y, .abreast = abreast(a), .scale = (cl_float)a->scale, .cap = (cl_float)a->softcap};
+        .items = (cl_int)s->groups_y, .inner = (cl_int)(abreast(a) ? a->b : a->hq / s->pack), .abreast = abreast(a),
+        .scale = (cl_float)a->scale, .cap = (cl_float)a->softcap};
     g->bias_head = a->bias_h > 1 ? a->nq * a->nk : 0;
     g->bias_batch = a->bias_b > 1 ? a->bias_h * a->nq * a->nk : 0;
     g->padding_batch = a->nk;

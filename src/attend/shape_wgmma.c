@@ -94,7 +94,7 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     out->resident = out->bm <= 128 && widest <= 128 ? out->groups : 0; /* wider ones lack the registers */
     const int64_t pairs = (int64_t)out->bm * (out->bn + 4) * 4, all = local_bytes(out, wish->dk, wish->dv, out->resident ? 2 : 1) + pairs;
     const bool staged = wish->bias && all * out->groups <= LOCAL_BYTES;
-    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned >= 4}, {"STAGED", staged}};
+    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned >= 8}, {"STAGED", staged}};
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra) - !staged;
     return true;
@@ -122,7 +122,7 @@ bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wis
     const int64_t published = split * ct_round_up(wish->dk, 64) * 128, room = LOCAL_BYTES / groups - SLACK - published;
     const int slots = 4 * wish->streams * tile <= room ? 4 : SLOTS;
     const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"FLOAT_STATE", wish->float_state},
-                               {"ALIGNED", wish->aligned >= 4}};
+                               {"ALIGNED", wish->aligned >= 8}};
     out->bm = out->bn = out->step = CHUNK;
     out->items = 128 + 128 * split;
     out->groups = groups;

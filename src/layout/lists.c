@@ -7,7 +7,9 @@
 #include "merge/line.h"
 
 #define OP static inline
+#define PLACE int64_t
 #include "../../cl/layout/classify.cl"
+#undef PLACE
 #undef OP
 
 typedef struct maker {
@@ -23,6 +25,11 @@ static int64_t place(const maker *m, int64_t key)
     return m->w->positions ? m->w->positions[key] : key;
 }
 
+static window_places places_of(int64_t p0, int64_t p1, int64_t left, int64_t right)
+{
+    return (window_places){p0 - left, p1 + right, p1 - left, p0 + right};
+}
+
 /* Does the layout's token rule hide a pair of this tile, as far as it is cheap to say? */
 static bool rule_asks(const maker *m, int head, int64_t p0, int64_t p1, int64_t k0, int64_t k1)
 {
@@ -34,7 +41,8 @@ static bool rule_asks(const maker *m, int head, int64_t p0, int64_t p1, int64_t 
     const int64_t left = r->left < 0 ? CT_UNLIMITED : r->left, right = r->right < 0 ? CT_UNLIMITED : r->right;
     const bool one_chunk = r->chunk == 0 || (p0 >= 0 && p0 / r->chunk == p1 / r->chunk && k0 / r->chunk == k1 / r->chunk &&
                                              p0 / r->chunk == k0 / r->chunk);
-    return r->dilation > 1 || !one_chunk || classify(p0, p1, k0, k1, left, right) != CT_FULL;
+    const window_places places = places_of(p0, p1, left, right);
+    return r->dilation > 1 || !one_chunk || classify(&places, k0, k1) != CT_FULL;
 }
 
 /* The tiles of one block column: of `kind` only. */
@@ -42,9 +50,10 @@ static void add_block(maker *m, int head, int64_t q0, int64_t q1, int64_t block,
 {
     const ct_lists_wish *w = m->w;
     const int64_t end = ct_min((block + 1) * m->block_k, w->nk);
+    const window_places places = places_of(q0 + m->shift, q1 + m->shift, w->left, w->right);
     for (int64_t k0 = block * m->block_k; k0 < end; k0 += w->tile_cols) {
         const int64_t k1 = ct_min(k0 + w->tile_cols, end) - 1;
-        int here = classify(q0 + m->shift, q1 + m->shift, place(m, k0), place(m, k1), w->left, w->right);
+        int here = classify(&places, place(m, k0), place(m, k1));
         if (here == CT_FULL && (w->all_masked || k0 + w->tile_width - 1 > k1 ||
                                 rule_asks(m, head, q0 + m->shift, q1 + m->shift, k0, k1))) {
             here = CT_PARTIAL;
