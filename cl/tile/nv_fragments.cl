@@ -106,9 +106,8 @@ OP void put_pair(__global out_elem *p, int d, float a, float b) {
 #endif
 }
 /* Four lanes have a row's pairs of columns; x[g] is a lane's pair of the g-th eight columns. Turned, a lane has eight columns beside each other,
- * x[k] the k-th pair of them, which is one access of 16 bytes; turned again, what it was. TURNED: how many eights go that way; none where a
- * chunk leaves every step (SPLIT): there it cost a third of the time. */
-#define TURNED (ALIGNED && OUT && !SPLIT && DV % 8 == 0 ? STORED8 / 4 * 4 : 0)
+ * x[k] the k-th pair of them, which is one access of 16 bytes; turned again, what it was. TURNED: how many eights go that way. */
+#define TURNED (ALIGNED && OUT && DV % 8 == 0 ? STORED8 / 4 * 4 : 0)
 OP void quad_swap(warp *w, uint *a, uint *b, int d) {
     const uint low = *a, high = *b;
     const int upper = w->lane & d;

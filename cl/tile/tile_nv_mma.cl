@@ -46,7 +46,6 @@ typedef struct { uint x[BLOCKS * HELD_BLOCK]; } held;         /* left operands: 
 typedef struct { gptr x; int row, last, even, odd, wished, here, read, width; } stream;
 typedef struct { warp w; stream s[STREAMS_MOST]; local_at mem; uint item; int row; } tile;
 #define HEAD16 DV16
-#define SPLIT 0
 #define OWN_COLUMN(t) 0
 #define RAGGED (DV % 8 != 0)
 #include "tile/nv_fragments.cl"

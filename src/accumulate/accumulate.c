@@ -21,17 +21,12 @@ typedef struct scan_args {
 
 static const stage_of forward = {"accumulate/accumulate_forward.cl", "accumulate_forward", 3, false};
 
-static bool rows_aligned(const ct_accumulate_run *run)
+static int rows_aligned(const ct_accumulate_run *run)
 {
     const clattn_strides *q = &run->args.q, *k = &run->args.k, *v = &run->args.v, *o = &run->args.o;
     const int64_t lengths[] = {q->batch, q->head, q->row, k->batch, k->head, k->row, v->batch, v->head,
                                v->row,   o->batch, o->head, o->row, run->a.dk, run->width};
-    for (size_t i = 0; i < CT_COUNT(lengths); i++) {
-        if (lengths[i] % 4) {
-            return false;
-        }
-    }
-    return true;
+    return ct_tile_aligned(lengths, CT_COUNT(lengths));
 }
 
 /* After the features: they change where rows lie. */
@@ -40,7 +35,7 @@ static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, c
     const ct_tile *tile = ct_builder_tile(b);
     char why[256] = "";
     const ct_shape_wish wish = {.block_q = run->a.chunk, .nq = ct_max(run->longest_q, run->longest_k), .nk = run->longest_k,
-        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run) ? 4 : 1, .dtype = run->a.dtype,
+        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype,
         .streams = stage->streams, .float_state = stage->float_state};
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);

@@ -106,16 +106,11 @@ static int heads_packed(const ct_attend *a)
     return group > 1 && !by_head && a->max_q < 16 && group <= 64 ? (int)group : 1;
 }
 
-/* 8, 4 or 1: what every stride and width is a multiple of. */
 static int rows_aligned(const ct_attend *a)
 {
-    int64_t all = 0;
     const int64_t parts[] = {a->qs.batch, a->qs.head, a->qs.row, a->ks.batch, a->ks.head, a->ks.row, a->vs.batch, a->vs.head,
                              a->vs.row,   a->os.batch, a->os.head, a->os.row, a->dqk,      a->dv};
-    for (size_t i = 0; i < CT_COUNT(parts); i++) {
-        all |= parts[i];
-    }
-    return all % 4 ? 1 : all % 8 ? 4 : 8;
+    return ct_tile_aligned(parts, CT_COUNT(parts));
 }
 
 /* How many parts a line's keys are cut into: enough groups to fill the device, and no part of fewer than eight tiles. */

@@ -41,6 +41,15 @@ static bool accepts_ref(const ct_device_facts *facts, char *why, size_t bytes)
     return true;
 }
 
+int ct_tile_aligned(const int64_t *lengths, size_t count)
+{
+    int64_t all = 0;
+    for (size_t i = 0; i < count; i++) {
+        all |= lengths[i];
+    }
+    return all % 4 ? 1 : all % 8 ? 4 : 8;
+}
+
 /* The part of a block that one tile holds: the largest divisor up to `most` of which a tile of that many units wastes less than
  * a third; a block of no such divisor, up to 256, is one tile; 0: none fits. Free blocks: `most`. */
 static int part_of(int block, int most, int unit)

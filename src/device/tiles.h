@@ -65,6 +65,8 @@ typedef struct ct_tile {
     bool tf32;              /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;
 
+/* 8, 4 or 1: what all of these strides and widths are multiples of. */
+int ct_tile_aligned(const int64_t *lengths, size_t count);
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */
 extern const int ct_tile_count;
 
