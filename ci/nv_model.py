@@ -100,8 +100,9 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
     """Every key, no mask: the variant that ran at 697 TFLOP/s. resident: one group does every block. blend: joined with what was there before.
     bias: added to the scores. left: a causal window, asked of every tile."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=int(left is not None), RESIDENT=resident, BLEND=blend, BIAS=bias, STAGED=bias,
-                                     CAUSAL=int(left is not None), WINDOW=int(left is not None)))
+    asked = int(left is not None)
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=asked, CAUSAL=asked, WINDOW=asked,
+                                  RESIDENT=resident, BLEND=blend, BIAS=bias, STAGED=bias))
     q, k, v = (numbers(rng, n, d) for _ in range(3))
     maps = [memory.map_tensor(memory.place(x), n, 1, d, [0, n], box) for x, box in ((q, bm), (k, bn), (v, bn))]
     o, lse = memory.room((n, d), np.uint16), memory.room((n,), np.float32)
