@@ -11,6 +11,8 @@ enum { LOCAL_BYTES = 227 << 10, SLACK = 1024 + 512 /* alignment; barriers */, SL
  * is wide enough and takes what masks and texts read; `causal` rows are for long triangles only. */
 static const struct { int width; ct_reads reads; bool causal; int bm, bn, parts; } free_shapes[] = {
     {64, CT_READS_NOTHING, false, 192, 128, 1},
+    {64, CT_READS_KEYS, false, 128, 128, 1},
+    {64, CT_READS_BIAS, false, 128, 96, 1},
     {64, CT_READS_RULES, false, 128, 128, 1},
     {96, CT_READS_NOTHING, false, 192, 96, 1},
     {128, CT_READS_NOTHING, true, 128, 144, 2},
