@@ -124,7 +124,7 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
         ahead = np.arange(n)[None, :] - np.arange(n)[:, None]
         s = np.where((ahead > 0) | (ahead < -left), -np.inf, s)
     e = np.exp(s - s.max(1, keepdims=True))
-    share = np.where(np.isinf(seen), 0, 1 - gate)[:, None] * blend
+    share = np.where(np.isinf(seen), 0, gate if blend == 2 else 1 - gate)[:, None] * (blend > 0)
     wanted = share * doubles(before) + (1 - share) * (e @ doubles(v) / e.sum(1, keepdims=True))
     return {"o": (rms(doubles(memory.get(o, (n, d), np.uint16)), wanted), 3e-3),
             "lse": (float(np.abs(memory.get(lse, (n,), np.float32) - np.log(np.exp(s).sum(1))).max()), 1e-4)}
@@ -226,6 +226,7 @@ CASES = {
     "attend 64": lambda: attend(64),
     "attend, resident": lambda: attend(64, 640, resident=1),
     "attend, joined": lambda: attend(64, 256, resident=1, blend=1),
+    "attend, joined by the other": lambda: attend(64, 256, resident=1, blend=2),
     "attend, window": lambda: attend(64, 384, resident=1, left=100),
     "attend, bias": lambda: attend(64, 384, bias=1),
     "attend 128": lambda: attend(128, late=False),

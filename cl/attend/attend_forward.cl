@@ -1,8 +1,8 @@
 /* attend forward:  O = softmax(score(scale Q K^T)) V over the listed blocks, LSE out.
  * An item is a block of query rows of one head (or of PACK heads of a GQA group). Its line (start, entries, masked, sequence) names a list of the
- * first keys of the blocks it may see; the first `masked` entries ask hidden_text, the others run no mask code. With parts > 1 a list is cut, and each part leaves a partial
- * result (O, LSE) for merge_lse. With BLEND a result joins another branch's:  O = (1 - g) before + g this,  g = 0 where this one saw no key and 1
- * where the other saw none. m and l are the running row maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2, base 2. */
+ * first keys of the blocks it may see; the first `masked` entries are masked, the others run no mask code. With parts > 1 a list is cut, and each part leaves a partial
+ * result (O, LSE) for merge_lse. With BLEND a result joins another branch's:  O = (1 - g) before + g this  (BLEND 2: g before + (1 - g) this); where
+ * one of them saw no key it is the other's. m and l are the running row maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2, base 2. */
 #define K 0                                   /* the streams: tiles that arrive step by step */
 #define V 1
 #define STREAMS 2
@@ -138,7 +138,7 @@ OP void step_settle(stage *c, int j) { row_scale(&c->o, &c->alpha); convert(&c->
 OP void step_back(stage *c, int j) { mma_ab(&c->t, &c->o, &c->p, V, j); }
 OP void step_done(stage *c, int j) {}
 #if BLEND
-/* The share of what was there before; the gate is this branch's. */
+/* The share of what was there before. */
 OP void blend(stage *c, row *share, row *inv) {
     const int rows = c->rows * PACK;
     row seen;
@@ -146,7 +146,7 @@ OP void blend(stage *c, row *share, row *inv) {
     if (c->gate) row_load(&c->t, share, c->gate, 1, c->lse_head, rows);
     else EACH_ROW(r) share->x[r] = 0.5f;
     EACH_ROW(r) {
-        share->x[r] = pick(c->l.x[r] > (VF)(0.0f), pick(seen.x[r] < (VF)(LOW), (VF)(0.0f), (VF)(1.0f) - share->x[r]), (VF)(1.0f));
+        share->x[r] = pick(c->l.x[r] > (VF)(0.0f), pick(seen.x[r] < (VF)(LOW), (VF)(0.0f), BLEND == 2 ? share->x[r] : (VF)(1.0f) - share->x[r]), (VF)(1.0f));
         inv->x[r] *= (VF)(1.0f) - share->x[r];
     }
 }
@@ -187,7 +187,7 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     const int in = PACKED ? 0 : batch;        /* sequences lie in one batch */
     const int sequence = PACKED ? batch : 0;
     c->row0 = (PACKED ? at.row - SEQUENCE_LINE(q0, a->step, batch) : at.row) * a->step;
-    c->rows = min(a->step, nq - c->row0);
+    c->rows = c->row0 < 0 ? 0 : min(a->step, nq - c->row0);
     if (c->rows <= 0) return;
     c->qt = tensor_view(TENSOR_OF(q, sequence), &a->q, in, head, q0, (c->row0 + c->rows) * PACK);
     c->kt = tensor_view(TENSOR_OF(k, sequence), &a->k, in, of_kv, k0, nk);
@@ -212,7 +212,7 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     if (KEYED) c->a.positions = AT(positions);
     if (PATTERN) { c->a.rule = AT(rules)[a->list_head ? head : 0]; c->a.flags = AT(flags); }
     if (SCORE_TEXT || MASK_TEXT) { c->a.buffer = AT(text_buffer); for (int i = 0; i < 8; i++) c->a.p[i] = a->p[i]; }
-    if (SINK) { c->sink = part ? LOW : AT(sinks)[head] * (LOG2E / c->scale2); c->sink_weight = part ? 0.0f : 1.0f; }   /* m is kept in units of s */
+    if (SINK) { c->sink = part ? LOW : AT(sinks)[head] * (LOG2E / c->scale2); c->sink_weight = part || c->sink < LOW ? 0.0f : 1.0f; }   /* m is kept in units of s */
     run(c);
 }
 TILE_KERNEL void attend_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o), BUFFER(float, lse),

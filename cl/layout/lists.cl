@@ -67,10 +67,11 @@ LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFE
     int n = 0, masked = 0;
     for (int pass = CT_PARTIAL; pass <= CT_FULL; pass++) {
         int count = 0;
-        if (q0 < nq) lists_entry(&a, AT(row_ptr), AT(col), AT(mask), block_row, 0, &count);
+        if (q0 >= 0 && q0 < nq && (SOURCE == 0 || q0 / a.block_q < a.rows)) lists_entry(&a, AT(row_ptr), AT(col), AT(mask), block_row, 0, &count);
         if (SOURCE == 0 || SOURCE == 2) count = min(count, blocks);
         for (int i = 0, before = -1; i < count; i++) {
-            const int block = lists_entry(&a, AT(row_ptr), AT(col), AT(mask), block_row, i, &count);
+            int all;
+            const int block = lists_entry(&a, AT(row_ptr), AT(col), AT(mask), block_row, i, &all);
             if (block <= before || block >= a.cols) continue;
             before = block;
             const int left = min(a.block_k, nk - block * a.block_k);

@@ -1,8 +1,8 @@
 /* roles: one worker loads through rings, the others compute; matrix products of neighbouring steps overlap the element work.
  *   OVERLAP   1: front(j) is in flight beside back(j-1)      TURNS   1: computing workers issue their products one after another
  * Asks of a stage: with OVERLAP, middle(j) touches nothing that back(j-1) reads or writes. Once split, the roles never meet again: a tile whose groups
- * stay for several items has split them before. held_release: no product to come reads what is held, so the next item's may arrive while this
- * one's last step goes on; role_done: the item's tiles are through. */
+ * stay for several items has split them before. held_release: no product to come reads what is held, so another may arrive in its place while
+ * this item's last step goes on; role_done: the item's tiles are through. */
 #define READY(when, j)   UNROLL for (int s = 0; s < STREAMS; s++) if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
 #define RELEASE(when, j) UNROLL for (int s = 0; s < STREAMS; s++) if (LAST_READ(s) == when) stream_release(&c->t, s, j)
 #ifndef OVERLAP

@@ -47,7 +47,8 @@
  *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out      acc_store(t, &tensor_out, row0, &acc_head)
  *   row_store(t, ptr, row_stride, pack_stride, rows, &row)                only rows that exist
  *   row_load(t, &row, ptr, row_stride, pack_stride, rows)                 the reverse; rows that do not exist get the last one's
- *   acc_add(t, &acc_head, &row, ptr, row_stride, pack_stride, rows)       row r += row.x[r] * DV elements (OUT) of ptr's row r; what is stored next
+ *   acc_add(t, &acc_head, &row, ptr, row_stride, pack_stride, rows)       row r += row.x[r] * DV elements (OUT) of ptr's row r; what is stored next.
+ *                                             Where a tile has ALIGNED and DV is a multiple of 8, so are ptr and the strides
  * 7. Words for score texts
  *   vmax vlog vexp2 vtanh vabs   TO_VF(vi)   pick(choose, yes, no): select by truth, from comparisons or any integer
  *   gather(ptr, row, pitch, col): ptr[row * pitch + col] for each lane, float;  gather_byte: uchar, as VI;  gather_int: int, as VI

@@ -4,11 +4,11 @@
  * A tensor is a tensor map (made by nv_tensor_maps.cl): rows past an end and columns past DK or DV arrive as zeros, so products need no
  * limits; only stores do. Local memory holds heads in slices of 64 columns (128-byte swizzle); products run over DK and DV rounded up to 16.
  *
- * Parameters (src/attend/shape_wgmma.c chooses them), beside those of tile.cl: BM a multiple of 64, BN of 16, both at most 256 and 128;
+ * Parameters (src/attend/shape_wgmma.c chooses them), beside those of tile.cl: BM a multiple of 64, BN of 16, at most 192 and 176;
  *   SLOTS   tiles of a stream's ring       PARTS   chains of a row's maximum and sum       TURNS   see schedule/roles.cl
  *   RESIDENT   1: groups stay and take items until none is left: the next item's loads hide behind the stores of the one before, which
  *           pays where items are short; long ones are better off with the registers that this costs
- *   ALIGNED   1: rows and offsets of what is written are multiples of eight elements
+ *   ALIGNED   1: rows and offsets of what is written, and of what acc_add reads, are multiples of eight elements
  *   STAGED    1: pair_fetch brings what pair_scale_add adds into local memory
  *   SPLIT   0: workers share the rows; else so many share the columns of v and o, 64 each, and all do every row (tile_nv_wgmma_state.cl)
  * The PTX of a driver says sm_90: the host loads it again as sm_90a, with .minnctapersm, without which setmaxnreg has no effect. */

@@ -180,7 +180,7 @@ static void define(ct_launch *l, const attend_parts *s)
         {"CAUSAL", a->causal}, {"WINDOW", window}, {"SOFTCAP", a->softcap > 0}, {"ALIBI", is(a->slopes)}, {"BIAS", is(a->bias)},
         {"PADDING", is(a->padding)}, {"SINK", is(a->sink)}, {"KEYED", is(a->positions)},
         {"PATTERN", a->layout && a->layout->rules}, {"PACKED", a->sequences > 0}, {"SCORE_TEXT", a->score_text != NULL},
-        {"MASK_TEXT", a->mask_text != NULL}, {"SCALED", !(a->scale > 0)}, {"BLEND", is(a->blend.before)},
+        {"MASK_TEXT", a->mask_text != NULL}, {"SCALED", !(a->scale > 0)}, {"BLEND", is(a->blend.before) ? 1 + a->blend.of_before : 0},
     };
     for (size_t i = 0; i < CT_COUNT(defines); i++) {
         if (defines[i].value || i < 2) { /* every one of them is 0 unless it says otherwise */

@@ -5,10 +5,11 @@
 #include "layout/layout.h"
 #include "plan/builder.h"
 
-/* What another branch has left, joined with this one's:  o = g before + (1 - g) this.  A row in which one branch saw no key is the other's. */
+/* What another branch has left, joined with this one's:  o = (1 - g) before + g this.  A row in which one branch saw no key is the other's. */
 typedef struct ct_blend {
-    ct_ref before, lse;              /* float [b, hq, nq, dv] and [b, hq, nq]; before nothing: no blending */
+    ct_ref before, lse;              /* [b, hq, nq, dv] of the result's type, float [b, hq, nq]; before nothing: no blending */
     ct_ref gate;                     /* float [b, hq, nq]; nothing: 1/2 */
+    bool of_before;                  /* the gate is the other branch's:  o = g before + (1 - g) this */
 } ct_blend;
 
 /* All that one softmax branch is. ct_attend_of() fills it from a problem and declares the slots; a method may then change it. */

@@ -93,7 +93,8 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     out->untried = !has_run(out->bm, out->bn);
     out->items = 128 + 2 * out->bm;
     out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv, 2) <= LOCAL_BYTES ? 2 : 1;
-    out->resident = out->bm <= 128 && widest <= 128 ? out->groups : 0; /* wider ones lack the registers */
+    const bool stays = out->bm <= 128 && widest <= 128 && local_bytes(out, wish->dk, wish->dv, 2) * out->groups <= LOCAL_BYTES;
+    out->resident = stays ? out->groups : 0; /* wider heads lack the registers */
     const int64_t pairs = (int64_t)out->bm * (out->bn + 4) * 4, all = local_bytes(out, wish->dk, wish->dv, out->resident ? 2 : 1) + pairs;
     const bool staged = wish->bias && all * out->groups <= LOCAL_BYTES;
     const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned >= 8}, {"STAGED", staged}};

@@ -9,6 +9,8 @@
 #include "methods/reference_softmax.h"
 #include "plan/problem.h"
 
+enum { FEW_QUERIES = 32 };
+
 static clattn_status check(const clattn_problem *p)
 {
     if (p->sequences) {
@@ -91,12 +93,12 @@ out:
     return st;
 }
 
-/* Lets the branch over the samples leave what the other one is blended with, in the type of the result: it is read and written once more
- * than the result is, and where the samples are few the memory bounds it. */
+/* Lets the first branch leave what the other one joins, in the type of the result: it is read and written once more than the result is, and
+ * where the samples are few the memory bounds it. */
 static void to_zones(ct_builder *b, ct_attend *a)
 {
-    a->o = ct_builder_zone(b, "global o", a->b * a->hq * a->nq * a->dv, (int)clattn_dtype_size(a->out));
-    a->lse = ct_builder_zone(b, "global lse", a->b * a->hq * a->nq, 4);
+    a->o = ct_builder_zone(b, "first o", a->b * a->hq * a->nq * a->dv, (int)clattn_dtype_size(a->out));
+    a->lse = ct_builder_zone(b, "first lse", a->b * a->hq * a->nq, 4);
     a->os = dense(a->hq, a->nq, a->dv);
 }
 
@@ -104,7 +106,7 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
 {
     clattn_status st = CLATTN_OK;
     ct_attend local, global;
-    ct_ref positions = ct_nothing();
+    ct_ref positions = ct_nothing(), gate = ct_nothing();
     int32_t *host = NULL;
     CT_TRY(ct_attend_of(b, p, layout, &local));
     if (p->samples == 0) {
@@ -113,15 +115,17 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     }
     ct_builder_drop(b, CLATTN_LSE); /* two softmaxes have no common one */
     global = local;
-    CT_TRY(ct_gate_of(b, &local.blend.gate));
+    CT_TRY(ct_gate_of(b, &gate));
     CT_TRY(positions_of(b, p, &positions, &host));
     CT_TRY(sample(b, p, positions, host, &global));
-    to_zones(b, &global);
-    local.blend.before = global.o;
-    local.blend.lse = global.lse;
-    local.lse = ct_nothing();
-    CT_TRY(ct_attend_add(b, &global));
-    CT_TRY(ct_attend_add(b, &local));
+    /* the longer one joins, and hides the reading behind its work; but what joins is not cut into parts, which few queries need */
+    const bool cut = p->nq <= FEW_QUERIES;
+    ct_attend *first = cut ? &local : &global, *last = cut ? &global : &local;
+    to_zones(b, first);
+    last->blend = (ct_blend){.before = first->o, .lse = first->lse, .gate = gate, .of_before = cut};
+    last->lse = ct_nothing();
+    CT_TRY(ct_attend_add(b, first));
+    CT_TRY(ct_attend_add(b, last));
 out:
     ct_release(ct_builder_allocator(b), host);
     return st;

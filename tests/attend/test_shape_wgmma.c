@@ -31,7 +31,12 @@ static void check_legal(const ct_shape *s, const ct_shape_wish *w)
     assert_true(w->block_q == 0 || w->block_q % s->step == 0);
     assert_true(w->block_k == 0 || w->block_k % s->cols == 0);
     assert_int_equal(s->items, 128 + 2 * s->bm);
-    assert_true(2 * (s->bm * dk + 2 * slots * s->bn * ct_max(dk, dv)) * (s->groups > 1 ? s->groups : 1) <= 227 << 10);
+    /* as TILE_BEGIN declares it: groups that stay have two query tiles */
+    const int64_t tiles = 2 * ((s->resident ? 2 : 1) * s->bm * dk + 2 * slots * s->bn * ct_max(dk, dv)), barriers = 8 * (8 + 4 * 2 * slots);
+    const int64_t pairs = defined(s, "STAGED") == 1 ? s->bm * (s->bn + 4) * 4 : 0;
+    assert_true((tiles + barriers + pairs + 1024) * (s->groups > 1 ? s->groups : 1) <= 227 << 10);
+    assert_true(!pairs || w->bias);
+    assert_int_equal(defined(s, "ALIGNED"), w->aligned >= 8);
     assert_int_equal(defined(s, "TURNS"), s->bm > 64); /* turns between two workers at least */
     assert_true(s->bn <= 128 || ct_max(w->dk, w->dv) <= 128);
 }
@@ -45,7 +50,8 @@ static void test_every_width(void **state)
         ct_device_facts facts = {.nv_capability = 90};
         ct_shape_wish w = {.dk = widths[i % CT_COUNT(widths)], .dv = widths[i / CT_COUNT(widths) % CT_COUNT(widths)],
             .block_q = blocks[j % CT_COUNT(blocks)], .block_k = blocks[j / CT_COUNT(blocks)], .nq = 1 + (int64_t)(i * 37 % 3000), .nk = 5000,
-            .pack = i % 3 == 0 ? 4 : 1, .causal = i & 1, .window = i & 2, .reads = (ct_reads)(i % 4), .dtype = CLATTN_BF16};
+            .pack = i % 3 == 0 ? 4 : 1, .causal = i & 1, .window = i & 2, .reads = (ct_reads)(i % 4), .bias = i % 5 == 0, .aligned = i % 7 ? 8 : 4,
+            .dtype = CLATTN_BF16};
         ct_shape s = {0};
         char why[256] = "";
         if (ct_wgmma_shape(&facts, &w, &s, why, sizeof why)) {
@@ -95,7 +101,7 @@ static void test_declined(void **state)
 static void check_state(const ct_shape *s, const ct_shape_wish *w)
 {
     const int64_t dk = ct_round_up(w->dk, 64), dv = ct_round_up(w->dv, 64), split = defined(s, "SPLIT"), slots = defined(s, "SLOTS");
-    const int64_t local = split * dk * 128 + w->streams * slots * 64 * ct_max(dk, dv) * 2 + 8 * (6 + 2 * w->streams * slots);
+    const int64_t local = split * dk * 128 + w->streams * slots * 64 * ct_max(dk, dv) * 2 + 8 * (8 + 4 * w->streams * slots);
     assert_true(s->bm == 64 && s->bn == 64 && s->step == 64); /* as #error of the tile says */
     assert_true(w->dk <= 128 && w->dv <= 64 * split);
     assert_true((split == 1 && s->groups == 2) || (split == 2 && s->groups == 1)); /* setmaxnreg's sums hold for these alone */

@@ -13,6 +13,7 @@
 #include "layout/layout.h"
 #include "methods/method.h"
 #include "methods/reference_softmax.h"
+#include "support/env.h"
 #include "support/small_run.h"
 
 enum { B = 2, HQ = 4, HK = 2, NQ = 37, NK = 45, DQK = 20, DV = 12, MOST = 64 };
@@ -125,6 +126,23 @@ static void test_reference(void **state)
             expect(cases[i].backend, cases[i].text, want, 2e-5);
         }
     }
+}
+
+/* Few queries: the window's long list may be cut into parts, and what it leaves is joined by the samples. */
+static void test_few_queries(void **state)
+{
+    static const char *const problems[] = {
+        "hybrid hq=4 hk=2 nq=3 nk=900 d=64 dtype=bf16 window=700,0 causal=1 samples=30 gate=1",
+        "hybrid h=2 nq=1 nk=2000 d=40 window=1500,0 samples=50 gate=2 sink=1",
+        "hybrid h=2 nq=33 nk=300 d=32 dtype=f16 window=60,60 samples=50 gate=1",
+    };
+    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+        ct_env *env = NULL;
+        assert_int_equal(ct_env_setup((void **)&env), 0);
+        ct_assert_check(env, problems[i], 11);
+        assert_int_equal(ct_env_teardown((void **)&env), 0);
+    }
+    (void)state;
 }
 
 /* Positions from a slot: the same as those that the host knows; some outside, some twice. */
@@ -272,7 +290,7 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_given), cmocka_unit_test(test_gate_ends),
+        cmocka_unit_test(test_reference), cmocka_unit_test(test_few_queries), cmocka_unit_test(test_given), cmocka_unit_test(test_gate_ends),
         cmocka_unit_test(test_dense), cmocka_unit_test(test_not_one_softmax), cmocka_unit_test(test_no_sample_in_sight),
         cmocka_unit_test(test_empty), cmocka_unit_test(test_errors),
     };

@@ -82,6 +82,7 @@ static void features(void **state)
         "block_sparse pattern=bigbird block=16 h=1 n=160 d=64 dtype=f16",
         "block_sparse pattern=longformer window=40,40 block=48 h=1 n=200 d=32 dtype=bf16",
         "hybrid h=1 n=200 d=64 dtype=bf16 window=32,32 samples=50",
+        "hybrid hq=4 hk=2 nq=3 nk=200 d=72 dtype=bf16 window=60,60 samples=20 gate=1",
     };
     check_all(state, problems, sizeof problems / sizeof *problems);
 }
