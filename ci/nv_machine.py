@@ -475,10 +475,12 @@ class Group:
             assert (to % 16 == 0).all() and (at % 16 == 0).all() and (at + 16 <= len(self.memory)).all(), "cp.async outside"
             w.fetched += zip(to.tolist(), at.tolist())
             return
-        if p[1] == "async" and p[2] in ("commit_group", "wait_all"):
-            for to, at in w.fetched if p[2] == "wait_all" else ():
+        if p[1:3] == ["async", "commit_group"]:
+            return
+        if p[1:3] == ["async", "wait_all"]:
+            for to, at in w.fetched:
                 self.shared[to:to + 16] = self.memory[at:at + 16]
-            w.fetched = [] if p[2] == "wait_all" else w.fetched
+            w.fetched = []
             return
         for i in np.flatnonzero(m):
             where = o[1].strip("[] ")

@@ -13,10 +13,10 @@
 typedef struct {
     long left, right;
     int nq, nk;                               /* nq = 0: every group returns at once */
-    int heads, rows, cols, lines;             /* heads and block rows and columns of the layout; lines of a head */
+    int rows, cols, lines;                    /* block rows and columns of the layout; lines of a head */
     int block_q, block_k, step, tile_cols, width, room;       /* room: entries a line may have */
     int all_masked, tile_width;               /* tile_width: columns of a tile, tile_cols of them belong to a block */
-    int sequences, spare;                     /* 0: not packed */
+    int sequences;                            /* 0: not packed */
 } lists_args;
 
 OP int lists_entry(const lists_args *a, const __global int *row_ptr, const __global int *col, const __global uchar *mask, long row, int i, int *count) {

@@ -182,10 +182,10 @@ out:
 typedef struct lists_args { /* as in cl/layout/lists.cl */
     cl_long left, right;
     cl_int nq, nk;
-    cl_int heads, rows, cols, lines;
+    cl_int rows, cols, lines;
     cl_int block_q, block_k, step, tile_cols, width, room;
     cl_int all_masked, tile_width;
-    cl_int sequences, spare;
+    cl_int sequences;
 } lists_args;
 
 /* Where the device finds the layout's contents. */
@@ -246,7 +246,7 @@ static clattn_status on_device(ct_builder *b, const ct_lists_wish *w, ct_lists *
     ct_launch_buffer(launch, w->cu_k);
     ct_launch_buffer(launch, out->lines);
     ct_launch_buffer(launch, out->list);
-    const lists_args args = {.left = w->left, .right = w->right, .nq = (cl_int)w->nq, .nk = (cl_int)w->nk, .heads = m.heads,
+    const lists_args args = {.left = w->left, .right = w->right, .nq = (cl_int)w->nq, .nk = (cl_int)w->nk,
         .rows = l ? l->rows : 0, .cols = (cl_int)m.cols, .lines = (cl_int)rows, .block_q = (cl_int)m.block_q,
         .block_k = (cl_int)m.block_k, .step = w->step, .tile_cols = w->tile_cols, .width = l ? l->width : 0, .room = (cl_int)room,
         .all_masked = w->all_masked || (l && l->rules), .tile_width = w->tile_width, .sequences = (cl_int)w->sequences};
