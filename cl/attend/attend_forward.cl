@@ -182,13 +182,13 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     const int head = (a->abreast ? outer : inner) * PACK, of_kv = head / a->group;
     const int4 line = vload4(head * a->list_head + at.row, AT(lines));
     const int batch = PACKED ? line.w : of_all;
-    const int q0 = PACKED ? AT(cu_q)[batch] : 0, nq = PACKED ? max(AT(cu_q)[batch + 1] - q0, 0) : a->nq;
+    const int q0 = PACKED ? AT(cu_q)[batch] : 0, nq = PACKED ? AT(cu_q)[batch + 1] - q0 : a->nq;
     const int k0 = PACKED ? AT(cu_k)[batch] : 0, nk = PACKED ? AT(cu_k)[batch + 1] - k0 : a->nk;
     const int in = PACKED ? 0 : batch;        /* sequences lie in one batch */
     const int sequence = PACKED ? batch : 0;
     c->row0 = (PACKED ? at.row - SEQUENCE_LINE(q0, a->step, batch) : at.row) * a->step;
-    if ((uint)c->row0 >= (uint)nq) return;    /* packed: lines before a sequence's first one, too */
     c->rows = min(a->step, nq - c->row0);
+    if (c->rows <= 0 || (PACKED && c->row0 < 0)) return;   /* packed: the line before a sequence may be empty */
     c->qt = tensor_view(TENSOR_OF(q, sequence), &a->q, in, head, q0, (c->row0 + c->rows) * PACK);
     c->kt = tensor_view(TENSOR_OF(k, sequence), &a->k, in, of_kv, k0, nk);
     c->vt = tensor_view(TENSOR_OF(v, sequence), &a->v, in, of_kv, k0, nk);
