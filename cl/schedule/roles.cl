@@ -25,13 +25,18 @@
 #define TURN_WAIT()
 #define TURN_PASS()
 #endif
+OP void bring(stage *c, const int when, int j) {
+    UNROLL for (int s = 0; s < STREAMS; s++) if (FIRST_READ(s) == when) { stream_acquire(&c->t, s, j); step_load(c, s, j); }
+}
 OP void run(stage *c) {
     const int n = c->n;
     if (role_load(&c->t)) {
         if (role_first(&c->t)) {
             step_hold(c);
-            for (int j = 0; j < n; j++)
-                UNROLL for (int s = 0; s < STREAMS; s++) { stream_acquire(&c->t, s, j); step_load(c, s, j); }
+            for (int j = 0; j < n + OVERLAP; j++) {           /* in the order of the reads, which is that of the releases */
+                if (j < n) bring(c, FRONT, j);
+                if (j >= OVERLAP) bring(c, BACK, j - OVERLAP);
+            }
             role_done(&c->t, n);
         }
         return;
