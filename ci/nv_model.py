@@ -130,6 +130,36 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
             "lse": (float(np.abs(memory.get(lse, (n,), np.float32) - np.log(np.exp(s).sum(1))).max()), 1e-4)}
 
 
+def packed(d=64, lengths=(200, 0, 130), seed=1, late=True):
+    """Sequences one after another, causal: a map each, lines as cl/layout/lists.cl makes them, one of them empty; one group does all of them."""
+    rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, CAUSAL=1, PACKED=1, RESIDENT=1))
+    starts = [0] + [int(x) for x in np.cumsum(lengths)]
+    n = starts[-1]
+    q, k, v = (numbers(rng, n, d) for _ in range(3))
+    maps = [memory.map_tensor(memory.place(x), n, 1, d, starts, box) for x, box in ((q, bm), (k, bn), (v, bn))]
+    o, lse = memory.room((n, d), np.uint16), memory.room((n,), np.float32)
+    firsts = [start // bm + i for i, start in enumerate(starts)]
+    lines, entries = [], []
+    for i, length in enumerate(lengths):
+        for line in range(firsts[i], firsts[i + 1]):
+            row0 = (line - firsts[i]) * bm
+            tiles = list(range(0, min(row0 + bm, length), bn))[::-1] if row0 < length else []   # the one with the diagonal first
+            lines.append([len(entries), len(tiles), min(len(tiles), 1), i])
+            entries += tiles
+    strides = struct.pack("<3q", n * d, n * d, d)
+    args = strides * 4 + struct.pack("<9q", 0, 0, n, n, 0, 0, n, 0, 0)
+    args += struct.pack("<12i", n, n, 1, bm, 1, n, n, 0, len(lines), 1, 1, 0) + struct.pack("<10f", 1 / np.sqrt(d), *[0] * 9)
+    cu = memory.place(np.array(starts, np.int32))
+    buffers = maps + [o, lse, memory.place(np.array(lines, np.int32)), memory.place(np.array(entries, np.int32)), cu, cu] + [0] * 11
+    memory.launch(text, (1, 1), 384, buffers, args.ljust(text.param_bytes - text.value_at, b"\0"), seed, late)
+    sequence = np.repeat(np.arange(len(lengths)), lengths)
+    s = np.where((sequence[:, None] == sequence) & np.tri(n, dtype=bool), doubles(q) @ doubles(k).T / np.sqrt(d), -np.inf)
+    e = np.exp(s - s.max(1, keepdims=True))
+    return {"o": (rms(doubles(memory.get(o, (n, d), np.uint16)), e @ doubles(v) / e.sum(1, keepdims=True)), 3e-3),
+            "lse": (float(np.abs(memory.get(lse, (n,), np.float32) - np.log(np.exp(s).sum(1))).max()), 1e-4)}
+
+
 class Linear:
     """A problem of linear attention, and its launches as src/accumulate/accumulate.c makes them."""
 
@@ -229,6 +259,7 @@ CASES = {
     "attend, joined by the other": lambda: attend(64, 256, resident=1, blend=2),
     "attend, window": lambda: attend(64, 384, resident=1, left=100),
     "attend, bias": lambda: attend(64, 384, bias=1),
+    "attend, packed": packed,
     "attend 128": lambda: attend(128, late=False),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),
     "head": lambda: Linear(lengths=(200,)).check(),

@@ -188,7 +188,7 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     const int sequence = PACKED ? batch : 0;
     c->row0 = (PACKED ? at.row - SEQUENCE_LINE(q0, a->step, batch) : at.row) * a->step;
     c->rows = min(a->step, nq - c->row0);
-    if (c->rows <= 0 || (PACKED && c->row0 < 0)) return;   /* packed: the line before a sequence may be empty */
+    if (c->rows <= 0 || (PACKED && c->row0 < 0)) return;   /* below 0: cu_seqlens that fall */
     c->qt = tensor_view(TENSOR_OF(q, sequence), &a->q, in, head, q0, (c->row0 + c->rows) * PACK);
     c->kt = tensor_view(TENSOR_OF(k, sequence), &a->k, in, of_kv, k0, nk);
     c->vt = tensor_view(TENSOR_OF(v, sequence), &a->v, in, of_kv, k0, nk);
