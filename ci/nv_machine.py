@@ -168,7 +168,7 @@ class Group:
         return out
 
     def special(self, text):
-        named = {"%ctaid.x": self.where[0], "%ctaid.y": self.where[1], "%ctaid.z": self.where[2], "%nctaid.x": self.where[3], "%ntid.x": self.items}
+        named = {"%ctaid.x": self.where[0], "%ctaid.y": self.where[1], "%ctaid.z": self.where[2], "%nctaid.x": self.where[3], "%nctaid.y": self.where[4], "%ntid.x": self.items}
         return np.full(LANES, named[text], np.uint32) if text in named else None
 
     def constant(self, text, kind):

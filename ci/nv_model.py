@@ -72,7 +72,7 @@ class Memory:
         assert len(params) == text.param_bytes, "the arguments take %d bytes, the kernel wants %d" % (len(params), text.param_bytes)
         for y in range(grid[1]):
             for x in range(grid[0]):
-                Group(text, params, self.x, self.maps, items, (x, y, 0, grid[0]), seed + x + 7 * y, late).run()
+                Group(text, params, self.x, self.maps, items, (x, y, 0, *grid), seed + x + 7 * y, late).run()
 
 
 def rms(x, y):
@@ -101,7 +101,7 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
     bias: added to the scores. left: a causal window, asked of every tile."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
     asked = int(left is not None)
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=asked, CAUSAL=asked, WINDOW=asked,
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=asked, CAUSAL=asked, WINDOW=asked, HEAVY_LAST=asked,
                                   RESIDENT=resident, BLEND=blend, BIAS=bias, STAGED=bias))
     q, k, v = (numbers(rng, n, d) for _ in range(3))
     maps = [memory.map_tensor(memory.place(x), n, 1, d, [0, n], box) for x, box in ((q, bm), (k, bn), (v, bn))]
@@ -111,7 +111,7 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
     entries = memory.place(np.array([j * bn for _ in range(blocks) for j in range(keys)], np.int32))
     strides = struct.pack("<3q", n * d, n * d, d)
     args = strides * 4 + struct.pack("<9q", 0, 0, n, n, 0, 0, n, 0, 0)
-    args += struct.pack("<12i", n, n, 1, bm, 1, n if left is None else left, n, 0, blocks, 1, 1, 0) + struct.pack("<10f", scale, *[0] * 9)
+    args += struct.pack("<13i", n, n, 1, bm, 1, n if left is None else left, n, 0, blocks, 1, 1, 0, int(asked)) + struct.pack("<10f", scale, *[0] * 9)
     before, gate = numbers(rng, n, d), rng.random(n, np.float32)
     seen = np.where(np.arange(n) % 3 == 0, -np.inf, 0).astype(np.float32)  # rows of which the other branch saw nothing
     joined = [memory.place(x) for x in (before, seen, gate)] if blend else []
@@ -130,15 +130,15 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
             "lse": (float(np.abs(memory.get(lse, (n,), np.float32) - np.log(np.exp(s).sum(1))).max()), 1e-4)}
 
 
-def packed(d=64, lengths=(200, 0, 130), seed=1, late=True):
-    """Sequences one after another, causal: a map each, lines as cl/layout/lists.cl makes them, one of them empty; one group does all of them."""
+def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
+    """Sequences one after another, causal: a map each, lines as cl/layout/lists.cl makes them, one of them empty; one group does all of them, heads in turn."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, CAUSAL=1, PACKED=1, RESIDENT=1))
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, CAUSAL=1, HEAVY_LAST=1, PACKED=1, RESIDENT=1))
     starts = [0] + [int(x) for x in np.cumsum(lengths)]
     n = starts[-1]
-    q, k, v = (numbers(rng, n, d) for _ in range(3))
-    maps = [memory.map_tensor(memory.place(x), n, 1, d, starts, box) for x, box in ((q, bm), (k, bn), (v, bn))]
-    o, lse = memory.room((n, d), np.uint16), memory.room((n,), np.float32)
+    q, k, v = (numbers(rng, heads, n, d) for _ in range(3))
+    maps = [memory.map_tensor(memory.place(x), n, heads, d, starts, box) for x, box in ((q, bm), (k, bn), (v, bn))]
+    o, lse = memory.room((heads, n, d), np.uint16), memory.room((heads, n), np.float32)
     firsts = [start // bm + i for i, start in enumerate(starts)]
     lines, entries = [], []
     for i, length in enumerate(lengths):
@@ -147,17 +147,17 @@ def packed(d=64, lengths=(200, 0, 130), seed=1, late=True):
             tiles = list(range(0, min(row0 + bm, length), bn))[::-1] if row0 < length else []   # the one with the diagonal first
             lines.append([len(entries), len(tiles), min(len(tiles), 1), i])
             entries += tiles
-    strides = struct.pack("<3q", n * d, n * d, d)
-    args = strides * 4 + struct.pack("<9q", 0, 0, n, n, 0, 0, n, 0, 0)
-    args += struct.pack("<12i", n, n, 1, bm, 1, n, n, 0, len(lines), 1, 1, 0) + struct.pack("<10f", 1 / np.sqrt(d), *[0] * 9)
+    strides = struct.pack("<3q", heads * n * d, n * d, d)
+    args = strides * 4 + struct.pack("<9q", 0, 0, heads * n, n, 0, 0, n, 0, 0)
+    args += struct.pack("<13i", n, n, 1, bm, 1, n, n, 0, len(lines), heads, heads, 0, heads) + struct.pack("<10f", 1 / np.sqrt(d), *[0] * 9)
     cu = memory.place(np.array(starts, np.int32))
     buffers = maps + [o, lse, memory.place(np.array(lines, np.int32)), memory.place(np.array(entries, np.int32)), cu, cu] + [0] * 11
     memory.launch(text, (1, 1), 384, buffers, args.ljust(text.param_bytes - text.value_at, b"\0"), seed, late)
     sequence = np.repeat(np.arange(len(lengths)), lengths)
-    s = np.where((sequence[:, None] == sequence) & np.tri(n, dtype=bool), doubles(q) @ doubles(k).T / np.sqrt(d), -np.inf)
-    e = np.exp(s - s.max(1, keepdims=True))
-    return {"o": (rms(doubles(memory.get(o, (n, d), np.uint16)), e @ doubles(v) / e.sum(1, keepdims=True)), 3e-3),
-            "lse": (float(np.abs(memory.get(lse, (n,), np.float32) - np.log(np.exp(s).sum(1))).max()), 1e-4)}
+    s = np.where((sequence[:, None] == sequence) & np.tri(n, dtype=bool), doubles(q) @ doubles(k).transpose(0, 2, 1) / np.sqrt(d), -np.inf)
+    e = np.exp(s - s.max(2, keepdims=True))
+    return {"o": (rms(doubles(memory.get(o, (heads, n, d), np.uint16)), e @ doubles(v) / e.sum(2, keepdims=True)), 3e-3),
+            "lse": (float(np.abs(memory.get(lse, (heads, n), np.float32) - np.log(np.exp(s).sum(2))).max()), 1e-4)}
 
 
 class Linear:

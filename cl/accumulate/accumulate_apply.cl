@@ -47,8 +47,8 @@ TILE_KERNEL void accumulate_apply(TENSOR(q), BUFFER(out_elem, o), BUFFER(const f
     stage c;
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;
-    const int item = BLOCK_HEAD(0);
-    const portion p = portion_of(&a, AT(cu), a.nq, item, BLOCK_ROW(0));
+    const int item = (int)GROUP(1);
+    const portion p = portion_of(&a, AT(cu), a.nq, item, (int)GROUP(0));
     if (p.tokens <= 0) return;
     c.qt = tensor_view(TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, p.from + p.tokens);
     c.ot = out_view(AT(o), &a.o, p.in, p.head, p.first, p.from + p.tokens);

@@ -90,8 +90,8 @@ TILE_KERNEL void accumulate_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_
     stage c;
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;
-    const int segment = BLOCK_ROW(0);
-    const portion p = portion_of(&a, AT(cu), a.nq, BLOCK_HEAD(0), segment);
+    const int segment = (int)GROUP(0);
+    const portion p = portion_of(&a, AT(cu), a.nq, (int)GROUP(1), segment);
     if (p.tokens <= 0 && segment) return;     /* segment 0 of an empty sequence hands its state on */
     const int kv = p.head / a.group, end = p.from + p.tokens;
     c.qt = tensor_view(TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, end);

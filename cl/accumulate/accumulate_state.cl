@@ -40,7 +40,7 @@ TILE_KERNEL void accumulate_state(TENSOR(k), TENSOR(v), BUFFER(float, state_out)
     stage c;
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;
-    const portion p = portion_of(&a, AT(cu), a.nk, BLOCK_HEAD(0), BLOCK_ROW(0));
+    const portion p = portion_of(&a, AT(cu), a.nk, (int)GROUP(1), (int)GROUP(0));
     const int kv = p.head / a.group, end = p.from + p.tokens;  /* an empty segment leaves a zero state */
     c.kt = tensor_view(TENSOR_OF(k, p.sequence), &a.k, p.in, kv, p.first, end);
     c.vt = tensor_view(TENSOR_OF(v, p.sequence), &a.v, p.in, kv, p.first, end);

@@ -40,6 +40,7 @@ typedef struct {                              /* by value: all a problem is; lon
     int places;                               /* KEYED: keys before the choice */
     int rows, items;                          /* block rows of a head, items of a row */
     int inner, abreast;                       /* so many lie beside each other: heads of a batch; abreast: batches of a head */
+    int crowd;                                /* HEAVY_LAST: heads that take turns */
     float scale, cap, p[8];
 } attend_args;
 
@@ -225,7 +226,7 @@ TILE_KERNEL void attend_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem
     TILE_BEGIN(&c.t);
     held_at(&c.t, &c.q, 0);
     if (a.nq == 0) return;
-    EACH_ITEM(&c.t, at, TENSOR_AT(q), CAUSAL, a.rows, a.items, a.parts,
+    EACH_ITEM(&c.t, at, TENSOR_AT(q), a.rows, a.items, a.parts, a.crowd,
         attend_item(&c, at, PASS(q), PASS(k), PASS(v), PASS(o), PASS(lse), PASS(lines), PASS(list), PASS(cu_q), PASS(cu_k), PASS(bias),
             PASS(padding), PASS(slopes), PASS(sinks), PASS(positions), PASS(rules), PASS(flags), PASS(text_buffer), PASS(before), PASS(before_lse), PASS(gate), &a))
 }

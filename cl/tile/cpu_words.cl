@@ -15,9 +15,6 @@ typedef const float *rows_in;                 /* a tile where it lies or its cop
 #define TILE_BEGIN(tp)
 #define TENSOR(name) BUFFER(const elem, name)
 #define TENSOR_AT(name) AT(name)
-#define BLOCK_ROW(last_first) ((int)GROUP(0))
-#define BLOCK_HEAD(last_first) ((int)GROUP(1))
-#define BLOCK_PART() ((int)GROUP(2))
 #define mma_commit()
 #define mma_wait(n)
 

@@ -17,9 +17,8 @@
  *   TILE_KERNEL       attributes of a kernel                               TILE_BEGIN(tp)     local memory, barriers, who am I
  *   GROUP(d), GROUPS(d)  a group's place in dimension d, and how many there are. FOLD_X, FOLD_Y (both or none): all are launched in the
  *                     first dimension, and stand for FOLD_X x FOLD_Y x the rest: some devices take few in the others
- *   BLOCK_ROW(heavy_last), BLOCK_HEAD(heavy_last), BLOCK_PART()            which block row, head item, and part of the keys this group does;
- *                     heavy_last: later rows have more work, so a machine may start with them
- *   EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)         call for every item of this group, with item_place at; `tensor`: the first one
+ *   EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)   call for every item of this group, with item_place at: which block row, head, and
+ *                     part of the keys, see item_of (crowd: its `across`); `tensor`: the first one
  * 3. Tensors in
  *   TENSOR(name)      a tensor as kernel arguments;  TENSOR_AT(name) the pointer;  TENSOR_OF(name, s) for packed sequence s (0: not packed)
  *   tensor_view(ptr, &strides, batch, head, first, rows)                   first: where the sequence begins (its row 0); rows: tokens that exist,
@@ -82,6 +81,10 @@
 #define DV DK
 #endif
 
+#ifndef HEAVY_LAST
+#define HEAVY_LAST 0
+#endif
+
 #ifdef FOLD_X
 #define GROUP(d) ((d) == 0 ? get_group_id(0) % FOLD_X : (d) == 1 ? get_group_id(0) / FOLD_X % FOLD_Y : get_group_id(0) / FOLD_X / FOLD_Y)
 #define GROUPS(d) ((d) == 0 ? FOLD_X : (d) == 1 ? FOLD_Y : get_num_groups(0) / FOLD_X / FOLD_Y)
@@ -106,10 +109,20 @@
 
 typedef struct { long batch, head, row; } strides;
 typedef struct { int row, head, part; } item_place;
-#define EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)                          \
-    {                                                                                           \
-        const item_place at = {BLOCK_ROW(heavy_last), BLOCK_HEAD(heavy_last), BLOCK_PART()};    \
-        call;                                                                                   \
+/* The item of group (x, y, z). Groups are taken up in the order of their numbers, x first: the rows of a head, then the next head's, then the next
+ * part's. HEAVY_LAST: later rows have more work, and come first; `across` heads take turns with theirs, so that the queue ends with light items,
+ * while their keys and values share a cache: the grid is (across, rows, heads / across), and there is one part. */
+OP item_place item_of(int x, int y, int z, int across, int rows) {
+#if HEAVY_LAST
+    return (item_place){rows - 1 - y, z * across + x, 0};
+#else
+    return (item_place){x, y, z};
+#endif
+}
+#define EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)                                                               \
+    {                                                                                                                           \
+        const item_place at = item_of((int)GROUP(0), (int)GROUP(1), (int)GROUP(2), (int)GROUPS(0), rows);                       \
+        call;                                                                                                                   \
     }
 
 #if STORE == 0

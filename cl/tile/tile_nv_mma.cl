@@ -67,9 +67,6 @@ OP void tile_begin(tile *t, local_at mem) {
     t->row = (int)(t->item / 32 * 16 * BLOCKS) + t->w.lane / 4;
     UNROLL for (int s = 0; s < STREAMS_MOST; s++) t->s[s] = none;
 }
-#define BLOCK_ROW(heavy_last) ((heavy_last) ? (int)GROUPS(0) - 1 - (int)GROUP(0) : (int)GROUP(0))
-#define BLOCK_HEAD(heavy_last) ((int)GROUP(1))
-#define BLOCK_PART() ((int)GROUP(2))
 #define mma_commit()                                          /* the hardware waits where a result is used */
 #define mma_wait(n)
 

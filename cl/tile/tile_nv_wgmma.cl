@@ -207,13 +207,15 @@ OP void role_compute(tile *t) {}
 OP void turns_begin(tile *t) {}
 OP void turns_end(tile *t) {}
 OP void leave(void) { asm volatile("exit;"); }
-OP item_place item_next(tile *t, const __global ulong16 *first_map, const int heavy_last, int rows, int heads, int parts) {
+OP item_place item_next(tile *t, const __global ulong16 *first_map, int rows, int heads, int parts, int crowd) {
     int4 x;
     if (t->loads) {
-        const int n = t->round ? t->next : atomic_inc((volatile __global int *)(first_map - 1)), row = n % rows, rest = n / rows;
+        const int n = t->round ? t->next : atomic_inc((volatile __global int *)(first_map - 1));
+        const int across = HEAVY_LAST ? crowd : rows, down = HEAVY_LAST ? rows : heads, rest = n / across;
+        const item_place at = item_of(n - rest * across, rest % down, rest / down, across, rows);
         t->next = atomic_inc((volatile __global int *)(first_map - 1));   /* there when it is asked for */
         mb_wait(ITEM_EMPTY(t), (t->round & 1) ^ 1);
-        x = (int4)(heavy_last ? rows - 1 - row : row, n < rows * heads * parts ? rest % heads : -1, rest / heads, 0);
+        x = (int4)(at.row, n < rows * heads * parts ? at.head : -1, at.part, 0);
         put_ints(ITEM(t), x);
         mb_arrive(ITEM_FULL(t));
     } else {
@@ -230,26 +232,23 @@ OP item_place item_next(tile *t, const __global ulong16 *first_map, const int he
     return (item_place){ x.x, x.y, x.z };
 }
 #undef EACH_ITEM
-#define EACH_ITEM(t, at, tensor, heavy_last, rows, heads, parts, call)                                  \
+#define EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)                                       \
     if (split_load(t)) {                                                                                \
         if (!role_first(t)) leave();                                                                    \
         (t)->loads = 1;                                                                                 \
         for (;;) {                                                                                      \
-            const item_place at = item_next(t, tensor, heavy_last, rows, heads, parts);                 \
+            const item_place at = item_next(t, tensor, rows, heads, parts, crowd);                      \
             call;                                                                                       \
         }                                                                                               \
     } else {                                                                                            \
         split_compute(t);                                                                               \
         first_turn(t);                                                                                  \
         for (;;) {                                                                                      \
-            const item_place at = item_next(t, tensor, heavy_last, rows, heads, parts);                 \
+            const item_place at = item_next(t, tensor, rows, heads, parts, crowd);                      \
             call;                                                                                       \
         }                                                                                               \
     }
 #else
-#define BLOCK_ROW(heavy_last) ((heavy_last) ? (int)GROUPS(0) - 1 - (int)GROUP(0) : (int)GROUP(0))
-#define BLOCK_HEAD(heavy_last) ((int)GROUP(1))
-#define BLOCK_PART() ((int)GROUP(2))
 OP int role_load(tile *t) { return split_load(t); }
 OP void role_compute(tile *t) { split_compute(t); }
 OP void turns_begin(tile *t) { first_turn(t); }

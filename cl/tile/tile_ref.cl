@@ -15,9 +15,6 @@ typedef struct { tensor tile[4][2]; } tile;   /* a tile: its first row, how many
 #define TILE_BEGIN(tp)
 #define TENSOR(name) BUFFER(const elem, name)
 #define TENSOR_AT(name) AT(name)
-#define BLOCK_ROW(last_first) ((int)GROUP(0))
-#define BLOCK_HEAD(last_first) ((int)GROUP(1))
-#define BLOCK_PART() ((int)GROUP(2))
 #define ROW_LEN BM
 #define EACH_ROW(r)  for (int r = 0; r < BM; r++)
 #define EACH_PART(k) EACH_ROW(k)

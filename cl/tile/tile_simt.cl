@@ -126,12 +126,6 @@ OP void tile_begin(tile *t, lptr mem, lptr fold) {
     t->cx = i % CX;
 #endif
 }
-/* heavy_last: every head's heaviest block first, so that the queue ends with light ones: row and head are one decision. */
-#define LINEAR_ ((int)(GROUP(1) * GROUPS(0) + GROUP(0)))
-#define BLOCK_ROW(heavy_last) \
-    ((heavy_last) ? (int)GROUPS(0) - 1 - LINEAR_ / (int)GROUPS(1) : (int)GROUP(0))
-#define BLOCK_HEAD(heavy_last) ((heavy_last) ? LINEAR_ % (int)GROUPS(1) : (int)GROUP(1))
-#define BLOCK_PART() ((int)GROUP(2))
 #define EACH_ROW(r) UNROLL for (int r = 0; r < MR; r++)
 #define EACH_PART(k) EACH_ROW(k)
 #define EACH_PAIR(i) UNROLL for (int i = 0; i < MR * NC; i++)

@@ -173,16 +173,21 @@ static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *
     return true;
 }
 
+/* crowd_bytes: on an sm_90 what shares its L2 cache of 50 MB well (FlashAttention-3: 32 MB); of the caches of sm_80 to sm_89 the smallest have 2 to 4 MB;
+ * simt's tiles are slow enough for any. */
 const ct_tile ct_tiles[] = {
-    {"cpu", {"tile/tile_cpu.cl"}, {"tile/tile_cpu_cols.cl"}, "tile/line_cpu.cl", 1, 0, "tile/probe_vector.cl", 1,
-     accepts_cpu, shape_cpu, state_shape_cpu, NULL, NULL, NULL, false, false},
-    {"nv_wgmma", {"tile/tile_nv_wgmma.cl"}, {"tile/tile_nv_wgmma.cl", "tile/tile_nv_wgmma_state.cl"}, "tile/line_simt.cl", 64, 8,
-     "tile/probe_wgmma.cl", 128, accepts_wgmma, ct_wgmma_shape, ct_wgmma_state_shape, "schedule/roles.cl", "sm_90a", ct_tensor_maps, false, false},
-    {"nv_mma", {"tile/tile_nv_mma.cl"}, {NULL}, "tile/line_simt.cl", 64, 8, "tile/probe_mma.cl", 32, accepts_mma, ct_mma_shape, NULL, NULL,
-     NULL, NULL, true, false},
-    {"simt", {"tile/tile_simt.cl"}, {"tile/tile_simt.cl", "tile/tile_simt_state.cl"}, "tile/line_simt.cl", 64, 4, "tile/probe_local.cl", 64,
-     accepts_simt, shape_simt, state_shape_simt, NULL, NULL, NULL, false, false},
-    {"ref", {"tile/tile_ref.cl"}, {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, "tile/line_ref.cl", 1, 0, NULL, 1,
-     accepts_ref, shape_ref, state_shape_ref, NULL, NULL, NULL, false, false},
+    {.name = "cpu", .rows = {"tile/tile_cpu.cl"}, .states = {"tile/tile_cpu_cols.cl"}, .lines = "tile/line_cpu.cl", .line_items = 1,
+     .probe = "tile/probe_vector.cl", .probe_items = 1, .accepts = accepts_cpu, .shape = shape_cpu, .state_shape = state_shape_cpu},
+    {.name = "nv_wgmma", .rows = {"tile/tile_nv_wgmma.cl"}, .states = {"tile/tile_nv_wgmma.cl", "tile/tile_nv_wgmma_state.cl"},
+     .lines = "tile/line_simt.cl", .line_items = 64, .vectors = 8, .probe = "tile/probe_wgmma.cl", .probe_items = 128, .accepts = accepts_wgmma,
+     .shape = ct_wgmma_shape, .state_shape = ct_wgmma_state_shape, .schedule = "schedule/roles.cl", .ptx_target = "sm_90a",
+     .tensors = ct_tensor_maps, .crowd_bytes = 32 << 20},
+    {.name = "nv_mma", .rows = {"tile/tile_nv_mma.cl"}, .lines = "tile/line_simt.cl", .line_items = 64, .vectors = 8,
+     .probe = "tile/probe_mma.cl", .probe_items = 32, .accepts = accepts_mma, .shape = ct_mma_shape, .crowd_bytes = 4 << 20, .tf32 = true},
+    {.name = "simt", .rows = {"tile/tile_simt.cl"}, .states = {"tile/tile_simt.cl", "tile/tile_simt_state.cl"}, .lines = "tile/line_simt.cl",
+     .line_items = 64, .vectors = 4, .probe = "tile/probe_local.cl", .probe_items = 64, .accepts = accepts_simt, .shape = shape_simt,
+     .state_shape = state_shape_simt, .crowd_bytes = INT64_MAX},
+    {.name = "ref", .rows = {"tile/tile_ref.cl"}, .states = {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, .lines = "tile/line_ref.cl",
+     .line_items = 1, .probe_items = 1, .accepts = accepts_ref, .shape = shape_ref, .state_shape = state_shape_ref},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);

@@ -61,6 +61,7 @@ typedef struct ct_tile {
     const char *ptx_target; /* of its programs, see ct_program_spec */
     /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's ref. */
     clattn_status (*tensors)(ct_builder *b, struct ct_tensor_in *tensors, int n, int64_t sequences, const struct ct_shape *shape);
+    int64_t crowd_bytes;    /* of keys and values that heads may read in turns, see HEAVY_LAST in tile.cl; 0: they follow one another */
     bool untried;           /* nobody has run any of it: its probe and all its programs are tried, see clattn_trial_mode */
     bool tf32;              /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;

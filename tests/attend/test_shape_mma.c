@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "attend/shape_mma.h"
+#include "device/tiles.h"
 
 static const int widths[] = {1, 16, 40, 64, 65, 80, 96, 128, 129, 192, 200, 256};
 static const int blocks[] = {0, 1, 16, 32, 48, 64, 96, 100, 128, 192, 256};
@@ -105,8 +106,24 @@ static void test_declined(void **state)
     assert_non_null(strstr(why, "8192"));
 }
 
+/* What plan --explain says of tf32=1 is what the shapes do: floats that only then are taken are rounded. */
+static void test_rows_say_tf32(void **state)
+{
+    const ct_device_facts facts = {.nv_capability = 90, .local_memory = 227 << 10, .max_group = 1024};
+    (void)state;
+    for (int i = 0; i < ct_tile_count; i++) {
+        ct_shape_wish w = {.dk = 64, .dv = 64, .nq = 100, .nk = 100, .pack = 1, .aligned = 8, .dtype = CLATTN_F32};
+        ct_shape exact = {0}, rounded = {0};
+        char why[256] = "";
+        const bool takes = ct_tiles[i].shape(&facts, &w, &exact, why, sizeof why);
+        w.tf32 = true;
+        assert_int_equal(ct_tiles[i].tf32, ct_tiles[i].shape(&facts, &w, &rounded, why, sizeof why) && !takes);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_few_rows), cmocka_unit_test(test_declined)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_few_rows), cmocka_unit_test(test_declined),
+                                       cmocka_unit_test(test_rows_say_tf32)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
