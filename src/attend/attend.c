@@ -150,7 +150,7 @@ static bool abreast(const ct_attend *a)
 
 /* HEAVY_LAST in tile.cl: so many heads take turns, a divisor of their number; those whose keys and values share a cache (as the tile scheduler of
  * FlashAttention-3 has it). With a head after another the queue ended with a whole head: 32 triangles of 64 rows took 132 processors 6 % longer.
- * 0: rows are equal, or the tile does not queue. */
+ * Rows of windows and layouts are near to equal: a head after another, which shares more of its keys. 0: not causal, or the tile does not queue. */
 static cl_int crowd_of(const ct_tile *tile, const attend_parts *s)
 {
     const ct_attend *a = s->a;
@@ -158,7 +158,8 @@ static cl_int crowd_of(const ct_tile *tile, const attend_parts *s)
     if (!a->causal || s->parts > 1 || tile->crowd_bytes == 0) {
         return 0;
     }
-    int64_t crowd = (int64_t)fmax(1, fmin((double)tile->crowd_bytes / bytes, (double)s->groups_y));
+    const bool triangle = !a->layout && a->left < 0;
+    int64_t crowd = triangle ? (int64_t)fmax(1, fmin((double)tile->crowd_bytes / bytes, (double)s->groups_y)) : 1;
     while (s->groups_y % crowd) {
         crowd--;
     }
