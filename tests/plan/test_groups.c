@@ -1,4 +1,5 @@
-/* More groups than CUDA takes in a second or third dimension: they are launched in the first (FOLD_X, FOLD_Y of cl/tile/tile.cl). */
+/* More groups than CUDA takes in a second or third dimension: they are launched in the first (FOLD_X, FOLD_Y of cl/tile/tile.cl). And which groups
+ * a queue takes first (HEAVY_LAST there). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@
 #include "support/small_run.h"
 
 static const char *const many[] = {
-    "dense b=33000 h=2 nq=70 nk=4 d=2 causal=1",        /* heads of all batches: the second dimension; rows in the first, heavy ones first */
+    "dense b=33000 h=2 nq=70 nk=4 d=2 causal=1 window=2,0", /* heads of all batches: the second or third dimension */
     "linear b=2200 h=32 n=1 d=16 pass=decode",          /* element kernels */
     "linear b=66000 h=1 n=2 d=4 feature=elu",           /* batches: the third */
 };
@@ -52,6 +53,31 @@ static void launched_in_the_first_dimension(void **state)
     }
 }
 
+static void heads_take_turns_in_triangles(void **state)
+{
+    static const struct { const char *problem, *groups; } cases[] = {
+        {"dense b=2 h=3 n=256 d=64 causal=1", " groups=6x4x1 "},
+        {"dense b=2 h=3 n=256 d=64", " groups=4x6x1 "},
+        {"dense b=2 h=3 n=256 d=64 causal=1 window=9,0", " groups=1x4x6 "},
+        {"block_sparse pattern=fixed attention=uni block=64 b=2 h=3 n=256 d=64 causal=1", " groups=1x4x6 "},
+        {"dense hq=6 hk=2 nq=2 nk=4096 d=64 causal=1", " groups=1x2x"}, /* parts of the keys */
+    };
+    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+    options.backend = "simt";
+    clattn_context *context = ct_env_context(*state, &options);
+    for (size_t i = 0; i < CT_COUNT(cases); i++) {
+        clattn_problem problem;
+        clattn_plan *plan = NULL;
+        ct_assert_status(clattn_problem_parse(&problem, cases[i].problem), CLATTN_OK, NULL);
+        ct_assert_status(clattn_plan_create(&plan, context, &problem, NULL), CLATTN_OK, NULL);
+        if (!strstr(clattn_plan_describe(plan), cases[i].groups)) {
+            fail_msg("%s:%s is not in\n%s", cases[i].problem, cases[i].groups, clattn_plan_describe(plan));
+        }
+        clattn_plan_release(plan);
+    }
+    clattn_context_release(context);
+}
+
 static int teardown(void **state)
 {
     small_teardown(state);
@@ -60,6 +86,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(launched_in_the_first_dimension)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(launched_in_the_first_dimension),
+                                       cmocka_unit_test(heads_take_turns_in_triangles)};
     return cmocka_run_group_tests_name("groups", tests, ct_env_setup, teardown);
 }
