@@ -111,7 +111,7 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
     entries = memory.place(np.array([j * bn for _ in range(blocks) for j in range(keys)], np.int32))
     strides = struct.pack("<3q", n * d, n * d, d)
     args = strides * 4 + struct.pack("<9q", 0, 0, n, n, 0, 0, n, 0, 0)
-    args += struct.pack("<13i", n, n, 1, bm, 1, n if left is None else left, n, 0, blocks, 1, 1, 0, int(asked)) + struct.pack("<10f", scale, *[0] * 9)
+    args += struct.pack("<14i", n, n, 1, bm, 1, n if left is None else left, n, 0, blocks, 1, 1, 0, int(asked), 0) + struct.pack("<10f", scale, *[0] * 9)
     before, gate = numbers(rng, n, d), rng.random(n, np.float32)
     seen = np.where(np.arange(n) % 3 == 0, -np.inf, 0).astype(np.float32)  # rows of which the other branch saw nothing
     joined = [memory.place(x) for x in (before, seen, gate)] if blend else []
@@ -149,7 +149,7 @@ def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
             entries += tiles
     strides = struct.pack("<3q", heads * n * d, n * d, d)
     args = strides * 4 + struct.pack("<9q", 0, 0, heads * n, n, 0, 0, n, 0, 0)
-    args += struct.pack("<13i", n, n, 1, bm, 1, n, n, 0, len(lines), heads, heads, 0, heads) + struct.pack("<10f", 1 / np.sqrt(d), *[0] * 9)
+    args += struct.pack("<14i", n, n, 1, bm, 1, n, n, 0, len(lines), heads, heads, 0, heads, 0) + struct.pack("<10f", 1 / np.sqrt(d), *[0] * 9)
     cu = memory.place(np.array(starts, np.int32))
     buffers = maps + [o, lse, memory.place(np.array(lines, np.int32)), memory.place(np.array(entries, np.int32)), cu, cu] + [0] * 11
     memory.launch(text, (1, 1), 384, buffers, args.ljust(text.param_bytes - text.value_at, b"\0"), seed, late)

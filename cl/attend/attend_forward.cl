@@ -40,7 +40,7 @@ typedef struct {                              /* by value: all a problem is; lon
     int places;                               /* KEYED: keys before the choice */
     int rows, items;                          /* block rows of a head, items of a row */
     int inner, abreast;                       /* so many lie beside each other: heads of a batch; abreast: batches of a head */
-    int crowd;                                /* HEAVY_LAST: heads that take turns */
+    int crowd, spare;                         /* HEAVY_LAST: heads that take turns; spare: so no hole at the end */
     float scale, cap, p[8];
 } attend_args;
 

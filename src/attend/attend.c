@@ -2,6 +2,7 @@
 #include "attend/attend.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,9 +29,10 @@ typedef struct attend_args { /* as in the kernel */
     cl_int places;
     cl_int rows, items;
     cl_int inner, abreast;
-    cl_int crowd;
+    cl_int crowd, spare;
     cl_float scale, cap, p[8];
 } attend_args;
+_Static_assert(sizeof(attend_args) == offsetof(attend_args, p) + sizeof(cl_float[8]), "a hole at the end, which Mesa's runtime does not count");
 
 static bool is(ct_ref ref)
 {
