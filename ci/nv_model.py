@@ -96,6 +96,12 @@ def probe():
     return {"out": (float(np.abs(memory.get(out, (32,), np.float32) - np.concatenate([3 * rows + 1, rows])).max()), 0)}
 
 
+def attend_args(n, heads, d, step, left, rows, crowd, scale):
+    """As in cl/attend/attend_forward.cl; one batch, bias rows of n."""
+    args = struct.pack("<3q", heads * n * d, n * d, d) * 4 + struct.pack("<9q", 0, 0, heads * n, n, 0, 0, n, 0, 0)
+    return args + struct.pack("<14i", n, n, 1, step, 1, left, n, 0, rows, heads, heads, 0, crowd, 0) + struct.pack("<10f", scale, *[0] * 9)
+
+
 def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=None):
     """Every key, no mask: the variant that ran at 697 TFLOP/s. resident: one group does every block. blend: joined with what was there before.
     bias: added to the scores. left: a causal window, asked of every tile."""
@@ -109,9 +115,7 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
     blocks, keys, scale = n // bm, n // bn, 1 / np.sqrt(d)
     lines = memory.place(np.array([[i * keys, keys, 0 if left is None else keys, 0] for i in range(blocks)], np.int32))
     entries = memory.place(np.array([j * bn for _ in range(blocks) for j in range(keys)], np.int32))
-    strides = struct.pack("<3q", n * d, n * d, d)
-    args = strides * 4 + struct.pack("<9q", 0, 0, n, n, 0, 0, n, 0, 0)
-    args += struct.pack("<14i", n, n, 1, bm, 1, n if left is None else left, n, 0, blocks, 1, 1, 0, int(asked), 0) + struct.pack("<10f", scale, *[0] * 9)
+    args = attend_args(n, 1, d, bm, n if left is None else left, blocks, asked, scale)
     before, gate = numbers(rng, n, d), rng.random(n, np.float32)
     seen = np.where(np.arange(n) % 3 == 0, -np.inf, 0).astype(np.float32)  # rows of which the other branch saw nothing
     joined = [memory.place(x) for x in (before, seen, gate)] if blend else []
@@ -147,9 +151,7 @@ def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
             tiles = list(range(0, min(row0 + bm, length), bn))[::-1] if row0 < length else []   # the one with the diagonal first
             lines.append([len(entries), len(tiles), min(len(tiles), 1), i])
             entries += tiles
-    strides = struct.pack("<3q", heads * n * d, n * d, d)
-    args = strides * 4 + struct.pack("<9q", 0, 0, heads * n, n, 0, 0, n, 0, 0)
-    args += struct.pack("<14i", n, n, 1, bm, 1, n, n, 0, len(lines), heads, heads, 0, heads, 0) + struct.pack("<10f", 1 / np.sqrt(d), *[0] * 9)
+    args = attend_args(n, heads, d, bm, n, len(lines), heads, 1 / np.sqrt(d))
     cu = memory.place(np.array(starts, np.int32))
     buffers = maps + [o, lse, memory.place(np.array(lines, np.int32)), memory.place(np.array(entries, np.int32)), cu, cu] + [0] * 11
     memory.launch(text, (1, 1), 384, buffers, args.ljust(text.param_bytes - text.value_at, b"\0"), seed, late)

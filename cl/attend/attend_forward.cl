@@ -181,8 +181,8 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     const int item = at.head, part = at.part;
     const int outer = item / a->inner, inner = item - outer * a->inner, of_all = a->abreast ? inner : outer;
     const int head = (a->abreast ? outer : inner) * PACK, of_kv = head / a->group;
-    const int4 line = vload4(head * a->list_head + at.row, AT(lines));
-    const int batch = PACKED ? line.w : of_all;
+    const list_line line = line_at(AT(lines), head * a->list_head + at.row);
+    const int batch = PACKED ? line.sequence : of_all;
     const int q0 = PACKED ? AT(cu_q)[batch] : 0, nq = PACKED ? AT(cu_q)[batch + 1] - q0 : a->nq;
     const int k0 = PACKED ? AT(cu_k)[batch] : 0, nk = PACKED ? AT(cu_k)[batch + 1] - k0 : a->nk;
     const int in = PACKED ? 0 : batch;        /* sequences lie in one batch */
@@ -200,10 +200,10 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
         const long at = in * a->lse_batch + head * a->lse_head + q0 + c->row0;
         c->before = AT(before) + at * DV; c->before_lse = AT(before_lse) + at; c->gate = gate_base ? AT(gate) + at : 0;
     }
-    const int all = line.y, share = a->parts > 1 ? (all + a->parts - 1) / a->parts : all, start = min(part * share, all);
-    c->list = AT(list) + line.x + start;
+    const int all = line.entries, share = a->parts > 1 ? (all + a->parts - 1) / a->parts : all, start = min(part * share, all);
+    c->list = AT(list) + line.start + start;
     c->n = min(share, all - start);
-    c->masked = min(max(line.z - start, 0), c->n);
+    c->masked = min(max(line.masked - start, 0), c->n);
     c->a.shift = (KEYED ? a->places : nk) - nq; c->a.nq = nq; c->a.nk = nk; c->a.left = a->left; c->a.right = a->right; c->a.cap = a->cap; c->a.batch = batch; c->a.head = head;
     c->scale_in = a->scale * score_in(&c->a);
     c->scale2 = LOG2E * (SCORES ? score_out(&c->a) : a->scale);

@@ -19,6 +19,7 @@
  *                     first dimension, and stand for FOLD_X x FOLD_Y x the rest: some devices take few in the others
  *   EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)   call for every item of this group, with item_place at: which block row, head, and
  *                     part of the keys, see item_of (crowd: its `across`); `tensor`: the first one
+ *   line_at(lines, i) the list_line of a block row: where its list starts, entries, how many are masked, sequence
  * 3. Tensors in
  *   TENSOR(name)      a tensor as kernel arguments;  TENSOR_AT(name) the pointer;  TENSOR_OF(name, s) for packed sequence s (0: not packed)
  *   tensor_view(ptr, &strides, batch, head, first, rows)                   first: where the sequence begins (its row 0); rows: tokens that exist,
@@ -109,6 +110,12 @@
 
 typedef struct { long batch, head, row; } strides;
 typedef struct { int row, head, part; } item_place;
+typedef struct { int start, entries, masked, sequence; } list_line;
+/* Line i of those that cl/layout/lists.cl and src/layout/lists.c make. One access: pocl 3.1 wrote out of bounds where its ints were read one by one. */
+OP list_line line_at(const __global int *lines, long i) {
+    const int4 x = vload4(i, lines);
+    return (list_line){x.x, x.y, x.z, x.w};
+}
 /* The item of group (x, y, z). Groups are taken up in the order of their numbers, x first: the rows of a head, then the next head's, then the next
  * part's. HEAVY_LAST: later rows have more work, and come first; `across` heads take turns with theirs, so that the queue ends with light items,
  * while their keys and values share a cache: the grid is (across, rows, heads / across), and there is one part. */
