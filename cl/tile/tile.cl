@@ -51,13 +51,14 @@
  *                                             Where a tile has ALIGNED and DV is a multiple of 8, so are ptr and the strides
  * 7. Words for score texts
  *   vmax vlog vexp2 vtanh vabs   TO_VF(vi)   pick(choose, yes, no): select by truth, from comparisons or any integer
+ *                                             vexp2 of 128 and more is infinity, of -infinity 0, of NaN NaN
+ *   any_lane(choose): a comparison is true in one of the worker's lanes
  *   gather(ptr, row, pitch, col): ptr[row * pitch + col] for each lane, float;  gather_byte: uchar, as VI;  gather_int: int, as VI
  * 8. State words (accumulate): see tile/state.cl.     9. Line words (element kernels): see tile/line.cl.
  */
 #define OP static inline __attribute__((always_inline))
 #define FRONT 0
 #define BACK 1
-#define LOW (-3.0e38f)               /* "masked": finite, so that no option of a compiler can turn it into NaN */
 #define LOG2E 1.44269504f
 #define LN2 0.69314718f
 #ifndef STORE

@@ -192,6 +192,9 @@ static void fill_args(ct_builder *b, attend_parts *s)
     }
 }
 
+/* A scale that the softmax's factor can take over: positive, and so near 1 that neither it nor a sink divided by it leaves float. */
+static bool folds(double scale) { return scale >= 0x1p-64 && scale <= 0x1p64; }
+
 static void define(ct_launch *l, const attend_parts *s)
 {
     const ct_attend *a = s->a;
@@ -202,7 +205,7 @@ static void define(ct_launch *l, const attend_parts *s)
         {"CAUSAL", a->causal}, {"HEAVY_LAST", s->args.crowd > 0}, {"WINDOW", window}, {"SOFTCAP", a->softcap > 0}, {"ALIBI", is(a->slopes)}, {"BIAS", is(a->bias)},
         {"PADDING", is(a->padding)}, {"SINK", is(a->sink)}, {"KEYED", is(a->positions)},
         {"PATTERN", a->layout && a->layout->rules}, {"PACKED", a->sequences > 0}, {"SCORE_TEXT", a->score_text != NULL},
-        {"MASK_TEXT", a->mask_text != NULL}, {"SCALED", !(a->scale > 0)}, {"BLEND", is(a->blend.before) ? 1 + a->blend.of_before : 0},
+        {"MASK_TEXT", a->mask_text != NULL}, {"SCALED", !folds(a->scale)}, {"BLEND", is(a->blend.before) ? 1 + a->blend.of_before : 0},
     };
     for (size_t i = 0; i < CT_COUNT(defines); i++) {
         if (defines[i].value || i < 2) { /* every one of them is 0 unless it says otherwise */
