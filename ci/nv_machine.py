@@ -5,7 +5,7 @@ What it is strict about, as the machine is or more so:
   * wgmma reads local memory either when it is issued or only when it is waited for (`late`), and its results are NaN until then;
   * its sums are cut off, not rounded;
   * tensor copies arrive at random times, warps take turns of random length (`seed`);
-  * what st.shared wrote may be read by wgmma only after the writing warp's fence.proxy.async;
+  * what st.shared wrote may be read by wgmma only after the fence.proxy.async of a warp that wrote it;
   * the eight bytes of an mbarrier are read and written by mbarrier instructions alone, and lie on eight bytes;
   * .aligned instructions want a whole warp; a machine on which nobody can go on is reported.
 What it does not know: registers (ptxas counts them), the final assembler's reordering, memory that the kernel itself does not name.
@@ -146,7 +146,7 @@ class Group:
         self.program, self.memory, self.maps, self.where, self.items, self.late = program, memory, maps, where, items, late
         self.params = np.frombuffer(params, np.uint8)
         self.shared = np.full((program.shared_bytes + 1023) // 1024 * 1024, 0xFF, np.uint8)
-        self.dirty = np.zeros(len(self.shared), np.uint8)
+        self.dirty = np.zeros(len(self.shared), np.uint32)    # the warps that wrote what is there, a bit each; none once one of them has fenced
         self.plain = np.ones(len(self.shared), bool)          # bytes that are no barrier's
         self.barriers, self.named, self.copies = {}, {}, []
         self.random = random.Random(seed)
@@ -429,12 +429,14 @@ class Group:
         space = self.space(p)
         assert (at >= 0).all() and (at + size * len(names) <= len(space)).all(), "%s outside: %s" % (".".join(p), at)
         assert (at % (size * len(names)) == 0).all(), "misaligned"
+        touched = (at[:, None] + np.arange(size * len(names))).ravel()
+        before = space[touched].copy() if "shared" in p else None
         for i, name in enumerate(names):
             space.view(kind)[at // size + i] = self.value(w, name, kind)[m]
         if "shared" in p:
             self.ordinary(at, size * len(names))
-            for b in range(size * len(names)):
-                self.dirty[at + b] = w.index + 1
+            writer = np.uint32(1 << w.index)
+            self.dirty[touched] = np.where(space[touched] != before, writer, np.where(self.dirty[touched], self.dirty[touched] | writer, 0))
 
     def op_atom(self, w, p, o, m):
         assert p[1:4] == ["global", "add", "u32"]
@@ -505,7 +507,7 @@ class Group:
 
     def op_fence(self, w, p, o, m):
         if p[1:3] == ["proxy", "async"]:
-            self.dirty[self.dirty == w.index + 1] = 0
+            self.dirty[self.dirty & np.uint32(1 << w.index) != 0] = 0
 
     def op_setmaxnreg(self, w, p, o, m): pass
 

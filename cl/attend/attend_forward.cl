@@ -156,7 +156,14 @@ OP void step_middle(stage *c, int j) {
     fold_sum(&c->l, &sum);
 }
 OP void step_settle(stage *c, int j) { row_scale(&c->o, &c->alpha); convert(&c->p, &c->s); }
-OP void step_back(stage *c, int j) { mma_ab(&c->t, &c->o, &c->p, V, j); }
+OP void step_back(stage *c, int j) {
+#if PADDING                                   /* behind padding may lie anything */
+    const int key0 = stream_first(&c->t, V, j, c->list[j]);
+    mma_ab_seen(&c->t, &c->o, &c->p, V, j, c->a.padding + key0, c->a.nk - key0);
+#else
+    mma_ab(&c->t, &c->o, &c->p, V, j);
+#endif
+}
 OP void step_done(stage *c, int j) {}
 #if BLEND
 /* The share of what was there before. */

@@ -119,12 +119,13 @@ OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
     t->pitch[s] = x->row;
 }
 OP void stream_release(tile *t, int s, int j) {}
-OP void copy_rows(tile *t, int s, int j, const int width, const int pitch) {
+OP void copy_rows(tile *t, int s, int j, const int width, const int pitch, const __global uchar *bytes, int n) {
     float *y = t->copy[s];
     gptr p = t->tile[s][j & 1];
     const int left = min(t->left[s][j & 1], BN);
     for (int r = 0; r < left; r++) {
         int d = 0;
+        if (is_hidden(bytes, n, r)) for (; d < pitch; d++) y[r * pitch + d] = 0.0f;
         for (; d + 16 <= width; d += 16) vstore16(wide(p + r * t->pitch[s] + d), 0, y + r * pitch + d);
         for (; d < pitch; d++) y[r * pitch + d] = d < width ? elem_at(p, r * t->pitch[s] + d) : 0.0f;
     }
@@ -138,7 +139,7 @@ OP void tile_ready(tile *t, int s, int j, const int width) {
         t->ready[s] = (rows_in)(ulong)t->tile[s][j & 1];
         t->step[s] = t->pitch[s];
     } else {
-        copy_rows(t, s, j, width, pitch);
+        copy_rows(t, s, j, width, pitch, 0, 0);
     }
 }
 #define stream_wait(tp, s, j) tile_ready(tp, s, j, WIDTH(s))

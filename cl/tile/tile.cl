@@ -32,6 +32,8 @@
  *                                             nearer does not evaluate it
  * 4. Products; results are complete at mma_wait
  *   mma_abt(t, &acc_pair, &held, s, j)        = held . tile^T              mma_ab(t, &acc_head, &op_pair, s, j)   += op . tile
+ *   mma_ab_seen(t, &acc_head, &op_pair, s, j, bytes, n)      the same, where of the tile's first n rows those whose byte is 0 count as zeros, whatever
+ *                                             they hold: 0 times NaN is NaN. A null pointer: all count. The tile defines this one
  *   mma_commit(), mma_wait(n)                 schedules only: close a group; all but n groups are done
  * 5. Elements: `for` headers, no callbacks
  *   EACH_PAIR(i)  ROW_OF(i)  PART_OF(i)  ROW_AT(t, i) COL_AT(t, i) (VI: row, column within the tile)
@@ -108,6 +110,9 @@
 #define ROW_AT(t, i) ROW_NUMBER(t, ROW_OF(i))
 #define COL_AT(t, i) (COL_BASE(t) + COL_STEP(i))
 #define stream_first(t, s, j, given) (given)
+#define mma_ab(t, out, p, s, j) mma_ab_seen(t, out, p, s, j, 0, 0)
+
+OP int is_hidden(const __global uchar *bytes, int n, int r) { return bytes && r < n && bytes[r] == 0; }
 
 typedef struct { long batch, head, row; } strides;
 typedef struct { int row, head, part; } item_place;

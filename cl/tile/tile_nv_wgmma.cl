@@ -349,8 +349,17 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
 #else
 #define AB_LAST AB128
 #endif
-OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {
+OP void worker_meet(tile *t) { asm volatile("bar.sync %0, 128;" :: "r"(t->worker + 4) : "memory"); }    /* 1 to 3 are the turns' */
+/* Rows of a tile whose byte is 0 become zeros. Each worker does it for itself: zeros on zeros do no harm to who reads already. */
+OP void tile_hide(tile *t, uint at, const __global uchar *bytes, int n) {
+    for (int r = (int)get_local_id(0) & 127; r < BN; r += 128)
+        if (is_hidden(bytes, n, r)) for (int i = 0; i < DV64 / 64; i++) for (int c = 0; c < 128; c += 16) put_ints(at + i * BN * 128 + r * 128 + c, (int4)(0));
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");    /* wgmma and the copy engine see memory on another path than st.shared */
+    worker_meet(t);
+}
+OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     const uint b = RING(t, s, j) + OWN_COLUMNS(t->worker) * BN * 2, lbo = (BN * 128) >> 4;
+    if (bytes) tile_hide(t, RING(t, s, j), bytes, n);
     mma_fence();
     UNROLL for (int k = 0; k < BN / 16; k++) {
 #if HEAD16 > 128

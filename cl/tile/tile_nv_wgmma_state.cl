@@ -111,7 +111,6 @@ OP void state_store(tile *t, __global float *p, long pitch, acc_state *st) {
 }
 OP void float_store(tile *t, __global float *p, float x) { if (t->worker == 0 && t->row == 0 && t->w.lane == 0) *p = x; }
 OP void state_scale(acc_state *st, float keep) { EACH_STATE(i) st->x[i] *= keep; }
-OP void worker_meet(tile *t) { asm volatile("bar.sync %0, 128;" :: "r"(t->worker + 4) : "memory"); }    /* 1 to 3 are the turns' */
 /* A warp's products may end before another's, so nothing is overwritten before all four have waited for theirs. */
 OP void state_publish(tile *t, acc_state *st) {
     const uint b = state_at(t) + t->row * 128 + (t->w.lane & 3) * 4;

@@ -112,8 +112,8 @@ static void spread_nan(check_run *c)
         memcpy(dims[i], c->slots[CLATTN_Q + i].dims, sizeof(dims[i]));
         tensors[i] = c->slots[CLATTN_Q + i].values;
     }
-    if (c->seed & CT_SEED_NAN && c->method->softmax && !c->method->linear) {
-        ct_spread_nan(c->seed & 0xffffffffu, dims, tensors, c->io.in[CLATTN_KEY_PADDING]);
+    if (c->seed & CT_SEED_NAN && c->method->softmax) { /* in linear attention NaN goes on from token to token */
+        ct_spread_nan(c->seed & 0xffffffffu, dims, tensors, c->io.in[CLATTN_KEY_PADDING], !c->method->linear);
     }
 }
 

@@ -188,7 +188,7 @@ static void nan_row(double *tensor, const int64_t *dims, int64_t batch, int64_t 
     }
 }
 
-void ct_spread_nan(uint64_t seed, int64_t dims[3][4], double *const tensors[3], const double *padding)
+void ct_spread_nan(uint64_t seed, int64_t dims[3][4], double *const tensors[3], const double *padding, bool seen)
 {
     ct_random random = ct_random_of(seed, 2001);
     const int64_t *q = dims[0], *k = dims[1], *v = dims[2];
@@ -199,6 +199,9 @@ void ct_spread_nan(uint64_t seed, int64_t dims[3][4], double *const tensors[3], 
                 nan_row(tensors[2], v, b, j, &random);
             }
         }
+    }
+    if (!seen) {
+        return;
     }
     nan_row(tensors[0], q, ct_random_int(&random, 0, q[0] - 1), ct_random_int(&random, 0, q[2] - 1), &random);
     nan_row(tensors[1], k, ct_random_int(&random, 0, k[0] - 1), ct_random_int(&random, 0, k[2] - 1), &random);
