@@ -75,6 +75,13 @@ out:
     return st;
 }
 
+cl_int ct_launch_enqueue(const ct_launch *l, cl_command_queue queue, cl_uint n_wait, const cl_event *wait_list, cl_event *event)
+{
+    const size_t local[3] = {l->items, 1, 1};
+    const size_t global[3] = {l->groups[0] * l->items, l->groups[1], l->groups[2]};
+    return clEnqueueNDRangeKernel(queue, l->kernel, 3, l->offset[1] ? l->offset : NULL, global, local, n_wait, wait_list, event);
+}
+
 /* The events that a launch waits for, and those it leaves. In order: the queue itself keeps the sequence. Out of order: each
  * launch waits for the one before it. */
 static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool in_order, const clattn_buf *by_slot, clattn_buf workspace,
@@ -85,13 +92,11 @@ static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool 
     for (int i = 0; i < plan->n_launches; i++) {
         ct_launch *l = plan->launches[i];
         const bool last = i == plan->n_launches - 1;
-        const size_t local[3] = {l->items, 1, 1};
-        const size_t global[3] = {l->groups[0] * l->items, l->groups[1], l->groups[2]};
         const cl_uint n = i == 0 ? n_wait : before ? 1 : 0;
         const cl_event *list = i == 0 ? wait_list : &before;
         const bool wants = last ? event != NULL : !in_order;
         CT_TRY(ct_launch_set(plan, l, by_slot, workspace, NULL));
-        const cl_int error = clEnqueueNDRangeKernel(queue, l->kernel, 3, NULL, global, local, n, n ? list : NULL, wants ? &after : NULL);
+        const cl_int error = ct_launch_enqueue(l, queue, n, n ? list : NULL, wants ? &after : NULL);
         if (error != CL_SUCCESS) {
             CT_FAIL(error, "launching %s returned %s", l->program->name, clattn_status_name(error));
         }

@@ -132,8 +132,11 @@ static void describe(clattn_plan *plan)
 {
     for (int i = 0; i < plan->n_launches; i++) {
         const ct_launch *l = plan->launches[i];
-        ct_text_add(&plan->describe, "%s groups=%zux%zux%zu items=%zu\n", l->program->name, l->groups[0], l->groups[1], l->groups[2],
-                    l->items);
+        ct_text_add(&plan->describe, "%s groups=%zux%zux%zu items=%zu", l->program->name, l->groups[0], l->groups[1], l->groups[2], l->items);
+        if (l->offset[1]) {
+            ct_text_add(&plan->describe, " fold=%zux%zu", l->offset[1], l->offset[2]);
+        }
+        ct_text_add(&plan->describe, "\n");
     }
 }
 
