@@ -106,6 +106,9 @@
 /* The same handed to a function: not restrict, whose traces in inlined code Oclgrind does not know. */
 #define BUFFER_IN(type, name) __global type *name##_base, const long name##_from
 #define TENSOR_IN(name) BUFFER_IN(const elem, name)
+/* A kernel's argument that may be where another one is: a state that comes in and goes out. Not restrict: what a worker reads of it, it reads
+ * before it writes there, and no other worker does either. */
+#define BUFFER_SHARED(type, name) BUFFER_IN(type, name)
 #define AT(name) (name##_base + name##_from)
 #define PASS(name) name##_base, name##_from
 #define TENSOR_OF(name, sequence) TENSOR_AT(name)

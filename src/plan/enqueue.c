@@ -20,6 +20,18 @@ static clattn_status check_room(const char *what, const clattn_buf *buf, int64_t
     return CLATTN_OK;
 }
 
+/* A state goes out where it came in, or where nothing of it came in. */
+static clattn_status check_states(const clattn_plan *plan, const clattn_buf *in, const clattn_buf *out)
+{
+    const bool one_memory = in->mem ? in->mem == out->mem : in->svm && out->svm;
+    const uintptr_t a = (uintptr_t)in->svm + in->offset, b = (uintptr_t)out->svm + out->offset, between = a > b ? a - b : b - a;
+    if (!one_memory || between == 0 || between >= (uintptr_t)plan->slots[CLATTN_STATE_OUT].bytes) {
+        return CLATTN_OK;
+    }
+    return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slots 'state-in' and 'state-out' begin %llu bytes apart; 0, or at least their %lld",
+                   (unsigned long long)between, (long long)plan->slots[CLATTN_STATE_OUT].bytes);
+}
+
 static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, size_t n_args, clattn_buf *by_slot)
 {
     clattn_status st = CLATTN_OK;
@@ -53,6 +65,7 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' is missing", clattn_slot_name((clattn_slot)slot));
         }
     }
+    CT_TRY(check_states(plan, &by_slot[CLATTN_STATE_IN], &by_slot[CLATTN_STATE_OUT]));
 out:
     return st;
 }
