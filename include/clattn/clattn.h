@@ -311,6 +311,7 @@ typedef struct clattn_problem {
     char score_file[256];   /**< read when a plan is made, if score_text is NULL */
     char mask_file[256];
     double text_params[8];  /**< p0 ... p7 of both texts */
+    int64_t text_buffer;    /**< floats of slot TEXT_BUFFER, which must then be there; 0: not said, and not looked at */
 } clattn_problem;
 
 /** Sets every field to its default: dense, forward, f32, b = 1, h = 8, n = 1024, d = 64. */
@@ -444,7 +445,7 @@ typedef enum clattn_slot {
     CLATTN_BLOCK_MASK,     /**< uint8 [heads, rows, cols] */
     CLATTN_BLOCK_TABLE,    /**< int32 [heads, rows, width] */
     CLATTN_POSITIONS,      /**< int32 [samples]: hybrid with spacing given, ascending */
-    CLATTN_TEXT_BUFFER,    /**< float: the buffer of score and mask texts */
+    CLATTN_TEXT_BUFFER,    /**< float [text_buffer]: the buffer of score and mask texts; optional where neither mentions `buffer` */
     CLATTN_O_PARTS,        /**< float [parts, b, hq, nq, dv]: merge */
     CLATTN_LSE_PARTS,      /**< float [parts, b, hq, nq]: merge */
     CLATTN_SLOT_COUNT

@@ -92,8 +92,7 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
         a.padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, padding);
     }
     if (a.score_text || a.mask_text) {
-        const int64_t any = 0;
-        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, 1, CLATTN_F32, 1, &any);
+        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1, CLATTN_F32, 1, &p->text_buffer);
         memcpy(a.p, p->text_params, sizeof a.p);
     }
     *out = a;

@@ -45,6 +45,7 @@ struct clattn_plan {
     clattn_problem problem;
     clattn_layout *layout;        /* NULL if the method takes none */
     char *score_text, *mask_text; /* copies; the problem points here */
+    bool reads_buffer;            /* a text mentions it */
     const ct_tile *tile;
     pthread_mutex_t mutex;        /* kernel arguments are set and launched under it */
     ct_launch *launches[CT_MAX_LAUNCHES];
