@@ -8,8 +8,8 @@ bool ct_row_steps_fit(const ct_shape_wish *wish, int rows, int64_t most, char *w
         const ct_rows *t = &wish->tensors[i];
         const int64_t steps = ct_max(ct_min(rows, t->count) - 1, 1);
         if (t->count > 1 && t->stride > most / steps) {
-            snprintf(why, bytes, "%s: a row stride of %lld elements; this tile's offsets of 32 bits take at most %lld", t->name,
-                     (long long)t->stride, (long long)(most / steps));
+            snprintf(why, bytes, "%s: a row stride of %lld elements; this tile's offsets of 32 bits take at most %lld",
+                     t->name, (long long)t->stride, (long long)(most / steps));
             return false;
         }
     }

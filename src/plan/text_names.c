@@ -11,7 +11,10 @@ static const char *unspliced(const char *at)
     return at;
 }
 
-static const char *next(const char *at) { return *at ? unspliced(at + 1) : at; }
+static const char *next(const char *at)
+{
+    return *at ? unspliced(at + 1) : at;
+}
 
 static bool in_name(char c) /* whatever the locale; a number goes on like an identifier */
 {

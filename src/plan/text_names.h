@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* Is `name` an identifier of this OpenCL C, outside of comments and of what stands between quotes? Lines that a backslash joins are one. Macros are
- * not expanded, and what #if leaves out counts. */
+/* Is `name` an identifier of this OpenCL C, outside of comments and of what stands between quotes? Lines that a
+ * backslash joins are one. Macros are not expanded, and what #if leaves out counts. */
 bool ct_text_names(const char *text, const char *name);
 
 #endif
