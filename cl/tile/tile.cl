@@ -15,8 +15,9 @@
  *   tensor            one head of one batch, ending at `rows`              tile               the worker: who am I, where are my slots
  * 2. Kernel frame
  *   TILE_KERNEL       attributes of a kernel                               TILE_BEGIN(tp)     local memory, barriers, who am I
- *   GROUP(d), GROUPS(d)  a group's place in dimension d, and how many there are. FOLD_X, FOLD_Y (both or none): all are launched in the
- *                     first dimension, and stand for FOLD_X x FOLD_Y x the rest: some devices take few in the others
+ *   GROUP(d), GROUPS(d)  a group's place in dimension d, and how many there are. FOLD: all are launched in the first dimension, and stand
+ *                     for FOLD_X x FOLD_Y x the rest: some devices take few in the others. The launch says how many: the offsets of dimensions
+ *                     that have one item each
  *   EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)   call for every item of this group, with item_place at: which block row, head, and
  *                     part of the keys, see item_of (crowd: its `across`); `tensor`: the first one
  *   line_at(lines, i) the list_line of a block row: where its list starts, entries, how many are masked, sequence
@@ -89,9 +90,15 @@
 #define HEAVY_LAST 0
 #endif
 
-#ifdef FOLD_X
-#define GROUP(d) ((d) == 0 ? get_group_id(0) % FOLD_X : (d) == 1 ? get_group_id(0) / FOLD_X % FOLD_Y : get_group_id(0) / FOLD_X / FOLD_Y)
-#define GROUPS(d) ((d) == 0 ? FOLD_X : (d) == 1 ? FOLD_Y : get_num_groups(0) / FOLD_X / FOLD_Y)
+#ifndef FOLD
+#define FOLD 0
+#endif
+#if FOLD
+#define FOLD_X ((uint)get_global_offset(1))
+#define FOLD_Y ((uint)get_global_offset(2))
+#define FOLDED ((uint)get_group_id(0))
+#define GROUP(d) ((d) == 0 ? FOLDED % FOLD_X : (d) == 1 ? FOLDED / FOLD_X % FOLD_Y : FOLDED / FOLD_X / FOLD_Y)
+#define GROUPS(d) ((d) == 0 ? FOLD_X : (d) == 1 ? FOLD_Y : (uint)get_num_groups(0) / FOLD_X / FOLD_Y)
 #else
 #define GROUP(d) get_group_id(d)
 #define GROUPS(d) get_num_groups(d)
@@ -102,6 +109,9 @@
 /* The same handed to a function: not restrict, whose traces in inlined code Oclgrind does not know. */
 #define BUFFER_IN(type, name) __global type *name##_base, const long name##_from
 #define TENSOR_IN(name) BUFFER_IN(const elem, name)
+/* A kernel's argument that may be where another one is: a state that comes in and goes out. Not restrict: what a worker reads of it, it reads
+ * before it writes there, and no other worker does either. */
+#define BUFFER_SHARED(type, name) BUFFER_IN(type, name)
 #define AT(name) (name##_base + name##_from)
 #define PASS(name) name##_base, name##_from
 #define TENSOR_OF(name, sequence) TENSOR_AT(name)

@@ -20,7 +20,8 @@
  *         multiples of 4 elements: loads and stores of four. 0: elements.
  *   SV    columns of V and O that a group does (default DV): fewer are a multiple of 4 * CX, and group dimension 2 counts the parts
  *   SUBGROUP, SHUFFLE_XOR   least size of a sub-group, and the name of its exchange: row joins without local memory where a row fits
- * A row stride times BM or BN stays below 2^31 bytes; batch and head strides have 64 bits. A tensor has at least one row.
+ * BM or BN rows span less than 2^31 bytes (src/device/tiles.c declines the others); batch and head strides have 64 bits. A tensor has at least
+ * one row.
  * Local floats: 2 * BUF + FOLD_LEN below. */
 #define UNROLL _Pragma("unroll")
 #define PRAGMA(x) _Pragma(#x)

@@ -311,6 +311,7 @@ typedef struct clattn_problem {
     char score_file[256];   /**< read when a plan is made, if score_text is NULL */
     char mask_file[256];
     double text_params[8];  /**< p0 ... p7 of both texts */
+    int64_t text_buffer;    /**< floats of slot TEXT_BUFFER, which must then be there; 0: not said, and not looked at */
 } clattn_problem;
 
 /** Sets every field to its default: dense, forward, f32, b = 1, h = 8, n = 1024, d = 64. */
@@ -428,7 +429,7 @@ typedef enum clattn_slot {
     CLATTN_O,
     CLATTN_LSE,            /**< float [b, hq, nq]; optional; hybrid (with samples), sparse_linear and gated merge have none */
     CLATTN_STATE_IN,       /**< float [b, hq, dqk, dv (+1)]; b = sequences if packed; optional */
-    CLATTN_STATE_OUT,
+    CLATTN_STATE_OUT,      /**< the same shape; may be where STATE_IN is (the same buffer and offset, or pointer), which it then replaces */
     CLATTN_DECAY,          /**< float [hq] or [b, hq, n] */
     CLATTN_GATE,           /**< float [b, hq, nq] */
     CLATTN_GATE_WEIGHT,    /**< float [hq, dqk] */
@@ -444,7 +445,7 @@ typedef enum clattn_slot {
     CLATTN_BLOCK_MASK,     /**< uint8 [heads, rows, cols] */
     CLATTN_BLOCK_TABLE,    /**< int32 [heads, rows, width] */
     CLATTN_POSITIONS,      /**< int32 [samples]: hybrid with spacing given, ascending */
-    CLATTN_TEXT_BUFFER,    /**< float: the buffer of score and mask texts */
+    CLATTN_TEXT_BUFFER,    /**< float [text_buffer]: the buffer of score and mask texts; optional where neither mentions `buffer` */
     CLATTN_O_PARTS,        /**< float [parts, b, hq, nq, dv]: merge */
     CLATTN_LSE_PARTS,      /**< float [parts, b, hq, nq]: merge */
     CLATTN_SLOT_COUNT
@@ -464,8 +465,9 @@ CLATTN_API clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot s
                                           int *rank, int64_t dims[5]);
 
 /** Launches a plan. Returns at once. Memory behind pointers must live until the launches are done; cl_mems, workspace, plan
- * and context may be released at once. Outputs and workspace must overlap neither each other nor an input. After an error
- * some of the launches may have been made: outputs are undefined, and *event is not written.
+ * and context may be released at once. Outputs and workspace must overlap neither each other nor an input, but for a STATE_OUT
+ * that begins where STATE_IN does. After an error some of the launches may have been made: outputs are undefined, and *event
+ * is not written.
  * @param queue      of the plan's cl_context and device; in-order or out-of-order.
  * @param args       each slot once, any order.
  * @param workspace  at least clattn_plan_workspace() bytes; clattn_buf_none() if that is 0.

@@ -92,8 +92,7 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
         a.padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, padding);
     }
     if (a.score_text || a.mask_text) {
-        const int64_t any = 0;
-        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, 1, CLATTN_F32, 1, &any);
+        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1, CLATTN_F32, 1, &p->text_buffer);
         memcpy(a.p, p->text_params, sizeof a.p);
     }
     *out = a;
@@ -241,9 +240,9 @@ static clattn_status take_tensors(ct_builder *b, attend_parts *s)
     const ct_attend *a = s->a;
     const ct_tile *tile = ct_builder_tile(b);
     ct_tensor_in t[] = {
-        {a->q, a->qs, a->in, a->dqk, a->nq, a->hq, a->b, s->shape.bm / s->pack, s->pack, a->cu_q},
-        {a->k, a->ks, a->in, a->dqk, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
-        {a->v, a->vs, a->in, a->dv, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
+        {"q", a->q, a->qs, a->in, a->dqk, a->nq, a->hq, a->b, s->shape.bm / s->pack, s->pack, a->cu_q},
+        {"k", a->k, a->ks, a->in, a->dqk, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
+        {"v", a->v, a->vs, a->in, a->dv, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
     };
     if (tile->tensors) {
         CT_TRY(tile->tensors(b, t, (int)CT_COUNT(t), a->sequences, &s->shape));
@@ -264,7 +263,8 @@ static int64_t usual_keys(const ct_attend *a)
 static bool stays(const attend_parts *s)
 {
     const int64_t usual = ct_min(s->lists.longest, ct_ceil_div(usual_keys(s->a), s->shape.cols));
-    return s->shape.resident && ct_ceil_div(usual, s->parts) <= SHORT_LIST;
+    const int64_t items = s->lists.rows * s->groups_y * s->parts; /* counted in an int, which goes on behind the last one */
+    return s->shape.resident && ct_ceil_div(usual, s->parts) <= SHORT_LIST && items <= INT32_MAX / 2;
 }
 
 static clattn_status add_launch(ct_builder *b, const attend_parts *s)
@@ -332,6 +332,7 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
         .nq = a->max_q, .nk = usual_keys(a), .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
         .window = a->left >= 0 || a->right >= 0,
         .reads = reads_of(a), .bias = is(a->bias),
+        .tensors = {{"q", a->nq, a->qs.row}, {"k", a->nk, a->ks.row}, {"v", a->nk, a->vs.row}},
         .aligned = rows_aligned(a), .dtype = a->in, .tf32 = a->tf32, .dots = a->in == CLATTN_BF16 && ct_dots_pay(ct_builder_context(b))};
     if (wish.aligned >= ct_builder_tile(b)->vectors || ct_builder_tile(b)->tensors) {
         ct_builder_align(b, ct_builder_tile(b)->vectors);

@@ -26,6 +26,9 @@ typedef struct ct_shape {
 /* What masks and texts read besides the tensors: each takes more registers than the one before. */
 typedef enum ct_reads { CT_READS_NOTHING = 0, CT_READS_KEYS, CT_READS_BIAS, CT_READS_RULES } ct_reads;
 
+/* The rows of a tensor, and how far apart two lie, in elements. */
+typedef struct ct_rows { const char *name; int64_t count, stride; } ct_rows;
+
 typedef struct ct_shape_wish {
     int block_q, block_k; /* of the layout, in tokens; 0: free, every key is listed. accumulate: block_q is the chunk, or 0 */
     int64_t nq, nk;       /* queries of the longest sequence; keys of a usual one */
@@ -39,6 +42,7 @@ typedef struct ct_shape_wish {
     bool tf32;            /* float operands may be rounded to 10 bits of mantissa */
     bool dots;            /* bfloat16 and ct_dots_pay() */
     int streams;          /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
+    ct_rows tensors[3];   /* q, k, v: a tile that counts rows in 32 bits declines strides beyond them */
     bool float_state;     /* accumulate: the state leaves: it is to be as good as float, whatever the storage */
 } ct_shape_wish;
 

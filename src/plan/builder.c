@@ -145,9 +145,11 @@ void ct_launch_value(ct_launch *l, const void *value, size_t bytes)
 
 void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items)
 {
-    if (y > CT_MOST_GROUPS || z > CT_MOST_GROUPS) {
-        ct_launch_define(l, "FOLD_X", (long)x);
-        ct_launch_define(l, "FOLD_Y", (long)y);
+    l->offset[1] = l->offset[2] = 0;
+    if (y > CT_MOST_GROUPS || z > CT_MOST_GROUPS) { /* their numbers are no part of the program: any batch has the same */
+        ct_launch_define(l, "FOLD", 1);
+        l->offset[1] = (size_t)x;
+        l->offset[2] = (size_t)y;
         x *= y * z;
         y = z = 1;
     }

@@ -31,6 +31,7 @@ typedef struct ct_work {
 
 /* A tensor that a stage loads by tiles, for machines whose kernels get something else than a pointer (ct_tile.tensors). */
 typedef struct ct_tensor_in {
+    const char *name;
     ct_ref ref;
     clattn_strides strides;
     clattn_dtype dtype;

@@ -138,10 +138,8 @@ out:
 static clattn_status warm_up(clattn_plan *plan, ct_launch *l, cl_command_queue queue, cl_mem scratch)
 {
     clattn_status st = CLATTN_OK;
-    const size_t local[3] = {l->items, 1, 1};
-    const size_t global[3] = {l->groups[0] * l->items, l->groups[1], l->groups[2]};
     CT_TRY(ct_launch_set(plan, l, NULL, clattn_buf_none(), scratch));
-    CT_TRYCL(clEnqueueNDRangeKernel(queue, l->kernel, 3, NULL, global, local, 0, NULL, NULL));
+    CT_TRYCL(ct_launch_enqueue(l, queue, 0, NULL, NULL));
     CT_TRYCL(clFinish(queue));
     ct_program_keep(plan->context, l->program);
 out:

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plan/problem.h"
+#include "plan/text_names.h"
 
 void ct_plan_clear(clattn_plan *plan)
 {
@@ -54,11 +55,21 @@ static clattn_status copy_text(clattn_plan *plan, const char *given, const char 
     }
     if (given) {
         CT_TRY(wrap_text(plan, given, copy));
+        plan->reads_buffer |= ct_text_names(given, "buffer");
     }
     *in_problem = *copy;
 out:
     ct_release(&plan->allocator, read);
     return st;
+}
+
+/* A text that mentions `buffer` would read where nothing is. */
+static void want_buffer(clattn_plan *plan)
+{
+    ct_plan_slot *slot = &plan->slots[CLATTN_TEXT_BUFFER];
+    if (plan->reads_buffer && slot->want) {
+        slot->want = 2;
+    }
 }
 
 /* The probe comes last but the programs: a problem that the tile's shapes rule out need not wait for it. */
@@ -72,6 +83,7 @@ static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int in
     }
     plan->tile = &ct_tiles[index];
     CT_TRY(method->build(&builder, &plan->problem, plan->layout));
+    want_buffer(plan);
     if (builder.declined[0]) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", builder.declined);
     }
@@ -132,8 +144,11 @@ static void describe(clattn_plan *plan)
 {
     for (int i = 0; i < plan->n_launches; i++) {
         const ct_launch *l = plan->launches[i];
-        ct_text_add(&plan->describe, "%s groups=%zux%zux%zu items=%zu\n", l->program->name, l->groups[0], l->groups[1], l->groups[2],
-                    l->items);
+        ct_text_add(&plan->describe, "%s groups=%zux%zux%zu items=%zu", l->program->name, l->groups[0], l->groups[1], l->groups[2], l->items);
+        if (l->offset[1]) {
+            ct_text_add(&plan->describe, " fold=%zux%zu", l->offset[1], l->offset[2]);
+        }
+        ct_text_add(&plan->describe, "\n");
     }
 }
 

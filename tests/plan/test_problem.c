@@ -21,6 +21,7 @@ static void round_trip(void **state)
         "dense n=100 sequences=4 max_q=50 max_k=60 key_padding=1",
         "dense tf32=1",
         "dense score=a.cl mask=b.cl p0=1.5 p7=-2e-05",
+        "dense score=a.cl text_buffer=640",
         "block_sparse pattern=variable windows=1,2,3 indices=0,5 ends=1,7 horizontal=1 random=2 seed=9 block=16x32",
         "block_sparse pattern=image tiles=4x8 radius=2",
         "block_sparse pattern=bigbird attention=uni per_head=1 sliding=5",

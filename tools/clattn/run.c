@@ -56,10 +56,10 @@ static bool same_shape(const tensor *t, int rank, const int64_t *dims)
     return n == squeeze(dims, rank, b) && memcmp(a, b, (size_t)n * sizeof *a) == 0;
 }
 
-/* Lists of blocks are as long as row-ptr says, and texts' buffers as the text likes. */
-static bool any_length(clattn_slot slot)
+/* Lists of blocks are as long as row-ptr says, and texts' buffers as the text likes where the problem does not say. */
+static bool any_length(clattn_slot slot, const int64_t *dims)
 {
-    return slot == CLATTN_COL_IDX || slot == CLATTN_TEXT_BUFFER;
+    return (slot == CLATTN_COL_IDX || slot == CLATTN_TEXT_BUFFER) && dims[0] == 0;
 }
 
 static clattn_status give_input(run *r, clattn_slot slot, int want, clattn_dtype dtype, int rank, const int64_t *dims)
@@ -83,7 +83,7 @@ static clattn_status give_input(run *r, clattn_slot slot, int want, clattn_dtype
     }
     tensor_describe(t, have, sizeof have);
     const bool qkv = slot == CLATTN_Q || slot == CLATTN_K || slot == CLATTN_V; /* checked with the sizes, before */
-    if (!qkv && !any_length(slot) && !same_shape(t, rank, dims)) {
+    if (!qkv && !any_length(slot, dims) && !same_shape(t, rank, dims)) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted is %s", name, have, need);
     }
     if (tensor_convert(t, dtype) != CLATTN_OK) {
