@@ -27,7 +27,7 @@ typedef struct ct_lists {
     bool partial;                 /* some entries ask the mask */
     int64_t longest;              /* entries of the longest line */
     double pairs;                 /* visible, per query head on average; NaN if only the device knows */
-    int64_t entries;              /* over all heads of the layout */
+    int64_t entries;              /* of `list`, which lines may share */
 } ct_lists;
 
 /* Makes them on the host, or adds the launch that makes them on the device. */
