@@ -53,6 +53,9 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' is missing", clattn_slot_name((clattn_slot)slot));
         }
     }
+    if (plan->slots[CLATTN_CU_SEQLENS_K].want && !seen[CLATTN_CU_SEQLENS_K]) {
+        by_slot[CLATTN_CU_SEQLENS_K] = by_slot[CLATTN_CU_SEQLENS]; /* ct_builder_cuts */
+    }
 out:
     return st;
 }

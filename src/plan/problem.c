@@ -334,7 +334,6 @@ bool ct_problem_causal(const clattn_problem *p)
     return p->causal >= 0 ? p->causal != 0 : method && method->linear && !method->softmax;
 }
 
-bool ct_problem_keys_differ(const clattn_problem *p) { return p->sequences && p->nk != p->nq; }
 int64_t ct_problem_batches(const clattn_problem *p) { return p->sequences ? p->sequences : p->b; }
 int64_t ct_problem_max_q(const clattn_problem *p) { return p->max_q ? p->max_q : p->nq; }
 int64_t ct_problem_max_k(const clattn_problem *p) { return p->max_k ? p->max_k : p->nk; }
