@@ -277,7 +277,7 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
     if (s->shape.rows) {
         ct_spec_part(spec, s->shape.rows);
     }
-    for (int i = 0; tile->rows[i] && !s->shape.rows; i++) {
+    for (size_t i = 0; i < CT_COUNT(tile->rows) && tile->rows[i] && !s->shape.rows; i++) {
         ct_spec_part(spec, tile->rows[i]);
     }
     ct_spec_part(spec, "variant/score.cl");
