@@ -90,7 +90,8 @@ CLATTN_API const char *clattn_status_name(clattn_status status);
 /** One sentence on the code; a static string. */
 CLATTN_API const char *clattn_status_text(clattn_status status);
 /** The last failure in this thread: which argument, its value, the bound; for a failed build the compiler's log.
- * Belongs to the thread, valid until its next failing call. Never NULL. */
+ * Belongs to the thread, valid until its next failing call. Never NULL. It is kept on the heap (malloc) until the thread ends; where that has
+ * no room, it says so. */
 CLATTN_API const char *clattn_error_detail(void);
 
 /* ---- context --------------------------------------------------------------------------------------------------- */
