@@ -1,13 +1,14 @@
-/* Lists made on the host. With a layout each line has a list of its own, and so has a window that hides keys on its left. Else the lines share one
- * list of all tiles, from the last to the first: a line begins at the last tile that it sees, so those that ask the mask come first. */
+/* Lists made on the host. With a layout each line has a list of its own, and so has a window that hides keys on its
+ * left. Else the lines share one list of all tiles, from the last to the first: a line begins at the last tile that it
+ * sees, so those that ask the mask come first. */
 #include "layout/host_lists.h"
 
 #include <string.h>
 
-#define OP static inline
+#define OP    static inline
 #define PLACE int64_t
-#define min ct_min
-#define max ct_max
+#define min   ct_min
+#define max   ct_max
 #include "../../cl/layout/classify.cl"
 #undef max
 #undef min
@@ -18,8 +19,8 @@ typedef struct maker {
     const ct_lists_wish *w;
     int64_t shift, cols, block_q, block_k;
     int heads;
-    bool shared;        /* one list for all lines */
-    int32_t *list;      /* NULL: only count */
+    bool shared;   /* one list for all lines */
+    int32_t *list; /* NULL: only count */
     int64_t n, masked;
 } maker;
 
@@ -42,8 +43,8 @@ static bool rule_asks(const maker *m, int head, int64_t p0, int64_t p1, int64_t 
     }
     const ct_rule *r = &l->rules[head];
     const int64_t left = r->left < 0 ? CT_UNLIMITED : r->left, right = r->right < 0 ? CT_UNLIMITED : r->right;
-    const bool one_chunk = r->chunk == 0 || (p0 >= 0 && p0 / r->chunk == p1 / r->chunk && k0 / r->chunk == k1 / r->chunk &&
-                                             p0 / r->chunk == k0 / r->chunk);
+    const bool one_chunk = r->chunk == 0 || (p0 >= 0 && p0 / r->chunk == p1 / r->chunk &&
+                                             k0 / r->chunk == k1 / r->chunk && p0 / r->chunk == k0 / r->chunk);
     const window_places places = places_of(p0, p1, left, right);
     return r->dilation > 1 || !one_chunk || classify(&places, k0, k1) != CT_FULL;
 }
@@ -93,11 +94,14 @@ static tile_run run_of(const maker *m, int64_t q0, int64_t q1)
 {
     const ct_lists_wish *w = m->w;
     const window_places at = places_of(q0 + m->shift, q1 + m->shift, w->left, w->right);
-    const window_places keys = {key_from(m, at.seen0), key_from(m, at.seen1 + 1) - 1, key_from(m, at.full0), key_from(m, at.full1 + 1) - 1};
+    const window_places keys = {key_from(m, at.seen0), key_from(m, at.seen1 + 1) - 1, key_from(m, at.full0),
+                                key_from(m, at.full1 + 1) - 1};
     return tiles_of(&keys, w->tile_cols, w->nk, w->all_masked || w->tile_width > w->tile_cols);
 }
 
-typedef struct line_fields { int64_t start, entries, masked; } line_fields;
+typedef struct line_fields {
+    int64_t start, entries, masked;
+} line_fields;
 
 static line_fields run_line(maker *m, int64_t q0, int64_t q1)
 {
@@ -184,7 +188,8 @@ bool ct_lists_shared(const ct_lists_wish *w)
     return !w->layout && (w->all_masked || w->left >= farthest);
 }
 
-clattn_status ct_lists_descending(const ct_lists_wish *w, const clattn_allocator *allocator, int32_t **list, int64_t *entries)
+clattn_status ct_lists_descending(const ct_lists_wish *w, const clattn_allocator *allocator, int32_t **list,
+                                  int64_t *entries)
 {
     *entries = ct_ceil_div(w->nk, w->tile_cols);
     *list = ct_alloc_array(allocator, (size_t)*entries, sizeof **list);
@@ -225,8 +230,8 @@ clattn_status ct_host_lists_make(const ct_lists_wish *w, const clattn_allocator 
     ct_host_lists lists = {.heads = m.heads, .rows = ct_ceil_div(w->nq, w->step)};
     count_entries(&m, lists.rows);
     if (m.n > INT32_MAX) {
-        CT_FAIL(CLATTN_UNSUPPORTED, "%s: the lists of %lld block rows need %lld tiles; at most %d", w->layout ? "the pattern" : "the window",
-                (long long)(m.heads * lists.rows), (long long)m.n, INT32_MAX);
+        CT_FAIL(CLATTN_UNSUPPORTED, "%s: the lists of %lld block rows need %lld tiles; at most %d",
+                w->layout ? "the pattern" : "the window", (long long)(m.heads * lists.rows), (long long)m.n, INT32_MAX);
     }
     if (m.shared) {
         CT_TRY(ct_lists_descending(w, allocator, &lists.list, &lists.entries));
@@ -236,8 +241,8 @@ clattn_status ct_host_lists_make(const ct_lists_wish *w, const clattn_allocator 
     }
     lists.lines = ct_alloc_array(allocator, (size_t)(m.heads * lists.rows), 4 * sizeof *lists.lines);
     if (!lists.lines || !lists.list) {
-        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for %lld lines and a list of %lld tiles", (long long)(m.heads * lists.rows),
-                (long long)lists.entries);
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for %lld lines and a list of %lld tiles",
+                (long long)(m.heads * lists.rows), (long long)lists.entries);
     }
     m.list = lists.list;
     fill_lines(&m, &lists);

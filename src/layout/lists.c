@@ -79,9 +79,14 @@ static clattn_status check_extent(const ct_lists_wish *w, const extent *e)
     if ((double)(e->heads * e->rows) * (double)e->room <= INT32_MAX) { /* the product itself may not fit 64 bits */
         return CLATTN_OK;
     }
-    const char *advice = w->sequences ? ": max_q and max_k, the longest sequences, bound the tiles of a line" : "";
-    return ct_fail(CLATTN_UNSUPPORTED, "lists on the device: %lld lines of up to %lld tiles; together at most %d%s (max_q=%lld, max_k=%lld)",
-                   (long long)(e->heads * e->rows), (long long)e->room, INT32_MAX, advice, (long long)w->nq, (long long)w->nk);
+    const long long lines = (long long)(e->heads * e->rows), room = (long long)e->room;
+    if (w->sequences) {
+        return ct_fail(CLATTN_UNSUPPORTED,
+                       "lists on the device: %lld lines of up to %lld tiles; together at most %d: max_q and max_k, the longest sequences, bound the "
+                       "tiles of a line (here max_q=%lld, max_k=%lld)", lines, room, INT32_MAX, (long long)w->nq, (long long)w->nk);
+    }
+    return ct_fail(CLATTN_UNSUPPORTED, "lists on the device: %lld lines of up to %lld tiles; together at most %d: take larger blocks than %lldx%lld", lines,
+                   room, INT32_MAX, (long long)e->block_q, (long long)e->block_k);
 }
 
 /* The list that all lines share, made here, or room for one a line. */

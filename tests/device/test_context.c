@@ -62,7 +62,8 @@ static void any_number_of_devices(void **state)
     for (size_t i = 0; i < CT_COUNT(counts); i++) {
         ct_assert_status(create_among(*state, counts[i], 0), CLATTN_OK, NULL);
         ct_assert_status(create_among(*state, counts[i], counts[i] - 1), CLATTN_OK, NULL);
-        ct_assert_status(create_among(*state, counts[i], counts[i]), CLATTN_INVALID_ARGUMENT, "is none of the context's");
+        ct_assert_status(create_among(*state, counts[i], counts[i]), CLATTN_INVALID_ARGUMENT,
+                         "is none of the context's");
     }
 }
 

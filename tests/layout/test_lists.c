@@ -16,7 +16,10 @@
 
 typedef enum tile_kind { HIDDEN, MASKED, FULL } tile_kind;
 
-static int64_t place_of(const ct_lists_wish *w, int64_t key) { return w->positions ? w->positions[key] : key; }
+static int64_t place_of(const ct_lists_wish *w, int64_t key)
+{
+    return w->positions ? w->positions[key] : key;
+}
 
 static bool sees(const ct_lists_wish *w, int64_t query, int64_t key)
 {
@@ -24,7 +27,8 @@ static bool sees(const ct_lists_wish *w, int64_t query, int64_t key)
     return at >= p - w->left && at <= p + w->right;
 }
 
-/* Pair by pair. Of chosen keys a tile may lie between those that the queries see: it is listed, and hides every pair. */
+/* Pair by pair. Of chosen keys a tile may lie between those that the queries see: it is listed, and hides every pair.
+ */
 static tile_kind kind_of(const ct_lists_wish *w, int64_t row, int64_t tile)
 {
     const int64_t k0 = tile * w->tile_cols, k1 = ct_min(k0 + w->tile_cols, w->nk) - 1;
@@ -66,8 +70,9 @@ static void assert_line(const ct_lists_wish *w, const ct_host_lists *lists, int6
     for (int64_t tile = 0; tile * w->tile_cols < w->nk; tile++) {
         const tile_kind wanted = kind_of(w, row, tile);
         if (found[tile] != wanted && !(w->positions && found[tile] == MASKED && wanted == HIDDEN)) {
-            fail_msg("nq %lld nk %lld step %d cols %d left %lld right %lld row %lld tile %lld: %d, not %d", (long long)w->nq, (long long)w->nk,
-                     w->step, w->tile_cols, (long long)w->left, (long long)w->right, (long long)row, (long long)tile, found[tile], wanted);
+            fail_msg("nq %lld nk %lld step %d cols %d left %lld right %lld row %lld tile %lld: %d, not %d",
+                     (long long)w->nq, (long long)w->nk, w->step, w->tile_cols, (long long)w->left, (long long)w->right,
+                     (long long)row, (long long)tile, found[tile], wanted);
         }
     }
 }
@@ -76,7 +81,8 @@ static void assert_lists(const ct_lists_wish *w)
 {
     ct_host_lists lists;
     ct_assert_status(ct_host_lists_make(w, NULL, &lists), CLATTN_OK, NULL);
-    const int64_t all = ct_ceil_div(w->nk, w->tile_cols), reached = ct_ceil_div(w->step + w->left + w->right, w->tile_cols) + 1;
+    const int64_t all = ct_ceil_div(w->nk, w->tile_cols),
+                  reached = ct_ceil_div(w->step + w->left + w->right, w->tile_cols) + 1;
     assert_int_equal(lists.rows, ct_ceil_div(w->nq, w->step));
     assert_true(lists.entries <= (ct_lists_shared(w) ? all : lists.rows * (w->positions ? all : ct_min(all, reached))));
     for (int64_t row = 0; row < lists.rows; row++) {
@@ -90,9 +96,12 @@ static void every_window(void **state)
 {
     static const int64_t queries[] = {1, 7, 64, 65, 130}, keys[] = {1, 64, 96, 100, 193};
     static const int64_t reach[] = {0, 1, 31, 32, 95, 192, 1000, CT_UNLIMITED};
-    static const struct { int step, cols, width; } tiles[] = {{32, 32, 32}, {64, 32, 32}, {16, 64, 64}, {32, 16, 32}};
+    static const struct {
+        int step, cols, width;
+    } tiles[] = {{32, 32, 32}, {64, 32, 32}, {16, 64, 64}, {32, 16, 32}};
     (void)state;
-    for (size_t i = 0; i < CT_COUNT(queries) * CT_COUNT(keys) * CT_COUNT(reach) * CT_COUNT(reach) * CT_COUNT(tiles) * 2; i++) {
+    for (size_t i = 0; i < CT_COUNT(queries) * CT_COUNT(keys) * CT_COUNT(reach) * CT_COUNT(reach) * CT_COUNT(tiles) * 2;
+         i++) {
         size_t at = i;
         ct_lists_wish w = {.nq = queries[at % CT_COUNT(queries)]};
         w.nk = keys[(at /= CT_COUNT(queries)) % CT_COUNT(keys)];
@@ -116,8 +125,15 @@ static void chosen_keys(void **state)
         positions[i] = 4 * i + i % 3;
     }
     for (size_t i = 0; i < CT_COUNT(reach) * CT_COUNT(reach); i++) {
-        const ct_lists_wish w = {.nq = 120, .nk = 50, .left = reach[i % CT_COUNT(reach)], .right = reach[i / CT_COUNT(reach)], .step = 32,
-            .tile_cols = 16, .tile_width = 16, .positions = positions, .places = 200};
+        const ct_lists_wish w = {.nq = 120,
+                                 .nk = 50,
+                                 .left = reach[i % CT_COUNT(reach)],
+                                 .right = reach[i / CT_COUNT(reach)],
+                                 .step = 32,
+                                 .tile_cols = 16,
+                                 .tile_width = 16,
+                                 .positions = positions,
+                                 .places = 200};
         assert_lists(&w);
     }
 }
@@ -125,14 +141,25 @@ static void chosen_keys(void **state)
 /* Work, not seconds: what 2^22 tokens store. */
 static void stored_entries(void **state)
 {
-    static const struct { int64_t left, right, entries; } cases[] = {
-        {CT_UNLIMITED, CT_UNLIMITED, 65536}, {CT_UNLIMITED, 0, 65536}, {4194303, 0, 65536}, {CT_UNLIMITED, 7, 65536},
-        {512, 0, 32768 * 10 - 20}, {0, 0, 65536},
+    static const struct {
+        int64_t left, right, entries;
+    } cases[] = {
+        {CT_UNLIMITED, CT_UNLIMITED, 65536},
+        {CT_UNLIMITED, 0, 65536},
+        {4194303, 0, 65536},
+        {CT_UNLIMITED, 7, 65536},
+        {512, 0, 32768 * 10 - 20},
+        {0, 0, 65536},
     };
     (void)state;
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
-        const ct_lists_wish w = {.nq = 4194304, .nk = 4194304, .left = cases[i].left, .right = cases[i].right, .step = 128, .tile_cols = 64,
-            .tile_width = 64};
+        const ct_lists_wish w = {.nq = 4194304,
+                                 .nk = 4194304,
+                                 .left = cases[i].left,
+                                 .right = cases[i].right,
+                                 .step = 128,
+                                 .tile_cols = 64,
+                                 .tile_width = 64};
         ct_host_lists lists;
         ct_assert_status(ct_host_lists_make(&w, NULL, &lists), CLATTN_OK, NULL);
         assert_int_equal(lists.entries, cases[i].entries);
@@ -142,6 +169,7 @@ static void stored_entries(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_window), cmocka_unit_test(chosen_keys), cmocka_unit_test(stored_entries)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_window), cmocka_unit_test(chosen_keys),
+                                       cmocka_unit_test(stored_entries)};
     return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
 }

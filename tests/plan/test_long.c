@@ -10,11 +10,14 @@
 #include "core/core.h"
 #include "support/env.h"
 
-#define N ((int64_t)1 << 22)
+#define N           ((int64_t)1 << 22)
 #define LISTED_KEYS ((double)N / 16) /* a list of every tile, once */
-#define SECONDS 20
+#define SECONDS     20
 
-typedef struct long_case { const char *text; double most_entries; } long_case;
+typedef struct long_case {
+    const char *text;
+    double most_entries;
+} long_case;
 
 /* Entries that the plan's lists hold: what its bytes hold beside tensors and LSE. */
 static double entries_of(const clattn_problem *p, const clattn_plan_info *info)
@@ -41,9 +44,10 @@ static void assert_short(clattn_context *context, const long_case *c)
     ct_assert_status(clattn_plan_create(&plan, context, &problem, NULL), CLATTN_OK, NULL);
     ct_assert_status(clattn_plan_get_info(plan, &info), CLATTN_OK, NULL);
     const double entries = entries_of(&problem, &info), seconds = seconds_now() - begin;
-    if (!(entries >= 1 && entries <= c->most_entries) || (double)info.workspace > 8 * c->most_entries || seconds > SECONDS) {
-        fail_msg("%s: lists of %.0f entries, at most %.0f; workspace %zu; %.1f s, at most %d", c->text, entries, c->most_entries,
-                 info.workspace, seconds, SECONDS);
+    if (!(entries >= 1 && entries <= c->most_entries) || (double)info.workspace > 8 * c->most_entries ||
+        seconds > SECONDS) {
+        fail_msg("%s: lists of %.0f entries, at most %.0f; workspace %zu; %.1f s, at most %d", c->text, entries,
+                 c->most_entries, info.workspace, seconds, SECONDS);
     }
     clattn_plan_release(plan);
 }
@@ -70,21 +74,26 @@ static void four_million_tokens(void **state)
 /* A list's places are 32-bit numbers. */
 static void lists_beyond_32_bits_are_refused(void **state)
 {
-    static const char *const texts[] = {
-        "dense h=1 n=4194304 d=16 window=3000000,3000000",
-        "dense h=1 n=4194304 d=16 sequences=2 window=3000000,0",
+    static const struct {
+        const char *text, *word;
+    } cases[] = {
+        {"dense h=1 n=4194304 d=16 window=3000000,3000000", "2147483647"},
+        {"dense h=1 n=4194304 d=16 sequences=2 window=3000000,0", "2147483647: max_q and max_k, the longest sequences"},
+        {"block_sparse h=1 n=4194304 d=16 pattern=mask block=16", "larger blocks than 16x16"},
     };
     const ct_env *env = *state;
-    for (size_t i = 0; i < CT_COUNT(texts); i++) {
+    for (size_t i = 0; i < CT_COUNT(cases); i++) {
         clattn_problem problem;
         clattn_plan *plan = NULL;
-        ct_assert_status(clattn_problem_parse(&problem, texts[i]), CLATTN_OK, NULL);
-        ct_assert_status(clattn_plan_create(&plan, env->place.context, &problem, NULL), CLATTN_UNSUPPORTED, "2147483647");
+        ct_assert_status(clattn_problem_parse(&problem, cases[i].text), CLATTN_OK, NULL);
+        ct_assert_status(clattn_plan_create(&plan, env->place.context, &problem, NULL), CLATTN_UNSUPPORTED,
+                         cases[i].word);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(four_million_tokens), cmocka_unit_test(lists_beyond_32_bits_are_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(four_million_tokens),
+                                       cmocka_unit_test(lists_beyond_32_bits_are_refused)};
     return cmocka_run_group_tests_name("long", tests, ct_env_setup, ct_env_teardown);
 }

@@ -24,7 +24,8 @@ static bool same_shape(const tensor *t, int rank, const int64_t *dims)
     return n == squeeze(dims, rank, b) && memcmp(a, b, (size_t)n * sizeof *a) == 0;
 }
 
-/* Lists of blocks are as long as row-ptr says, texts' buffers as the text likes; q, k, v are checked with the sizes, before. */
+/* Lists of blocks are as long as row-ptr says, texts' buffers as the text likes; q, k, v are checked with the sizes,
+ * before. */
 static bool any_shape(clattn_slot slot)
 {
     return slot <= CLATTN_V || slot == CLATTN_COL_IDX || slot == CLATTN_TEXT_BUFFER;
@@ -32,10 +33,12 @@ static bool any_shape(clattn_slot slot)
 
 static bool of_heads(clattn_slot slot)
 {
-    return slot == CLATTN_BLOCK_MASK || slot == CLATTN_BLOCK_TABLE || slot == CLATTN_SINK || slot == CLATTN_ALIBI_SLOPES;
+    return slot == CLATTN_BLOCK_MASK || slot == CLATTN_BLOCK_TABLE || slot == CLATTN_SINK ||
+           slot == CLATTN_ALIBI_SLOPES;
 }
 
-/* The first of four dimensions is a batch, and what heads have of their own has none: its batches would be read as heads. */
+/* The first of four dimensions is a batch, and what heads have of their own has none: its batches would be read as
+ * heads. */
 static bool has_batches(const tensor *t, clattn_slot slot)
 {
     return of_heads(slot) && t->rank == 4 && t->dims[0] != 1;
@@ -46,12 +49,15 @@ static bool of_every_head(const tensor *t, const wanted_tensor *wanted, const cl
     int64_t dims[5];
     memcpy(dims, wanted->dims, sizeof dims);
     dims[0] = problem->hq;
-    return (wanted->slot == CLATTN_BLOCK_MASK || wanted->slot == CLATTN_BLOCK_TABLE) && wanted->dims[0] == 1 && same_shape(t, wanted->rank, dims);
+    return (wanted->slot == CLATTN_BLOCK_MASK || wanted->slot == CLATTN_BLOCK_TABLE) && wanted->dims[0] == 1 &&
+           same_shape(t, wanted->rank, dims);
 }
 
 const char *per_head_hint(const clattn_problem *problem, bool every_head)
 {
-    return every_head && problem->hq > 1 && problem->pattern.per_head != 1 ? "; with per_head=1 every head has its own, as here" : "";
+    return every_head && problem->hq > 1 && problem->pattern.per_head != 1
+               ? "; with per_head=1 every head has its own, as here"
+               : "";
 }
 
 /* What is wanted, where the plan knows only what the text left open. */
@@ -59,7 +65,8 @@ static void describe_wanted(const wanted_tensor *wanted, const clattn_problem *p
 {
     tensor like = {.dtype = wanted->dtype, .rank = wanted->rank};
     if (wanted->slot == CLATTN_BIAS) {
-        snprintf(text, bytes, "[1 or b=%lld, 1 or hq=%lld, nq=%lld, nk=%lld] f32", (long long)p->b, (long long)p->hq, (long long)p->nq, (long long)p->nk);
+        snprintf(text, bytes, "[1 or b=%lld, 1 or hq=%lld, nq=%lld, nk=%lld] f32", (long long)p->b, (long long)p->hq,
+                 (long long)p->nq, (long long)p->nk);
         return;
     }
     memcpy(like.dims, wanted->dims, (size_t)wanted->rank * sizeof *wanted->dims);
@@ -73,15 +80,19 @@ clattn_status tensor_fit(const tensor *t, const wanted_tensor *wanted, const cla
     tensor_describe(t, have, sizeof have);
     describe_wanted(wanted, problem, need, sizeof need);
     if (wanted->slot == CLATTN_BIAS && t->dtype > CLATTN_BF16) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted is %s. A mask that hides keys is --key-padding, u8 [b=%lld, nk=%lld]", name, have, need,
-                       (long long)problem->b, (long long)problem->nk);
+        return ct_fail(CLATTN_INVALID_ARGUMENT,
+                       "--%s: %s; wanted is %s. A mask that hides keys is --key-padding, u8 [b=%lld, nk=%lld]", name,
+                       have, need, (long long)problem->b, (long long)problem->nk);
     }
     if (has_batches(t, wanted->slot)) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: %s; the first of four dimensions is the batch, which must be 1: one serves every batch; wanted is %s",
+        return ct_fail(CLATTN_INVALID_ARGUMENT,
+                       "--%s: %s; the first of four dimensions is the batch, which must be 1: one serves every batch; "
+                       "wanted is %s",
                        name, have, need);
     }
     if (!any_shape(wanted->slot) && !same_shape(t, wanted->rank, wanted->dims)) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted is %s%s", name, have, need, per_head_hint(problem, of_every_head(t, wanted, problem)));
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted is %s%s", name, have, need,
+                       per_head_hint(problem, of_every_head(t, wanted, problem)));
     }
     return CLATTN_OK;
 }

@@ -12,8 +12,8 @@ typedef struct wanted_tensor {
     int64_t dims[5];
 } wanted_tensor;
 
-/* Dimensions of 1 may be missing, or be too many; a batch is never taken for heads. CLATTN_INVALID_ARGUMENT says what is there, what is wanted, and
- * where it would fit. */
+/* Dimensions of 1 may be missing, or be too many; a batch is never taken for heads. CLATTN_INVALID_ARGUMENT says what
+ * is there, what is wanted, and where it would fit. */
 clattn_status tensor_fit(const tensor *t, const wanted_tensor *wanted, const clattn_problem *problem);
 /* "; per_head=1 takes ..." if lists of `heads` heads were given where one serves all; else "". */
 const char *per_head_hint(const clattn_problem *problem, bool every_head);
