@@ -1,4 +1,5 @@
-/* Lists: what an attend stage reads. A line a block row: the first keys of the tiles it may see, those that ask the mask first. */
+/* Lists: what an attend stage reads. A line a block row: the first keys of the tiles it may see, those that ask the mask first. Lines may share what
+ * they list. */
 #ifndef CT_LISTS_H
 #define CT_LISTS_H
 

@@ -94,7 +94,13 @@ static void texts_of_any_length(void **state)
     assert_string_equal(clattn_error_detail(), "second, after first");
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* it finds leaks by itself, and keeps what is freed */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* they find leaks by themselves, and want memory of their own */
+#define OWN_MEMORY 0
+#else
+#define OWN_MEMORY 1
+#endif
+
+#if OWN_MEMORY
 static void threads_leave_nothing(void **state)
 {
     struct rusage before, after;
@@ -143,7 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_bytes_a_thread), cmocka_unit_test(small_stacks), cmocka_unit_test(texts_of_any_length),
-#ifndef __SANITIZE_ADDRESS__
+#if OWN_MEMORY
         cmocka_unit_test(threads_leave_nothing), cmocka_unit_test(without_memory_a_fixed_sentence),
 #endif
     };
