@@ -90,7 +90,8 @@ CLATTN_API const char *clattn_status_name(clattn_status status);
 /** One sentence on the code; a static string. */
 CLATTN_API const char *clattn_status_text(clattn_status status);
 /** The last failure in this thread: which argument, its value, the bound; for a failed build the compiler's log.
- * Belongs to the thread, valid until its next failing call. Never NULL. */
+ * Belongs to the thread, valid until its next failing call. Never NULL. It is kept on the heap (malloc) until the thread ends; where that has
+ * no room, it says so. */
 CLATTN_API const char *clattn_error_detail(void);
 
 /* ---- context --------------------------------------------------------------------------------------------------- */
@@ -275,7 +276,7 @@ typedef struct clattn_problem {
     clattn_dtype dtype; /**< of q, k, v, o */
     clattn_order layout;
     int64_t b, hq, hk, nq, nk, dqk, dv;
-    int64_t sequences;  /**< 0: not packed; else slot CU_SEQLENS (and CU_SEQLENS_K if nk != nq) give the lengths */
+    int64_t sequences;  /**< 0: not packed; else slots CU_SEQLENS and CU_SEQLENS_K give the lengths */
     int64_t max_q;      /**< packed: longest sequence; 0: nq */
     int64_t max_k;      /**< packed: longest sequence of keys; 0: nk */
     clattn_strides q, k, v, o;
@@ -439,7 +440,8 @@ typedef enum clattn_slot {
     CLATTN_ALIBI_SLOPES,   /**< float [hq] */
     CLATTN_KEY_PADDING,    /**< uint8 [b, nk] */
     CLATTN_CU_SEQLENS,     /**< int32 [sequences + 1] */
-    CLATTN_CU_SEQLENS_K,   /**< int32 [sequences + 1]; only if keys have lengths of their own */
+    CLATTN_CU_SEQLENS_K,   /**< int32 [sequences + 1], lengths of the keys; if nk = nq it may be left out: then they are the queries'.
+                            *   Causal linear methods have none */
     CLATTN_ROW_PTR,        /**< int32 [heads * rows + 1] */
     CLATTN_COL_IDX,        /**< int32 [heads * rows * cols] at most */
     CLATTN_BLOCK_MASK,     /**< uint8 [heads, rows, cols] */

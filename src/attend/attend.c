@@ -61,10 +61,9 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
     }
     const int64_t lse[3] = {p->b, p->hq, p->nq};
     a.lse = ct_builder_slot(b, CLATTN_LSE, 1, CLATTN_F32, 3, lse);
-    const int64_t ends = p->sequences + 1;
     if (p->sequences) {
-        a.cu_q = ct_builder_slot(b, CLATTN_CU_SEQLENS, 2, CLATTN_I32, 1, &ends);
-        a.cu_k = ct_problem_keys_differ(p) ? ct_builder_slot(b, CLATTN_CU_SEQLENS_K, 2, CLATTN_I32, 1, &ends) : a.cu_q;
+        a.cu_q = ct_builder_cuts(b, CLATTN_CU_SEQLENS);
+        a.cu_k = ct_builder_cuts(b, CLATTN_CU_SEQLENS_K);
     }
     if (p->alibi == 2) {
         a.slopes = ct_builder_slot(b, CLATTN_ALIBI_SLOPES, 2, CLATTN_F32, 1, &p->hq);
@@ -281,7 +280,7 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
     if (s->shape.rows) {
         ct_spec_part(spec, s->shape.rows);
     }
-    for (int i = 0; tile->rows[i] && !s->shape.rows; i++) {
+    for (size_t i = 0; i < CT_COUNT(tile->rows) && tile->rows[i] && !s->shape.rows; i++) {
         ct_spec_part(spec, tile->rows[i]);
     }
     ct_spec_part(spec, "variant/score.cl");

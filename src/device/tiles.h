@@ -48,7 +48,7 @@ typedef struct ct_shape_wish {
 
 typedef struct ct_tile {
     const char *name;
-    const char *rows[3];   /* texts for stages whose rows stay (attend), ended by NULL */
+    const char *rows[3];   /* texts for stages whose rows stay (attend), as many as there are before NULL */
     const char *states[3]; /* texts for stages whose rows stream past a state (accumulate) */
     const char *lines;     /* text for line kernels */
     int line_items;
@@ -79,9 +79,9 @@ extern const int ct_tile_count;
 bool ct_dots_usable(clattn_context *context);
 /* And are they faster than what they replace here? */
 bool ct_dots_pay(clattn_context *context);
-/* False if the caller's wish, the device's facts or an earlier probe rule the tile out; runs nothing. *why belongs to the context. */
-bool ct_tile_possible(clattn_context *context, int index, const char **why);
-/* Probes once a context. *why belongs to the context. */
-bool ct_tile_usable(clattn_context *context, int index, const char **why);
+/* False if the caller's wish, the device's facts or an earlier probe rule the tile out; runs nothing. `why` gets the reason, or "". */
+bool ct_tile_possible(clattn_context *context, int index, char why[CT_WHY_BYTES]);
+/* Probes until that has settled it, which is once a context unless there was no memory. `why` gets the reason, or "". */
+bool ct_tile_usable(clattn_context *context, int index, char why[CT_WHY_BYTES]);
 
 #endif

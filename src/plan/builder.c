@@ -36,6 +36,13 @@ ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want, clattn_dtype d
     return (ct_ref){CT_SLOT, (int)slot, 0, (int)clattn_dtype_size(dtype), 0};
 }
 
+ct_ref ct_builder_cuts(ct_builder *b, clattn_slot slot)
+{
+    const clattn_problem *p = &b->plan->problem;
+    const int64_t cuts = p->sequences + 1;
+    return ct_builder_slot(b, slot, slot == CLATTN_CU_SEQLENS || p->nk != p->nq ? 2 : 1, CLATTN_I32, 1, &cuts);
+}
+
 void ct_builder_drop(ct_builder *b, clattn_slot slot)
 {
     b->plan->slots[slot].want = 0;

@@ -66,6 +66,9 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
         }
     }
     CT_TRY(check_states(plan, &by_slot[CLATTN_STATE_IN], &by_slot[CLATTN_STATE_OUT]));
+    if (plan->slots[CLATTN_CU_SEQLENS_K].want && !seen[CLATTN_CU_SEQLENS_K]) {
+        by_slot[CLATTN_CU_SEQLENS_K] = by_slot[CLATTN_CU_SEQLENS]; /* ct_builder_cuts */
+    }
 out:
     return st;
 }

@@ -76,9 +76,9 @@ static void want_buffer(clattn_plan *plan)
 static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int index)
 {
     clattn_status st = CLATTN_OK;
-    const char *why;
+    char why[CT_WHY_BYTES];
     ct_builder builder = {.plan = plan, .declined = ""};
-    if (!ct_tile_possible(plan->context, index, &why)) {
+    if (!ct_tile_possible(plan->context, index, why)) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", why);
     }
     plan->tile = &ct_tiles[index];
@@ -87,7 +87,7 @@ static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int in
     if (builder.declined[0]) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", builder.declined);
     }
-    if (!ct_tile_usable(plan->context, index, &why)) {
+    if (!ct_tile_usable(plan->context, index, why)) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", why);
     }
     CT_TRY(ct_plan_finish(plan));

@@ -9,8 +9,8 @@
 
 bool tiny_usable(const tiny *t, int index)
 {
-    const char *why = "";
-    return ct_tile_usable(t->env->place.context, index, &why);
+    char why[CT_WHY_BYTES];
+    return ct_tile_usable(t->env->place.context, index, why);
 }
 
 void tiny_build(tiny *t, const char *const *parts, const ct_define *defines, size_t n_defines, const ct_define *more, size_t n_more, const char *text)
