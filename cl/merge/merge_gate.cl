@@ -37,7 +37,9 @@ LINE_KERNEL void merge_gate(BUFFER(const float, a), BUFFER(const float, b), BUFF
 #endif
     __global out_elem *to = AT(o) + batch * args.o.batch + head * args.o.head + n * args.o.row;
     EACH_COL(c, args.width) {
-        put_elem(to, c, args.width, get(AT(a) + at * args.width, c, args.width) * share_a
-            + get(AT(b) + at * args.width, c, args.width) * share_b);
+        VF sum = (VF)(0.0f);    /* what has no share is not read */
+        if (share_a != 0.0f) sum += get(AT(a) + at * args.width, c, args.width) * share_a;
+        if (share_b != 0.0f) sum += get(AT(b) + at * args.width, c, args.width) * share_b;
+        put_elem(to, c, args.width, sum);
     }
 }

@@ -33,7 +33,7 @@
  *                                             nearer does not evaluate it
  * 4. Products; results are complete at mma_wait
  *   mma_abt(t, &acc_pair, &held, s, j)        = held . tile^T              mma_ab(t, &acc_head, &op_pair, s, j)   += op . tile
- *   mma_ab_seen(t, &acc_head, &op_pair, s, j, bytes, n)      the same, where of the tile's first n rows those whose byte is 0 count as zeros, whatever
+ *   mma_ab_seen(t, &acc_head, &op_pair, s, j, bytes, n)      the same, where rows whose byte is 0 (n of them, those behind are as the last) count as zeros, whatever
  *                                             they hold: 0 times NaN is NaN. A null pointer: all count. The tile defines this one
  *   mma_commit(), mma_wait(n)                 schedules only: close a group; all but n groups are done
  * 5. Elements: `for` headers, no callbacks
@@ -122,7 +122,8 @@
 #define stream_first(t, s, j, given) (given)
 #define mma_ab(t, out, p, s, j) mma_ab_seen(t, out, p, s, j, 0, 0)
 
-OP int is_hidden(const __global uchar *bytes, int n, int r) { return bytes && r < n && bytes[r] == 0; }
+/* Rows from n on are what tiles repeat the last one for. */
+OP int is_hidden(const __global uchar *bytes, int n, int r) { return bytes && bytes[min(r, n - 1)] == 0; }
 
 typedef struct { long batch, head, row; } strides;
 typedef struct { int row, head, part; } item_place;

@@ -286,6 +286,48 @@ static void test_gate_linear(void **state)
     }
 }
 
+/* An LSE of +infinity is somebody's error and comes out as NaN; one near the end of float is a number. A branch without a key may hold NaN. */
+static void test_ends(void **state)
+{
+    (void)state;
+    int owner[KEYS];
+    for (int j = 0; j < KEYS; j++) {
+        owner[j] = j % 2;
+    }
+    for (int b = 0; small_backend(b); b++) {
+        if (!small_usable(small_backend(b))) {
+            continue;
+        }
+        draw(5);
+        split(owner, 2);
+        lse_parts[0] = INFINITY;
+        lse_parts[1] = lse_parts[ROWS + 1] = -3.4e38;
+        merge(small_backend(b), 2, "", o, lse);
+        assert_true(isnan(o[0]) && isnan(lse[0]));
+        for (int d = 0; d < D; d++) {
+            assert_close(o[D + d], 0.5 * (o_parts[D + d] + o_parts[(ROWS + 1) * D + d]), 1e-6);
+            assert_true(isfinite(o[2 * D + d]));
+        }
+        assert_close(lse[1], -3.4e38, 1e33);
+        split(owner, 2);
+        lse_parts[ROWS] = -INFINITY;
+        for (int d = 0; d < D; d++) {
+            o_parts[ROWS * D + d] = NAN;
+        }
+        static double gate[ROWS];
+        for (int r = 0; r < ROWS; r++) {
+            gate[r] = 0.25;
+        }
+        const small_value io[] = {{CLATTN_O_PARTS, o_parts, NULL}, {CLATTN_LSE_PARTS, lse_parts, NULL}, {CLATTN_GATE, gate, NULL}, {CLATTN_O, NULL, o}};
+        char text[96];
+        snprintf(text, sizeof text, "merge parts=2 gate=1 b=%d h=%d n=%d d=%d", B, H, N, D);
+        assert_int_equal(small_run_text(small_backend(b), text, io, 4), CLATTN_OK);
+        for (int d = 0; d < D; d++) {
+            assert_close(o[d], o_parts[d], 1e-6);
+        }
+    }
+}
+
 /* Errors name the key and the bound. */
 static void test_errors(void **state)
 {
@@ -304,7 +346,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_split), cmocka_unit_test(test_tree), cmocka_unit_test(test_twice), cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_types), cmocka_unit_test(test_gate_given), cmocka_unit_test(test_gate_linear), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_types), cmocka_unit_test(test_gate_given), cmocka_unit_test(test_gate_linear), cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, small_teardown);
 }
