@@ -29,12 +29,11 @@ void ct_plan_clear(clattn_plan *plan)
     plan->note[0] = '\0';
 }
 
-/* A caller's text is the body of a function; an expression alone is what it returns. The first line stays the first. */
-static clattn_status wrap_text(clattn_plan *plan, const char *given, char **copy)
+/* A caller's text is the body of a function, or an expression: then cl/variant/score.cl says `return`. One semicolon more is a statement. */
+static clattn_status end_text(clattn_plan *plan, const char *given, char **copy)
 {
     ct_text text = {.allocator = &plan->allocator};
-    const bool body = strstr(given, "return") != NULL;
-    ct_text_add(&text, body ? "%s\n" : "return %s\n;\n", given);
+    ct_text_add(&text, "%s\n\n;\n", given); /* two lines: the text may end in a comment's backslash */
     if (text.failed) {
         return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a text of %zu bytes", strlen(given));
     }
@@ -53,7 +52,7 @@ static clattn_status copy_text(clattn_plan *plan, const char *given, const char 
         given = read;
     }
     if (given) {
-        CT_TRY(wrap_text(plan, given, copy));
+        CT_TRY(end_text(plan, given, copy));
     }
     *in_problem = *copy;
 out:
