@@ -28,8 +28,7 @@ static int fourth_hidden(int batch, int head, int64_t query, int64_t key, const 
 #define SAYS "2.0f * score + 3.0f * (float)head - 0.125f * TO_VF((query + key) % 4)"
 
 static const struct { const char *score, *mask; } texts[] = {
-    {SAYS, NULL},
-    {SAYS " // what this returns", NULL},
+    {SAYS " // what this returns", "key % 4 != 3 /* return */"},
     {"/* return */ " SAYS " /* \\\\ */ // \\", NULL},
     {"#define FACTOR 2.0f\nFACTOR * score + 3.0f * (float)head - 0.125f * TO_VF((query + key) % 4)", NULL},
     {"return " SAYS, NULL}, /* its semicolon is forgotten */
@@ -39,7 +38,6 @@ static const struct { const char *score, *mask; } texts[] = {
     {"#define K 2.0f\n#define AT(x) ((x) % 4)\n#define V(BM) (BM) * (float)head\n#define x score\n#define a 0.125f\n#ifdef LOW\n#error ours\n#endif\n"
      "#undef Q\n#define tile 1.0f\n#define min(left, right) tile\nreturn K * x + V(3.0f) - min(1, 2) * a * TO_VF(AT(query + key));", NULL},
     {"struct pair { float K, V; } ITEM = {2.0f, 3.0f}, *PACK = &ITEM;\nreturn ITEM.K * score + PACK->V * (float)head - 0.125f * TO_VF((query + key) % 4);", NULL},
-    {SAYS, "key % 4 != 3 /* return */"},
     {"#define K 2.0f\n#define OP 3.0f\nreturn K * score + OP * (float)head - 0.125f * TO_VF((query + key) % 4);",
      "int K = 4, V = 3; VI OP = key % K, x = OP;\nreturn x != V;"},
 };
