@@ -36,7 +36,7 @@ struct clattn_context {
     ct_device_facts facts;
     ct_cache *cache;
     pthread_mutex_t mutex; /* guards `describe` and the probes */
-    struct ct_tile_state { bool probed, usable; char why[256]; } tiles[16]; /* by index into ct_tiles */
+    struct ct_tile_state { bool probed, usable; char why[1024]; } tiles[16]; /* by index into ct_tiles */
     struct ct_tile_state dots; /* tile_cpu_dots, a variant of the CPU tile */
     double dots_rate;          /* of its products, beside float multiply-adds */
     char *describe;

@@ -129,7 +129,7 @@ static clattn_status measure(const place *where, peak *limits, const char *text,
 out:
     progress_end();
     if (st == CLATTN_OK && info.instead_of) { /* whatever reads the standard output */
-        fprintf(stderr, "clattn: %s: %s SERVES INSTEAD OF %s, whose kernels the driver refused (see clattn plan --explain)\n", full,
+        fprintf(stderr, "clattn: %s: %s SERVES INSTEAD OF %s, which declined when its kernels were made (see clattn plan --explain)\n", full,
                 info.backend, info.instead_of);
     }
     runner_close(&r);
