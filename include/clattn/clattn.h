@@ -421,7 +421,7 @@ typedef struct clattn_plan_info {
 CLATTN_API clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *info);
 /** Each launch on a line: kernel, tile, schedule, parameters, groups. Belongs to the plan. */
 CLATTN_API const char *clattn_plan_describe(const clattn_plan *plan);
-/** Each other candidate on a line, and why it declined. Belongs to the plan. */
+/** Each other candidate on a line, and why it declined; further lines, of a compiler's log, begin with blanks. Belongs to the plan. */
 CLATTN_API const char *clattn_plan_explain(const clattn_plan *plan);
 
 /* ---- enqueue --------------------------------------------------------------------------------------------------- */

@@ -1,9 +1,9 @@
 #include "program/caller.h"
 
-#include "program/lex.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "program/lex.h"
 
 /* As lists of names. No directive but these is offered, so that none is forgotten that opens a file. */
 static const char directives[] =
