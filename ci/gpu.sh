@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Builds, tests, checks and times clattn on a machine with a GPU, one without a package registry or root included.
-#   ci/gpu.sh [STEP...]      steps: build devices tests check check_mma table (all of them by default); pack
+#   ci/gpu.sh [STEP...]      steps: build devices tests check check_mma reruns table (all of them by default); pack
 # pack is for a machine with registries (Debian 12): it fetches into $CLATTN_DEBS (.icd in the source tree) the Debian packages that
 # the other machine lacks, and fla, a peer of the table. Take that folder along; here they are unpacked into the build folder.
 # table: tools/compare/gpu.py with the options $CLATTN_GPU_TABLE (such as "--rows 1,5"). $CLATTN_COMMIT says what is measured where
-# there is no .git. Problems of check: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): eight files.
+# there is no .git. Problems of check and reruns: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): nine files.
+# reruns: each problem $CLATTN_GPU_RERUNS times (10) with a fresh plan and fresh buffers, 50 times where groups stay and rows are cut into parts.
 # Where a command may take ten minutes: build, devices, tests and the checks in one, the table in another.
 # shellcheck disable=SC2317
 . "$(dirname "$0")/common.sh"
@@ -80,6 +81,26 @@ step_check_mma() {
     grep -A 3 '^FAIL' "$out/check_mma.log" | head -n 80 || true
     tail -n 1 "$out/check_mma.log"
 }
+# Fresh plans and buffers, each problem in a process of its own, with a limit: a hang would take the others with it.
+step_reruns() {
+    local problem times good=0 all=0
+    mapfile -t problems < <(lines_of "$root/ci/gpu_check.txt")
+    : >"$out/reruns.log"
+    for problem in "${problems[@]}"; do
+        times=${CLATTN_GPU_RERUNS:-10}
+        [[ $problem != *bigbird* ]] || times=50
+        all=$((all + 1))
+        if timeout 100 "$build/clattn" check --reruns "$times" "$problem" >"$build/rerun.txt" 2>&1; then
+            good=$((good + 1))
+        else
+            echo "FAIL or hang: $problem"
+        fi
+        cat "$build/rerun.txt" >>"$out/reruns.log"
+    done
+    grep -A 3 '^FAIL' "$out/reruns.log" | head -n 80 || true
+    echo "$good of $all passed with fresh plans"
+    [ "$good" = "$all" ] || bad=1
+}
 step_table() {
     local options
     read -ra options <<<"${CLATTN_GPU_TABLE:-}"
@@ -89,7 +110,7 @@ step_table() {
 found=()
 prepare
 private_caches "$build"
-[ $# -gt 0 ] || set -- build devices tests check check_mma table
+[ $# -gt 0 ] || set -- build devices tests check check_mma reruns table
 for step in "$@"; do
     say "$step"
     "step_$step"

@@ -39,12 +39,13 @@ grep_code() {
 # 1. core <- device <- program <- layout <- stages <- methods <- plan <- api. Lower than the folders they lie in: the words by
 #    which stages describe their work (plan/builder.h), what a problem is (plan/problem.h), and what a method is
 #    (methods/method.h). Higher: the context, which owns the cache; the rows of the table of tiles; block lists made on
-#    the device. merge/line.h serves every stage of element kernels, device/tiles.h and layout/lists.h serve all.
+#    the device, and the wish that the host's lists read. merge/line.h serves every stage of element kernels, device/tiles.h
+#    and layout/lists.h serve all.
 rank() {
     case $1 in
         device/context.c | device/tiles.[ch]) echo 6 ;;
         layout/lists.c) echo 5 ;;
-        plan/builder.h | plan/problem.h | merge/line.h | layout/lists.h) echo 4 ;;
+        plan/builder.h | plan/problem.h | merge/line.h | layout/lists.h | layout/host_lists.[ch]) echo 4 ;;
         methods/method.h) echo 5 ;;
         core/*) echo 0 ;;
         device/*) echo 1 ;;

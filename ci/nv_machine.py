@@ -5,7 +5,8 @@ What it is strict about, as the machine is or more so:
   * wgmma reads local memory either when it is issued or only when it is waited for (`late`), and its results are NaN until then;
   * its sums are cut off, not rounded;
   * tensor copies arrive at random times, warps take turns of random length (`seed`);
-  * what st.shared wrote may be read by wgmma only after the writing warp's fence.proxy.async;
+  * what st.shared wrote may be read by wgmma only after the fence.proxy.async of a warp that wrote it;
+  * the eight bytes of an mbarrier are read and written by mbarrier instructions alone, and lie on eight bytes;
   * .aligned instructions want a whole warp; a machine on which nobody can go on is reported.
 What it does not know: registers (ptxas counts them), the final assembler's reordering, memory that the kernel itself does not name.
 """
@@ -145,7 +146,8 @@ class Group:
         self.program, self.memory, self.maps, self.where, self.items, self.late = program, memory, maps, where, items, late
         self.params = np.frombuffer(params, np.uint8)
         self.shared = np.full((program.shared_bytes + 1023) // 1024 * 1024, 0xFF, np.uint8)
-        self.dirty = np.zeros(len(self.shared), np.uint8)
+        self.dirty = np.zeros(len(self.shared), np.uint32)    # the warps that wrote what is there, a bit each; none once one of them has fenced
+        self.plain = np.ones(len(self.shared), bool)          # bytes that are no barrier's
         self.barriers, self.named, self.copies = {}, {}, []
         self.random = random.Random(seed)
         self.warps = [Warp(self, w) for w in range(items // LANES)]
@@ -219,6 +221,7 @@ class Group:
             raw = box[r].view(np.uint8).reshape(8, 16)
             for c in range(8):
                 at = to + r * 128 + ((c ^ (r & 7)) << 4)
+                self.ordinary(np.array([at]), 16)
                 self.shared[at:at + 16] = raw[c]
         self.dirty[to:to + box.size * 2] = 0
         self.barriers[barrier].bytes -= box.size * 2
@@ -397,6 +400,11 @@ class Group:
         self.put(w, o[0], np.where(self.value(w, o[3], bool), self.value(w, o[1], kind), self.value(w, o[2], kind)), m)
 
     # memory
+    def ordinary(self, at, size):
+        """Bytes `at` on of shared memory may be accessed by other than mbarrier instructions."""
+        for b in range(size):
+            assert self.plain[at + b].all(), "an ordinary access to a barrier at %s" % at
+
     def space(self, parts):
         return self.shared if "shared" in parts else self.params if "param" in parts else self.memory
 
@@ -408,6 +416,8 @@ class Group:
         space = self.space(p)
         assert (at >= 0).all() and (at + size * len(names) <= len(space)).all(), "%s outside: %s" % (".".join(p), at)
         assert (at % (size * len(names)) == 0).all(), "misaligned"
+        if "shared" in p:
+            self.ordinary(at[m], size * len(names))
         for i, name in enumerate(names):
             self.put(w, name, space[:len(space) // size * size].view(kind)[at // size + i], m)
 
@@ -419,11 +429,14 @@ class Group:
         space = self.space(p)
         assert (at >= 0).all() and (at + size * len(names) <= len(space)).all(), "%s outside: %s" % (".".join(p), at)
         assert (at % (size * len(names)) == 0).all(), "misaligned"
+        touched = (at[:, None] + np.arange(size * len(names))).ravel()
+        before = space[touched].copy() if "shared" in p else None
         for i, name in enumerate(names):
             space.view(kind)[at // size + i] = self.value(w, name, kind)[m]
         if "shared" in p:
-            for b in range(size * len(names)):
-                self.dirty[at + b] = w.index + 1
+            self.ordinary(at, size * len(names))
+            writer = np.uint32(1 << w.index)
+            self.dirty[touched] = np.where(space[touched] != before, writer, np.where(self.dirty[touched], self.dirty[touched] | writer, 0))
 
     def op_atom(self, w, p, o, m):
         assert p[1:4] == ["global", "add", "u32"]
@@ -456,8 +469,10 @@ class Group:
         if p[1] == "init":
             for i in np.flatnonzero(m):
                 count = int(self.value(w, o[1], np.uint32)[i])
-                assert count > 0
-                self.barriers[int(self.address(w, o[0])[i])] = Barrier(count)
+                at = int(self.address(w, o[0])[i])
+                assert count > 0 and at % 8 == 0 and at not in self.barriers
+                self.barriers[at] = Barrier(count)
+                self.plain[at:at + 8] = False
         elif p[1] == "arrive":
             for i in np.flatnonzero(m):
                 self.barriers[int(self.address(w, o[1])[i])].arrive(1, int(self.value(w, o[2], np.uint32)[i]) if len(o) > 2 else 0)
@@ -479,6 +494,7 @@ class Group:
             return
         if p[1:3] == ["async", "wait_all"]:
             for to, at in w.fetched:
+                self.ordinary(np.array([to]), 16)
                 self.shared[to:to + 16] = self.memory[at:at + 16]
             w.fetched = []
             return
@@ -491,7 +507,7 @@ class Group:
 
     def op_fence(self, w, p, o, m):
         if p[1:3] == ["proxy", "async"]:
-            self.dirty[self.dirty == w.index + 1] = 0
+            self.dirty[self.dirty & np.uint32(1 << w.index) != 0] = 0
 
     def op_setmaxnreg(self, w, p, o, m): pass
 
@@ -506,6 +522,7 @@ class Group:
     def op_ldmatrix(self, w, p, o, m):
         assert p[5] == "trans" and p[4] == "x4" or "x4" in p
         at = self.address(w, o[1])
+        self.ordinary(at, 16)
         words = self.shared.view(np.uint16)
         lane = np.arange(LANES)
         for i, name in enumerate(o[0].strip("{} ").replace(" ", "").split(",")):
@@ -524,6 +541,7 @@ class Group:
         at = start + offset
         at ^= (at >> 7 & 7) << 4
         assert (at + 2 <= len(self.shared)).all()
+        self.ordinary(at, 2)
         assert not self.dirty[at].any(), "wgmma reads what was stored without fence.proxy.async"
         return from_bf16(self.shared.view(np.uint16)[at // 2])
 

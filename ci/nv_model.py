@@ -102,36 +102,44 @@ def attend_args(n, heads, d, step, left, rows, crowd, scale):
     return args + struct.pack("<14i", n, n, 1, step, 1, left, n, 0, rows, heads, heads, 0, crowd, 0) + struct.pack("<10f", scale, *[0] * 9)
 
 
-def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=None):
+def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=None, padding=0):
     """Every key, no mask: the variant that ran at 697 TFLOP/s. resident: one group does every block. blend: joined with what was there before.
-    bias: added to the scores. left: a causal window, asked of every tile."""
+    bias: added to the scores, among it constants that stand for "masked". left: a causal window, asked of every tile. padding: hidden keys, whose
+    values are NaN."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
-    asked = int(left is not None)
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=asked, CAUSAL=asked, WINDOW=asked, HEAVY_LAST=asked,
+    asked = int(left is not None or padding)
+    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=asked, CAUSAL=asked - padding, WINDOW=asked - padding, HEAVY_LAST=asked - padding, PADDING=padding,
                                   RESIDENT=resident, BLEND=blend, BIAS=bias, STAGED=bias))
     q, k, v = (numbers(rng, n, d) for _ in range(3))
+    shown = (rng.random(n) < (0.7 if padding else 2)).astype(np.uint8)
+    v[shown == 0] = 0x7FC0
     maps = [memory.map_tensor(memory.place(x), n, 1, d, [0, n], box) for x, box in ((q, bm), (k, bn), (v, bn))]
+    v[shown == 0] = 0
     o, lse = memory.room((n, d), np.uint16), memory.room((n,), np.float32)
     blocks, keys, scale = n // bm, n // bn, 1 / np.sqrt(d)
-    lines = memory.place(np.array([[i * keys, keys, 0 if left is None else keys, 0] for i in range(blocks)], np.int32))
+    lines = memory.place(np.array([[i * keys, keys, keys * asked, 0] for i in range(blocks)], np.int32))
     entries = memory.place(np.array([j * bn for _ in range(blocks) for j in range(keys)], np.int32))
     args = attend_args(n, 1, d, bm, n if left is None else left, blocks, asked, scale)
     before, gate = numbers(rng, n, d), rng.random(n, np.float32)
     seen = np.where(np.arange(n) % 3 == 0, -np.inf, 0).astype(np.float32)  # rows of which the other branch saw nothing
     joined = [memory.place(x) for x in (before, seen, gate)] if blend else []
     added = rng.standard_normal((n, n)).astype(np.float32) * bias
-    buffers = maps + [o, lse, lines, entries, 0, 0, memory.place(added)] + [0] * 7 + joined
+    if bias:
+        added[:, :150], added[7], added[9, 200:] = -1e10, -1e30, -np.inf    # a tile and more, a row, a part of one
+    buffers = maps + [o, lse, lines, entries, 0, 0, memory.place(added), memory.place(shown)] + [0] * 6 + joined
     memory.launch(text, (1 if resident else blocks, 1), 384, buffers, args.ljust(text.param_bytes - text.value_at, b"\0"),
                   seed, late)
     s = doubles(q) @ doubles(k).T * scale + added
     if left is not None:
         ahead = np.arange(n)[None, :] - np.arange(n)[:, None]
         s = np.where((ahead > 0) | (ahead < -left), -np.inf, s)
+    s = np.where(shown == 0, -np.inf, s)
     e = np.exp(s - s.max(1, keepdims=True))
     share = np.where(np.isinf(seen), 0, gate if blend == 2 else 1 - gate)[:, None] * (blend > 0)
     wanted = share * doubles(before) + (1 - share) * (e @ doubles(v) / e.sum(1, keepdims=True))
+    log_sum = s.max(1) + np.log(e.sum(1))
     return {"o": (rms(doubles(memory.get(o, (n, d), np.uint16)), wanted), 3e-3),
-            "lse": (float(np.abs(memory.get(lse, (n,), np.float32) - np.log(np.exp(s).sum(1))).max()), 1e-4)}
+            "lse": (float((np.abs(memory.get(lse, (n,), np.float32) - log_sum) / np.maximum(1, np.abs(log_sum))).max()), 1e-4)}
 
 
 def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
@@ -260,6 +268,8 @@ CASES = {
     "attend, joined": lambda: attend(64, 256, resident=1, blend=1),
     "attend, joined by the other": lambda: attend(64, 256, resident=1, blend=2),
     "attend, window": lambda: attend(64, 384, resident=1, left=100),
+    "attend, padding": lambda: attend(64, 384, resident=1, padding=1),
+    "attend, padding 128": lambda: attend(128, 256, padding=1),
     "attend, bias": lambda: attend(64, 384, bias=1),
     "attend, packed": packed,
     "attend 128": lambda: attend(128, late=False),

@@ -19,3 +19,13 @@ CT_NVPTX_UNARY(nvptx_tanh, "tanh.approx.f32")
 #define log(x) (nvptx_log2(x) * 0.69314718f)
 #define native_log(x) (nvptx_log2(x) * 0.69314718f)
 #define tanh nvptx_tanh
+/* Missing in libclc; NVIDIA's compiler reads the same registers. */
+static inline __attribute__((always_inline)) unsigned nvptx_global_offset(int dimension)
+{
+    unsigned y;
+    if (dimension == 0) __asm__("mov.b32 %0, %%envreg3;" : "=r"(y));
+    else if (dimension == 1) __asm__("mov.b32 %0, %%envreg4;" : "=r"(y));
+    else __asm__("mov.b32 %0, %%envreg5;" : "=r"(y));
+    return y;
+}
+#define get_global_offset(dimension) nvptx_global_offset(dimension)

@@ -36,8 +36,8 @@ LINE_KERNEL void accumulate_feature(BUFFER(const elem, x), BUFFER(float, y), BUF
         const int counts = PADDING ? AT(padding)[LINE_Z() * a.padding_batch + i] : 1;
         float top = 0.0f, under = 1.0f;
 #if FEATURE == 4
-        VF most = (VF)(LOW), sum = (VF)(0.0f);
-        EACH_COL(c, width) most = vmax(most, pick(COL(c) < (VI)(width), get_elem(p, c, width), (VF)(LOW)));
+        VF most = (VF)(-INFINITY), sum = (VF)(0.0f);
+        EACH_COL(c, width) most = vmax(most, pick(COL(c) < (VI)(width), get_elem(p, c, width), (VF)(-INFINITY)));
         top = line_max(&t, most);
         EACH_COL(c, width) sum += pick(COL(c) < (VI)(width), vexp(get_elem(p, c, width) - top), (VF)(0.0f));
         under = line_sum(&t, sum);

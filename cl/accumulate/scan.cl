@@ -6,7 +6,8 @@
 #define AHEAD 4                               /* loads that wait for the memory together */
 typedef struct { int size, slab, segments, unused; } scan_args;       /* size: elements of a state; 0: every group returns at once */
 
-LINE_KERNEL void accumulate_scan(BUFFER(float, states), BUFFER(const float, fade), BUFFER(const float, state_in), BUFFER(float, state_out), const scan_args a) {
+LINE_KERNEL void accumulate_scan(BUFFER(float, states), BUFFER(const float, fade), BUFFER_SHARED(const float, state_in),
+    BUFFER_SHARED(float, state_out), const scan_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.size == 0) return;

@@ -10,6 +10,7 @@
 #ifndef SLAB
 #define SLAB DV                               /* DV: columns of the state, with the normaliser's */
 #endif
+#define AHEAD 4                               /* rows of the state that wait for the memory together: it may be read where it is written */
 #if FEATURED
 typedef float qk_elem;
 #define QK_AT(p, i) ((p)[i])
@@ -18,8 +19,8 @@ typedef elem qk_elem;
 #define QK_AT(p, i) elem_at(p, i)
 #endif
 
-LINE_KERNEL void accumulate_step(BUFFER(const qk_elem, q), BUFFER(const qk_elem, k), BUFFER(const elem, v), BUFFER(out_elem, o), BUFFER(const float, state_in),
-    BUFFER(float, state_out), BUFFER(const float, decay), BUFFER(const int, cu), const accumulate_args a) {
+LINE_KERNEL void accumulate_step(BUFFER(const qk_elem, q), BUFFER(const qk_elem, k), BUFFER(const elem, v), BUFFER(out_elem, o),
+    BUFFER_SHARED(const float, state_in), BUFFER_SHARED(float, state_out), BUFFER(const float, decay), BUFFER(const int, cu), const accumulate_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.nk == 0) return;
@@ -46,13 +47,20 @@ LINE_KERNEL void accumulate_step(BUFFER(const qk_elem, q), BUFFER(const qk_elem,
             if (NORMALISE) add[VISIT(c)] = pick(COL(c) < (VI)(real), add[VISIT(c)], (VF)(1.0f));
             sum[VISIT(c)] = (VF)(0.0f);
         }
-        for (int d = 0; d < DK; d++) {
-            const float kd = QK_AT(key + i * a.k.row, d), qd = QK_AT(query + i * a.q.row, d);
+        for (int first = 0; first < DK; first += AHEAD) {
+            float kd[AHEAD], qd[AHEAD];
+            for (int r = 0; r < AHEAD; r++) {
+                kd[r] = QK_AT(key + i * a.k.row, min(first + r, DK - 1));
+                qd[r] = QK_AT(query + i * a.q.row, min(first + r, DK - 1));
+            }
             EACH_COL(c, width) {
-                VF s = kd * add[VISIT(c)];
-                if (initial || i) s += fade * get(from + d * DV, c, width);
-                sum[VISIT(c)] += qd * s;
-                put(to + d * DV, c, width, s);
+                VF own[AHEAD];
+                for (int r = 0; r < AHEAD; r++) own[r] = initial || i ? get(from + min(first + r, DK - 1) * DV, c, width) : (VF)(0.0f);
+                for (int r = 0; r < AHEAD; r++) if (first + r < DK) {
+                    const VF s = kd[r] * add[VISIT(c)] + fade * own[r];
+                    sum[VISIT(c)] += qd[r] * s;
+                    put(to + (first + r) * DV, c, width, s);
+                }
             }
         }
         float factor = a.scale;

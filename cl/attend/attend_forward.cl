@@ -2,7 +2,10 @@
  * An item is a block of query rows of one head (or of PACK heads of a GQA group). Its line (start, entries, masked, sequence) names a list of the
  * first keys of the blocks it may see; the first `masked` entries are masked, the others run no mask code. With parts > 1 a list is cut, and each part leaves a partial
  * result (O, LSE) for merge_lse. With BLEND a result joins another branch's:  O = (1 - g) before + g this  (BLEND 2: g before + (1 - g) this); where
- * one of them saw no key it is the other's. m and l are the running row maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2, base 2. */
+ * one of them saw no key it is the other's. m and l are the running row maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2, base 2.
+ * A weight is 2^(scale2 s - base), one fused operation before the exponential, where base is the maximum times scale2, rounded. The best key's exponent
+ * is that rounding: harmless up to BEYOND, more than every exponent a float has where masks of -1e10 stand in the scores. Such rows (far_rows) subtract
+ * the maximum first, and their base is 0. A hidden key's score is -infinity, so any finite score counts. */
 #define K 0                                   /* the streams: tiles that arrive step by step */
 #define V 1
 #define STREAMS 2
@@ -23,6 +26,7 @@
 #ifndef PARTIAL
 #define PARTIAL 1                             /* 0: the host promises that no block needs a mask */
 #endif
+#define BEYOND 1048576.0f                     /* 2^20: a base is rounded by at most 2^-4 */
 #ifndef PACKED
 #define PACKED 0                              /* sequences one after another: lengths from cu_seqlens */
 #endif
@@ -78,7 +82,7 @@ OP void fetch_bias(stage *c, int key0) {
 OP void step_begin(stage *c) {
     held_wait(&c->t);
     acc_zero(&c->o);
-    EACH_ROW(r) { c->m.x[r] = SINK ? c->sink : LOW; c->l.x[r] = SINK ? row_once(&c->t, c->sink_weight) : 0.0f; }
+    EACH_ROW(r) { c->m.x[r] = SINK ? c->sink : -INFINITY; c->l.x[r] = SINK ? row_once(&c->t, c->sink_weight) : 0.0f; }
 #if BIAS
     if (c->n) fetch_bias(c, c->list[0]);
 #endif
@@ -86,6 +90,17 @@ OP void step_begin(stage *c) {
 OP void step_front(stage *c, int j) {
     if (SCORES || PARTIAL) c->key0 = stream_first(&c->t, K, j, c->list[j]);
     mma_abt(&c->t, &c->s, &c->q, K, j);
+}
+/* Rows whose base is beyond what rounds well: scores less the maximum, which is exact where they are near each other. */
+OP void far_rows(stage *c, const row *best, row *base) {
+    row from;
+    EACH_ROW(r) {
+        const VI far = vabs(base->x[r]) > (VF)(BEYOND);
+        from.x[r] = pick(far, best->x[r], (VF)(0.0f));
+        c->alpha.x[r] = pick(far, vexp2((c->m.x[r] - best->x[r]) * c->scale2), c->alpha.x[r]);
+        base->x[r] = pick(far, (VF)(0.0f), base->x[r]);
+    }
+    EACH_PAIR(i) c->s.x[i] -= from.x[ROW_OF(i)];
 }
 OP void step_middle(stage *c, int j) {
     const int row0 = c->row0, key0 = c->key0;
@@ -114,18 +129,23 @@ OP void step_middle(stage *c, int j) {
             VI hidden = COL_STEP(i) > last[ROW_OF(i)];
             if (WINDOW && !KEYED) hidden |= COL_STEP(i) < first[ROW_OF(i)];
             if (GATHERS) hidden |= hidden_text(min(ROW_AT(&c->t, i) / PACK + row0, (VI)(c->a.nq - 1)), COL_AT(&c->t, i) + key0, &c->a);
-            c->s.x[i] = pick(hidden, LOW, c->s.x[i]);
+            c->s.x[i] = pick(hidden, (VF)(-INFINITY), c->s.x[i]);
         }
     }
     parts top, sum;
     row base, best = c->m;
-    EACH_PART(k) { top.x[k] = LOW; sum.x[k] = 0.0f; }
+    EACH_PART(k) { top.x[k] = -INFINITY; sum.x[k] = 0.0f; }
     EACH_PAIR(i) top.x[PART_OF(i)] = vmax(top.x[PART_OF(i)], c->s.x[i]);
     fold_max(&c->t, &best, &top);
+    VI far = (VI)(0);
     EACH_ROW(r) {
-        base.x[r] = best.x[r] < (VF)(0.5f * LOW) ? (VF)(0.0f) : best.x[r] * c->scale2;    /* a row that has seen nothing */
+        base.x[r] = pick(best.x[r] > (VF)(-INFINITY), best.x[r] * c->scale2, (VF)(0.0f));    /* 0: a row that has seen nothing */
         const VF before = c->m.x[r] * c->scale2;   /* rounded as the base of earlier weights was: a statement of its own, so not fused */
         c->alpha.x[r] = vexp2(before - base.x[r]);
+        far |= vabs(base.x[r]) > (VF)(BEYOND);
+    }
+    if (any_lane(far)) far_rows(c, &best, &base);
+    EACH_ROW(r) {
         c->m.x[r] = best.x[r];
         c->l.x[r] *= c->alpha.x[r];
     }
@@ -136,7 +156,14 @@ OP void step_middle(stage *c, int j) {
     fold_sum(&c->l, &sum);
 }
 OP void step_settle(stage *c, int j) { row_scale(&c->o, &c->alpha); convert(&c->p, &c->s); }
-OP void step_back(stage *c, int j) { mma_ab(&c->t, &c->o, &c->p, V, j); }
+OP void step_back(stage *c, int j) {
+#if PADDING                                   /* behind padding may lie anything */
+    const int key0 = stream_first(&c->t, V, j, c->list[j]);
+    mma_ab_seen(&c->t, &c->o, &c->p, V, j, c->a.padding + key0, c->a.nk - key0);
+#else
+    mma_ab(&c->t, &c->o, &c->p, V, j);
+#endif
+}
 OP void step_done(stage *c, int j) {}
 #if BLEND
 /* The share of what was there before. */
@@ -147,7 +174,7 @@ OP void blend(stage *c, row *share, row *inv) {
     if (c->gate) row_load(&c->t, share, c->gate, 1, c->lse_head, rows);
     else EACH_ROW(r) share->x[r] = 0.5f;
     EACH_ROW(r) {
-        share->x[r] = pick(c->l.x[r] > (VF)(0.0f), pick(seen.x[r] < (VF)(LOW), (VF)(0.0f), BLEND == 2 ? share->x[r] : (VF)(1.0f) - share->x[r]), (VF)(1.0f));
+        share->x[r] = pick(c->l.x[r] == (VF)(0.0f), (VF)(1.0f), pick(seen.x[r] == (VF)(-INFINITY), (VF)(0.0f), BLEND == 2 ? share->x[r] : (VF)(1.0f) - share->x[r]));
         inv->x[r] *= (VF)(1.0f) - share->x[r];
     }
 }
@@ -156,8 +183,9 @@ OP void step_finish(stage *c) {
     row inv, z;
     row_join_sum(&c->t, &c->l);
     EACH_ROW(r) {
-        inv.x[r] = c->l.x[r] > (VF)(0.0f) ? (VF)(1.0f) / c->l.x[r] : (VF)(0.0f);
-        z.x[r] = c->l.x[r] > (VF)(0.0f) ? c->m.x[r] * (c->scale2 * LN2) + vlog(c->l.x[r]) : (VF)(-INFINITY);
+        const VI unseen = c->l.x[r] == (VF)(0.0f);   /* NaN is neither 0 nor hidden */
+        inv.x[r] = pick(unseen, (VF)(0.0f), (VF)(1.0f) / c->l.x[r]);
+        z.x[r] = pick(unseen, (VF)(-INFINITY), c->m.x[r] * (c->scale2 * LN2) + vlog(c->l.x[r]));
     }
 #if BLEND
     row share;
@@ -213,7 +241,7 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     if (KEYED) c->a.positions = AT(positions);
     if (PATTERN) { c->a.rule = AT(rules)[a->list_head ? head : 0]; c->a.flags = AT(flags); }
     if (SCORE_TEXT || MASK_TEXT) { c->a.buffer = AT(text_buffer); for (int i = 0; i < 8; i++) c->a.p[i] = a->p[i]; }
-    if (SINK) { c->sink = part ? LOW : AT(sinks)[head] * (LOG2E / c->scale2); c->sink_weight = part || c->sink < LOW ? 0.0f : 1.0f; }   /* m is kept in units of s */
+    if (SINK) { c->sink = part ? -INFINITY : AT(sinks)[head] * (LOG2E / c->scale2); c->sink_weight = c->sink == -INFINITY ? 0.0f : 1.0f; }   /* m is kept in units of s */
     run(c);
 }
 TILE_KERNEL void attend_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o), BUFFER(float, lse),

@@ -2,13 +2,17 @@
  * A group makes one line: the tiles that block row `row` of one head of one sequence may see: entries that ask the mask first, then the others.
  *   lines[4 line ...] = start, entries, entries that ask the mask, sequence;   list[start...] = first keys of tiles.
  * Packed sequences have their lines one after another, with at most one between two that is empty (SEQUENCE_LINE).
- * SOURCE 0: every block; 1: CSR; 2: mask; 3: table of `width` entries, -1 for none. Entries out of range are passed over. */
+ * SOURCE 0: every block; 1: CSR; 2: mask; 3: table of `width` entries, -1 for none. Entries out of range are passed over.
+ * SHARED (of SOURCE 0): `list` is made already, the first keys of all `cols` tiles from the last to the first, and a line is a part of it. */
 #include "layout/classify.cl"
 #ifndef SOURCE
 #define SOURCE 0
 #endif
 #ifndef PACKED
 #define PACKED 0
+#endif
+#ifndef SHARED
+#define SHARED 0
 #endif
 typedef struct {
     long left, right;
@@ -19,11 +23,9 @@ typedef struct {
     int sequences;                            /* 0: not packed */
 } lists_args;
 
+#if SOURCE
 OP int lists_entry(const lists_args *a, const __global int *row_ptr, const __global int *col, const __global uchar *mask, long row, int i, int *count) {
-#if SOURCE == 0
-    *count = a->cols;
-    return i;
-#elif SOURCE == 1
+#if SOURCE == 1
     const int from = row_ptr[row];
     *count = min(row_ptr[row + 1] - from, a->cols);
     return i < *count ? col[from + i] : -1;
@@ -35,6 +37,7 @@ OP int lists_entry(const lists_args *a, const __global int *row_ptr, const __glo
     return col[row * a->width + i];
 #endif
 }
+#endif
 
 /* Beyond every key is as good as far beyond. */
 OP int key_place(long place) { return (int)max(min(place, 0x7ffffffeL), -1L); }
@@ -47,6 +50,48 @@ OP int sequence_of(const lists_args *a, const __global int *cu, int line) {
     }
     return low;
 }
+
+#if SOURCE == 0
+/* A line without a layout: a run of tiles, part of the list that all lines share (SHARED), or written to `list`. */
+OP int4 run_line(const lists_args *a, const window_places *keys, int nk, long start, __global int *list) {
+    const tile_run run = tiles_of(keys, a->tile_cols, min(nk, a->nk), a->all_masked || a->tile_width > a->tile_cols);
+    const int entries = run.seen1 - run.seen0;
+#if SHARED
+    return (int4)(a->cols - run.seen1, entries, masked_tiles(&run), 0);
+#else
+    const int n = min(entries, a->room);
+    for (int i = 0; i < n; i++) list[start + i] = tile_at(&run, i) * a->tile_cols;
+    return (int4)((int)start, n, min(masked_tiles(&run), n), 0);
+#endif
+}
+#else
+/* A line of block row `row` of the layout, whose tiles are asked one by one. */
+OP int4 layout_line(const lists_args *a, const window_places *keys, int nk, long row, long start, const __global int *row_ptr,
+    const __global int *col, const __global uchar *mask, __global int *list) {
+    const int blocks = nk / a->block_k + (nk % a->block_k > 0);    /* that exist */
+    int n = 0, masked = 0;
+    for (int pass = CT_PARTIAL; pass <= CT_FULL; pass++) {
+        int count;
+        lists_entry(a, row_ptr, col, mask, row, 0, &count);
+        if (SOURCE == 2) count = min(count, blocks);
+        for (int i = 0, before = -1; i < count; i++) {
+            int all;
+            const int block = lists_entry(a, row_ptr, col, mask, row, i, &all);
+            if (block <= before || block >= a->cols) continue;
+            before = block;
+            const int left = min(a->block_k, nk - block * a->block_k);
+            for (int c = 0; c < left; c += a->tile_cols) {
+                const int k0 = block * a->block_k + c, cols = min(a->tile_cols, left - c);
+                int kind = classify(keys, k0, k0 + cols - 1);
+                if (kind == CT_FULL && (a->all_masked || cols < a->tile_width)) kind = CT_PARTIAL;
+                if (kind == pass && n < a->room) list[start + n++] = k0;
+            }
+        }
+        if (pass == CT_PARTIAL) masked = n;
+    }
+    return (int4)((int)start, n, masked, 0);
+}
+#endif
 
 LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFER(const uchar, mask), BUFFER(const int, cu_q),
     BUFFER(const int, cu_k), BUFFER(int, lines), BUFFER(int, list), const lists_args a) {
@@ -62,27 +107,15 @@ LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFE
     const long q0 = (long)row * a.step, q1 = min(q0 + a.step, (long)nq) - 1, shift = (long)nk - nq;
     const window_places places = {key_place(q0 + shift - a.left), key_place(q1 + shift + a.right), key_place(q1 + shift - a.left),
                                   key_place(q0 + shift + a.right)};
-    const long block_row = (long)head * a.rows + q0 / a.block_q;
-    const int blocks = nk / a.block_k + (nk % a.block_k > 0);      /* that exist */
-    int n = 0, masked = 0;
-    for (int pass = CT_PARTIAL; pass <= CT_FULL; pass++) {
-        int count = 0;
-        if (q0 >= 0 && q0 < nq && (SOURCE == 0 || q0 / a.block_q < a.rows)) lists_entry(&a, AT(row_ptr), AT(col), AT(mask), block_row, 0, &count);
-        if (SOURCE == 0 || SOURCE == 2) count = min(count, blocks);
-        for (int i = 0, before = -1; i < count; i++) {
-            int all;
-            const int block = lists_entry(&a, AT(row_ptr), AT(col), AT(mask), block_row, i, &all);
-            if (block <= before || block >= a.cols) continue;
-            before = block;
-            const int left = min(a.block_k, nk - block * a.block_k);
-            for (int c = 0; c < left; c += a.tile_cols) {
-                const int k0 = block * a.block_k + c, cols = min(a.tile_cols, left - c);
-                int kind = classify(&places, k0, k0 + cols - 1);
-                if (kind == CT_FULL && (a.all_masked || cols < a.tile_width)) kind = CT_PARTIAL;
-                if (kind == pass && n < a.room) AT(list)[start + n++] = k0;
-            }
-        }
-        if (pass == CT_PARTIAL) masked = n;
+    int4 fields = (int4)(0, 0, 0, 0);
+    if (q0 >= 0 && q0 < nq) {
+#if SOURCE == 0
+        fields = run_line(&a, &places, nk, start, AT(list));
+#else
+        if (q0 / a.block_q < a.rows)
+            fields = layout_line(&a, &places, nk, (long)head * a.rows + q0 / a.block_q, start, AT(row_ptr), AT(col), AT(mask), AT(list));
+#endif
     }
-    vstore4((int4)((int)start, n, masked, sequence), line_index, AT(lines));
+    fields.w = sequence;
+    vstore4(fields, line_index, AT(lines));
 }

@@ -29,7 +29,7 @@ LINE_KERNEL void merge_gate(BUFFER(const float, a), BUFFER(const float, b), BUFF
     share_a = 0.5f;
 #endif
 #if FORCED
-    const int none_a = lse_a_base && AT(lse_a)[at] < LOW, none_b = lse_b_base && AT(lse_b)[at] < LOW;
+    const int none_a = lse_a_base && AT(lse_a)[at] == -INFINITY, none_b = lse_b_base && AT(lse_b)[at] == -INFINITY;
     share_a = none_b ? 1.0f : none_a ? 0.0f : share_a;
 #endif
 #if GATE

@@ -8,7 +8,7 @@ typedef struct {            /* by value */
     int heads, parts;       /* parts = 0: every group returns at once */
 } merge_args;
 
-OP int has_keys(float lse) { return !(lse < LOW); } /* true for NaN, which must come out */
+OP int has_keys(float lse) { return lse != -INFINITY; } /* true for NaN and for +infinity, out of which NaN comes */
 
 LINE_KERNEL void merge_lse(BUFFER(const float, o_parts), BUFFER(const float, lse_parts), BUFFER(out_elem, o),
     BUFFER(float, lse), const merge_args a) {
@@ -19,7 +19,7 @@ LINE_KERNEL void merge_lse(BUFFER(const float, o_parts), BUFFER(const float, lse
     }
     const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
     const __global float *lse_at = AT(lse_parts) + at;
-    float top = LOW, sum = 0.0f;
+    float top = -INFINITY, sum = 0.0f;
     for (int p = 0; p < a.parts; ++p) {
         const float part = lse_at[p * a.part_rows];
         top = part > top ? part : top;

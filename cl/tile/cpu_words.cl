@@ -23,11 +23,11 @@ typedef struct { __global out_elem *x; long row, pack; int rows; } tensor_out;
 OP VF vmax(VF a, VF b) { return max(a, b); }  /* not fmax: no NaN rule to pay for */
 OP VF vabs(VF a) { return fabs(a); }
 OP VF vlog(VF a) { return log(a); }
-/* 2^t: the integer part by a magic addition, the rest by a polynomial of degree 5 (relative error 7.5e-8); below 2^-125: exactly 0,
- * since denormal probabilities would cost a microcode assist in every product that reads them. */
+/* 2^t: the integer part by a magic addition, the rest by a polynomial of degree 5 (relative error 7.5e-8); up to 2^-125: exactly 0,
+ * since denormal probabilities would cost a microcode assist in every product that reads them, and whatever bits came out before. */
 OP VF vexp2(VF t) {
-    const int16 big = t > (VF)(-125.0f);
-    t = max(t, (VF)(-126.0f));
+    const int16 kept = ~(t <= (VF)(-125.0f));        /* NaN stays */
+    t = min(t, (VF)(128.0f));                 /* whose bits, 255 in the exponent, are infinity's */
     const VF z = t + 12582912.0f, f = t - (z - 12582912.0f);
     const int16 zi = as_int16(z);
     VF p = (VF)(1.3276471e-3f);
@@ -36,10 +36,11 @@ OP VF vexp2(VF t) {
     p = fma(p, f, (VF)(2.4022120e-1f));
     p = fma(p, f, (VF)(6.9314697e-1f));
     p = fma(p, f, (VF)(1.0f));
-    return as_float16((as_int16(p) + (zi << 23)) & big);
+    return as_float16((as_int16(p) + (zi << 23)) & kept);
 }
 #define TO_VF(x) convert_float16(x)
 OP VF pick(VI choose, VF yes, VF no) { return choose != 0 ? yes : no; }
+OP int any_lane(VI choose) { return any(choose); }
 /* By the exponential, and below 0.625, where that cancels, by an odd polynomial (relative error 1e-7). */
 OP VF vtanh(VF x) {
     const VF e = vexp2(min(x, (VF)(20.0f)) * 2.88539008f), z = x * x;
@@ -118,12 +119,13 @@ OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
     t->pitch[s] = x->row;
 }
 OP void stream_release(tile *t, int s, int j) {}
-OP void copy_rows(tile *t, int s, int j, const int width, const int pitch) {
+OP void copy_rows(tile *t, int s, int j, const int width, const int pitch, const __global uchar *bytes, int n) {
     float *y = t->copy[s];
     gptr p = t->tile[s][j & 1];
     const int left = min(t->left[s][j & 1], BN);
     for (int r = 0; r < left; r++) {
         int d = 0;
+        if (is_hidden(bytes, n, r)) for (; d < pitch; d++) y[r * pitch + d] = 0.0f;
         for (; d + 16 <= width; d += 16) vstore16(wide(p + r * t->pitch[s] + d), 0, y + r * pitch + d);
         for (; d < pitch; d++) y[r * pitch + d] = d < width ? elem_at(p, r * t->pitch[s] + d) : 0.0f;
     }
@@ -137,7 +139,7 @@ OP void tile_ready(tile *t, int s, int j, const int width) {
         t->ready[s] = (rows_in)(ulong)t->tile[s][j & 1];
         t->step[s] = t->pitch[s];
     } else {
-        copy_rows(t, s, j, width, pitch);
+        copy_rows(t, s, j, width, pitch, 0, 0);
     }
 }
 #define stream_wait(tp, s, j) tile_ready(tp, s, j, WIDTH(s))

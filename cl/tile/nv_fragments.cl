@@ -30,6 +30,7 @@ OP float vabs(float a) { return fabs(a); }
 OP float vlog(float a) { return log(a); }
 #define TO_VF(x) ((float)(x))
 OP float pick(int choose, float yes, float no) { return choose ? yes : no; }
+OP int any_lane(int choose) { return choose; }
 OP float gather(const __global float *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }

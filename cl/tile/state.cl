@@ -6,8 +6,8 @@
  *   KEY_OF(i)                               the col element of pair element i, as ROW_OF(i) is its row element
  *   EACH_LOWER(i)                           EACH_PAIR, but only columns <= row need be visited
  *   PAIRS_STAY                              1: an acc_pair that lives as long as the stage is cheap (memory, or registers to spare)
- *   col_sum(t, &whole, &part, ptr, n)       inclusive running sum of LOG2E * ptr[k], kept as an integer and a fraction in [0, 1), so that
- *                                           differences are exact to the last bit of a fraction; flat from n on; a summand counts as -150 at least
+ *   col_sum(t, &whole, &part, ptr, n)       inclusive running sum of LOG2E * ptr[k], kept as an integer and a fraction in [-1/2, 1/2]: differences are
+ *                                           exact to the last bit of a fraction, and sums of small numbers are as exact as these; flat from n on; a summand counts as -150 at least
  *   col_last(t, &col)                       the value of the tile's last column, float
  *   row_of_col(t, &row, &col)               row r gets the value of column r
  *   state_load(t, &st, ptr or 0, pitch), state_store(t, ptr, pitch, &st)   rows of DV floats, `pitch` apart; 0 loads zeros

@@ -15,8 +15,9 @@
  *   tensor            one head of one batch, ending at `rows`              tile               the worker: who am I, where are my slots
  * 2. Kernel frame
  *   TILE_KERNEL       attributes of a kernel                               TILE_BEGIN(tp)     local memory, barriers, who am I
- *   GROUP(d), GROUPS(d)  a group's place in dimension d, and how many there are. FOLD_X, FOLD_Y (both or none): all are launched in the
- *                     first dimension, and stand for FOLD_X x FOLD_Y x the rest: some devices take few in the others
+ *   GROUP(d), GROUPS(d)  a group's place in dimension d, and how many there are. FOLD: all are launched in the first dimension, and stand
+ *                     for FOLD_X x FOLD_Y x the rest: some devices take few in the others. The launch says how many: the offsets of dimensions
+ *                     that have one item each
  *   EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)   call for every item of this group, with item_place at: which block row, head, and
  *                     part of the keys, see item_of (crowd: its `across`); `tensor`: the first one
  *   line_at(lines, i) the list_line of a block row: where its list starts, entries, how many are masked, sequence
@@ -32,6 +33,8 @@
  *                                             nearer does not evaluate it
  * 4. Products; results are complete at mma_wait
  *   mma_abt(t, &acc_pair, &held, s, j)        = held . tile^T              mma_ab(t, &acc_head, &op_pair, s, j)   += op . tile
+ *   mma_ab_seen(t, &acc_head, &op_pair, s, j, bytes, n)      the same, where of the tile's first n rows those whose byte is 0 count as zeros, whatever
+ *                                             they hold: 0 times NaN is NaN. A null pointer: all count. The tile defines this one
  *   mma_commit(), mma_wait(n)                 schedules only: close a group; all but n groups are done
  * 5. Elements: `for` headers, no callbacks
  *   EACH_PAIR(i)  ROW_OF(i)  PART_OF(i)  ROW_AT(t, i) COL_AT(t, i) (VI: row, column within the tile)
@@ -51,13 +54,14 @@
  *                                             Where a tile has ALIGNED and DV is a multiple of 8, so are ptr and the strides
  * 7. Words for score texts
  *   vmax vlog vexp2 vtanh vabs   TO_VF(vi)   pick(choose, yes, no): select by truth, from comparisons or any integer
+ *                                             vexp2 of 128 and more is infinity, of -infinity 0, of NaN NaN
+ *   any_lane(choose): a comparison is true in one of the worker's lanes
  *   gather(ptr, row, pitch, col): ptr[row * pitch + col] for each lane, float;  gather_byte: uchar, as VI;  gather_int: int, as VI
  * 8. State words (accumulate): see tile/state.cl.     9. Line words (element kernels): see tile/line.cl.
  */
 #define OP static inline __attribute__((always_inline))
 #define FRONT 0
 #define BACK 1
-#define LOW (-3.0e38f)               /* "masked": finite, so that no option of a compiler can turn it into NaN */
 #define LOG2E 1.44269504f
 #define LN2 0.69314718f
 #ifndef STORE
@@ -86,9 +90,15 @@
 #define HEAVY_LAST 0
 #endif
 
-#ifdef FOLD_X
-#define GROUP(d) ((d) == 0 ? get_group_id(0) % FOLD_X : (d) == 1 ? get_group_id(0) / FOLD_X % FOLD_Y : get_group_id(0) / FOLD_X / FOLD_Y)
-#define GROUPS(d) ((d) == 0 ? FOLD_X : (d) == 1 ? FOLD_Y : get_num_groups(0) / FOLD_X / FOLD_Y)
+#ifndef FOLD
+#define FOLD 0
+#endif
+#if FOLD
+#define FOLD_X ((uint)get_global_offset(1))
+#define FOLD_Y ((uint)get_global_offset(2))
+#define FOLDED ((uint)get_group_id(0))
+#define GROUP(d) ((d) == 0 ? FOLDED % FOLD_X : (d) == 1 ? FOLDED / FOLD_X % FOLD_Y : FOLDED / FOLD_X / FOLD_Y)
+#define GROUPS(d) ((d) == 0 ? FOLD_X : (d) == 1 ? FOLD_Y : (uint)get_num_groups(0) / FOLD_X / FOLD_Y)
 #else
 #define GROUP(d) get_group_id(d)
 #define GROUPS(d) get_num_groups(d)
@@ -99,6 +109,9 @@
 /* The same handed to a function: not restrict, whose traces in inlined code Oclgrind does not know. */
 #define BUFFER_IN(type, name) __global type *name##_base, const long name##_from
 #define TENSOR_IN(name) BUFFER_IN(const elem, name)
+/* A kernel's argument that may be where another one is: a state that comes in and goes out. Not restrict: what a worker reads of it, it reads
+ * before it writes there, and no other worker does either. */
+#define BUFFER_SHARED(type, name) BUFFER_IN(type, name)
 #define AT(name) (name##_base + name##_from)
 #define PASS(name) name##_base, name##_from
 #define TENSOR_OF(name, sequence) TENSOR_AT(name)
@@ -107,6 +120,9 @@
 #define ROW_AT(t, i) ROW_NUMBER(t, ROW_OF(i))
 #define COL_AT(t, i) (COL_BASE(t) + COL_STEP(i))
 #define stream_first(t, s, j, given) (given)
+#define mma_ab(t, out, p, s, j) mma_ab_seen(t, out, p, s, j, 0, 0)
+
+OP int is_hidden(const __global uchar *bytes, int n, int r) { return bytes && r < n && bytes[r] == 0; }
 
 typedef struct { long batch, head, row; } strides;
 typedef struct { int row, head, part; } item_place;

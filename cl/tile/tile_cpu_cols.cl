@@ -168,9 +168,9 @@ OP void col_sum(tile *t, col *whole, col *part, const __global float *p, int n) 
     float *w = (float *)whole->x, *f = (float *)part->x, above = 0.0f, below = 0.0f;
     for (int k = 0; k < BN; k++) {
         if (k < n) {
-            const float sum = below + max(p[k] * LOG2E, -150.0f), down = floor(sum);
-            above += down;
-            below = sum - down;
+            const float sum = below + max(p[k] * LOG2E, -150.0f), near = rint(sum);
+            above += near;
+            below = sum - near;
         }
         w[k] = above;
         f[k] = below;

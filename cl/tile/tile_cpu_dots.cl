@@ -49,24 +49,25 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {      /* out = q
     VF *y = out->x;
     MICRO(MR_FOR(BN), BN, PAIRS, 0.0f, x[(i + r) * pitch + k], y[(i + r) * ROW_LEN + c0 + v], )
 }
-/* Words of two keys, a row of DV4 of them for each pair; rows past the end are 0. */
-OP void turn_keys(tile *t, int *y, int s, int j) {
+/* Words of two keys, a row of DV4 of them for each pair; rows past the end and hidden ones are 0. */
+OP void turn_keys(tile *t, int *y, int s, int j, const __global uchar *bytes, int n) {
     const int left = t->left[s][j & 1];
     for (int k = 0; k < BN; k += 2) {
         gptr a = t->tile[s][j & 1] + k * t->pitch[s], b = a + t->pitch[s];
+        const int first = k < left && !is_hidden(bytes, n, k), second = k + 1 < left && !is_hidden(bytes, n, k + 1);
         int d = 0;
-        for (; d + 16 <= DV && k + 1 < left; d += 16) {
+        for (; d + 16 <= DV && first && second; d += 16) {
             const uint16 low = convert_uint16(vload16(0, a + d)), high = convert_uint16(vload16(0, b + d));
             vstore16(as_int16(low | high << 16), 0, y + k / 2 * DV4 + d);
         }
-        for (; d < DV4; d++) y[k / 2 * DV4 + d] = (d < DV && k < left ? (int)a[d] : 0) | (d < DV && k + 1 < left ? (int)b[d] << 16 : 0);
+        for (; d < DV4; d++) y[k / 2 * DV4 + d] = (d < DV && first ? (int)a[d] : 0) | (d < DV && second ? (int)b[d] << 16 : 0);
     }
 }
-OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {    /* out += p . tile, after the pending row scale */
+OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {    /* after the pending row scale */
     int x[BN / 2 * DV4] __attribute__((aligned(64)));
     const VI *m = p->x;
     VF *y = out->x;
-    turn_keys(t, x, s, j);
+    turn_keys(t, x, s, j, bytes, n);
     MICRO(MR_FOR(DV4), DV4, BN / 2, y[(i + r) * ROW_LEN + c0 + v] * out->pending.x[c0 + v], x[k * DV4 + i + r], y[(i + r) * ROW_LEN + c0 + v], )
     EACH_ROW(r) out->pending.x[r] = 1.0f;
 }

@@ -79,12 +79,13 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {      /* out = q
 /* Blocks of R rows x C vectors stay in registers over all keys of the tile. */
 #define FEW_R (BM <= 4 ? BM : BM % 4 == 0 ? 4 : BM % 3 == 0 ? 3 : BM % 2 == 0 ? 2 : 1)
 #define FEW_C (FEW_R >= 3 ? 4 : 8)
-OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {    /* out += p . tile */
+OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     for (int r0 = 0; r0 < BM; r0 += FEW_R) for (int c0 = 0; c0 < HV; c0 += FEW_C) {
         VF a[FEW_R][FEW_C];
         UNROLL for (int r = 0; r < FEW_R; r++) UNROLL for (int v = 0; v < FEW_C; v++) if (c0 + v < HV) a[r][v] = out->x[(r0 + r) * HV + c0 + v];
         _Pragma("unroll 2") for (int k = 0; k < BN; k++) {
             gptr y = stream_row(t, s, j, k);
+            if (is_hidden(bytes, n, k)) continue;
             UNROLL for (int v = 0; v < FEW_C; v++) if (c0 + v < HV) {
                 const VF value = wide_at(y, (c0 + v) * 16, DV);
                 UNROLL for (int r = 0; r < FEW_R; r++) a[r][v] = fma((VF)(p->x[(r0 + r) * BN + k]), value, a[r][v]);

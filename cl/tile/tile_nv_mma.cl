@@ -174,8 +174,15 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
         }
     }
 }
-OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {
+/* Rows of the slot whose byte is 0 become zeros; all warps have waited for the slot. */
+OP void slot_hide(tile *t, int s, const __global uchar *bytes, int n) {
+    for (int r = (int)t->item; r < BN; r += ITEMS)
+        if (is_hidden(bytes, n, r)) for (int c = 0; c < PITCH; c += 16) put16(&t->w, SLOT(t, s) + r * PITCH + c, (uint4)(0));
+    GROUP_BARRIER(&t->w);
+}
+OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     slot_ready(t, s, j);
+    if (bytes) slot_hide(t, s, bytes, n);
     UNROLL for (int k = 0; k < BN / TERMS; k++) UNROLL for (int n = 0; n < DV16 / 16; n++) {
         uint f[4];
         matrices_turned(&t->w, f, SLOT(t, s) + k * TERMS * PITCH + n * 16 * (int)sizeof(elem), PITCH);

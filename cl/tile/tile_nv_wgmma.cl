@@ -56,7 +56,7 @@
 typedef const __global ulong16 *tensor_in;                    /* a tensor map: 128 bytes */
 typedef struct { uint at; } held;
 typedef struct { tensor_in map; int head, batch; } tensor;
-typedef struct { warp w; uint mem, ring, bar, pairs; int worker, row, loads, base, helds, round, next; tensor_in begun[3]; } tile;
+typedef struct { warp w; uint mem, ring, bar, ints, pairs; int worker, row, loads, base, helds, round, next; tensor_in begun[3]; } tile;
 #define OWN_COLUMN(t) OWN_COLUMNS((t)->worker)
 #define RAGGED (SPLIT ? DV < 64 * SPLIT : DV % 8 != 0)
 #include "tile/nv_fragments.cl"
@@ -126,9 +126,11 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
                  :: "r"(to), "l"((ulong)x->map), "r"(col), "r"(c1), "r"(c2), "r"(x->batch), "r"(b) : "memory");
 }
 
-/* rings: stream s has SLOTS tiles of BN rows and for each a "full" and an "empty" barrier and its first row; before them those of the held tile
- * and of the item, and the item: its row, head (-1: there is none), part. base: tiles of the items before, helds and round: held tiles and items
- * before (phases of the barriers). Groups that stay have two held tiles in turn: the next item's arrives while this one is worked on. */
+/* rings: stream s has SLOTS tiles of BN rows and for each a "full" and an "empty" barrier and its first row; before them the barriers of the held
+ * tiles and of the item, and the item: its row, head (-1: there is none), part. base: tiles of the items before, helds and round: held tiles and items
+ * before (phases of the barriers). Groups that stay have two held tiles in turn: the next item's arrives while this one is worked on.
+ * A barrier's eight bytes hold the barrier and nothing else, from mbarrier.init on: PTX leaves open what an ordinary access to them does. Ints that
+ * lay in words over which an init went were read back as that barrier's bits on an H200 where a group was quick: an item that nobody had sent. */
 #define HELD_TURNS (RESIDENT ? 2 : 1)
 #define HELD_TURN(t) ((t)->helds & (HELD_TURNS - 1))
 #define HELD_PHASE(t) ((t)->helds >> (HELD_TURNS - 1) & 1)
@@ -137,20 +139,29 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 #define HELD_EMPTY(t) (HELD_FULL(t) + 8)
 #define ITEM_FULL(t) ((t)->bar + 32)
 #define ITEM_EMPTY(t) ((t)->bar + 40)
-#define ITEM(t) ((t)->bar + 48)
 #define TILE_BYTES (BN * WIDEST * 2)
 #define STATE_BYTES (SPLIT * DK64 * 128)                      /* before the held tiles: DK x 64 operands of each worker */
 #define TURN_OF(t, j) ((uint)((t)->base + (j)))
-#define RING(t, s, j) ((t)->ring + ((s) * SLOTS + TURN_OF(t, j) % SLOTS) * TILE_BYTES)
-#define FULL(t, s, j)  ((t)->bar + 64 + 32 * ((s) * SLOTS + TURN_OF(t, j) % SLOTS))
+#define SLOT(t, s, j) ((s) * SLOTS + TURN_OF(t, j) % SLOTS)
+#define RING(t, s, j) ((t)->ring + SLOT(t, s, j) * TILE_BYTES)
+#define FULL(t, s, j)  ((t)->bar + 48 + 16 * SLOT(t, s, j))
 #define EMPTY(t, s, j) (FULL(t, s, j) + 8)
-#define FIRST(t, s, j) (FULL(t, s, j) + 16)
+#define ITEM(t) ((t)->ints)
+#define FIRST(t, s, j) ((t)->ints + 16 + 4 * SLOT(t, s, j))
 #define TILE_BEGIN(tp)                                                                                           \
     __local ushort mem_[STATE_BYTES / 2 + HELD_TURNS * HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST] __attribute__((aligned(1024))); \
-    __local ulong bar_[8 + 4 * STREAMS * SLOTS] __attribute__((aligned(16)));                                    \
+    __local ulong bar_[6 + 2 * STREAMS * SLOTS] __attribute__((aligned(16)));                                    \
+    __local int ints_[4 + STREAMS * SLOTS] __attribute__((aligned(16)));                                         \
     __local float pairs_[STAGED ? BM * (BN + 4) : 1] __attribute__((aligned(16)));                               \
     (tp)->pairs = (uint)(ulong)pairs_;                                                                           \
+    (tp)->ints = (uint)(ulong)ints_;                                                                             \
     tile_begin(tp, (uint)(ulong)mem_, (uint)(ulong)bar_, HELDS, STREAMS)
+OP void barriers_begin(uint bar, int pairs, int full) {
+    for (int i = 0; i < pairs; i++) {
+        mb_init(bar + 16 * i, full);
+        mb_init(bar + 16 * i + 8, 4 * WORKERS);
+    }
+}
 OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int streams) {
     const int id = (int)get_local_id(0), c = id - 128;
     t->mem = mem + STATE_BYTES;
@@ -162,10 +173,8 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     t->begun[0] = t->begun[1] = t->begun[2] = 0;
     t->row = OWN_ROWS(c >> 7) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
-        for (int i = 0; i < 2 * streams * SLOTS + 4; i++) {   /* (some of them lie where ints are: no matter) */
-            mb_init(bar + 16 * i, i < HELD_TURNS && helds ? helds : 1); /* an immediate count of 0 crashes the driver's assembler */
-            mb_init(bar + 8 + 16 * i, 4 * WORKERS);
-        }
+        if (helds) barriers_begin(bar, HELD_TURNS, helds);    /* none has a count of 0, which PTX does not allow */
+        barriers_begin(bar + 32, 1 + streams * SLOTS, 1);
         asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
     }
     BAR();
@@ -201,7 +210,7 @@ OP void last_turn(tile *t) { if (TURNS && t->worker == 0) turn_wait(t); }
 #if RESIDENT
 /* The next item: the loader takes its number from a counter that nv_tensor_maps.cl has set to 0, works out what it is, and tells the others.
  * Groups stay until the numbers are used up; the loader is one item ahead of those who still store. The turns go on from item to item.
- * Whoever takes the last number, none, says so like the others: to arrive only there and then to leave hung an H100. */
+ * Whoever takes the last number, none, says so like the others. */
 OP int role_load(tile *t) { return t->loads; }
 OP void role_compute(tile *t) {}
 OP void turns_begin(tile *t) {}
@@ -340,8 +349,17 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
 #else
 #define AB_LAST AB128
 #endif
-OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {
+OP void worker_meet(tile *t) { asm volatile("bar.sync %0, 128;" :: "r"(t->worker + 4) : "memory"); }    /* 1 to 3 are the turns' */
+/* Rows of a tile whose byte is 0 become zeros. Each worker does it for itself: zeros on zeros do no harm to who reads already. */
+OP void tile_hide(tile *t, uint at, const __global uchar *bytes, int n) {
+    for (int r = (int)get_local_id(0) & 127; r < BN; r += 128)
+        if (is_hidden(bytes, n, r)) for (int i = 0; i < DV64 / 64; i++) for (int c = 0; c < 128; c += 16) put_ints(at + i * BN * 128 + r * 128 + c, (int4)(0));
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");    /* wgmma and the copy engine see memory on another path than st.shared */
+    worker_meet(t);
+}
+OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     const uint b = RING(t, s, j) + OWN_COLUMNS(t->worker) * BN * 2, lbo = (BN * 128) >> 4;
+    if (bytes) tile_hide(t, RING(t, s, j), bytes, n);
     mma_fence();
     UNROLL for (int k = 0; k < BN / 16; k++) {
 #if HEAD16 > 128

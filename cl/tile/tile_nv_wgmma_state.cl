@@ -44,11 +44,11 @@ OP float lane_before(float x, int reach) {
     asm volatile("shfl.sync.up.b32 %0, %1, %2, 0x0, 0xffffffff;" : "=f"(y) : "f"(x), "r"(reach));
     return y;
 }
-/* (whole, part) += (w, p), the part kept below 1 */
+/* (whole, part) += (w, p), the part kept within half a unit */
 OP void sum_join(float *whole, float *part, float w, float p) {
-    const float sum = *part + p, down = floor(sum);
-    *whole += w + down;
-    *part = sum - down;
+    const float sum = *part + p, near = rint(sum);
+    *whole += w + near;
+    *part = sum - near;
 }
 /* Each warp for itself: lane l sums keys 2 l and 2 l + 1, then what the lanes before it have. Key 8 i + 2 (l % 4) is lane 4 i + l % 4's. */
 OP void col_sum(tile *t, col *whole, col *part, const __global float *p, int n) {
@@ -56,7 +56,7 @@ OP void col_sum(tile *t, col *whole, col *part, const __global float *p, int n) 
     UNROLL for (int e = 0; e < 2; e++) {
         const int k = 2 * t->w.lane + e;
         const float x = k < n ? fmax(p[min(k, n - 1)] * LOG2E, -150.0f) : 0.0f;
-        w[e] = floor(x);
+        w[e] = rint(x);
         f[e] = x - w[e];
     }
     sum_join(&w[1], &f[1], w[0], f[0]);
@@ -111,7 +111,6 @@ OP void state_store(tile *t, __global float *p, long pitch, acc_state *st) {
 }
 OP void float_store(tile *t, __global float *p, float x) { if (t->worker == 0 && t->row == 0 && t->w.lane == 0) *p = x; }
 OP void state_scale(acc_state *st, float keep) { EACH_STATE(i) st->x[i] *= keep; }
-OP void worker_meet(tile *t) { asm volatile("bar.sync %0, 128;" :: "r"(t->worker + 4) : "memory"); }    /* 1 to 3 are the turns' */
 /* A warp's products may end before another's, so nothing is overwritten before all four have waited for theirs. */
 OP void state_publish(tile *t, acc_state *st) {
     const uint b = state_at(t) + t->row * 128 + (t->w.lane & 3) * 4;

@@ -34,6 +34,7 @@ OP float vexp2(float a) { return exp2(a); }
 OP float vtanh(float x) { return tanh(x); }
 #define TO_VF(x) ((float)(x))
 OP float pick(int choose, float yes, float no) { return choose ? yes : no; }
+OP int any_lane(int choose) { return choose; }
 OP float gather(const __global float *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
@@ -72,11 +73,11 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
         out->x[i] = a;
     }
 }
-OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) {
+OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     const tensor *b = &t->tile[s][j & 1];
     for (int i = 0; i < BM * DV; i++) {
         float a = out->x[i];
-        for (int k = 0; k < BN; k++) a = fma(p->x[i / DV * BN + k], tensor_at(b, k, i % DV), a);
+        for (int k = 0; k < BN; k++) a = fma(p->x[i / DV * BN + k], is_hidden(bytes, n, k) ? 0.0f : tensor_at(b, k, i % DV), a);
         out->x[i] = a;
     }
 }

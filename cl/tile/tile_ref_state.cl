@@ -14,9 +14,9 @@ OP void col_sum(tile *t, col *whole, col *part, const __global float *p, int n) 
     float above = 0.0f, below = 0.0f;
     EACH_KEY(k) {
         if (k < n) {
-            const float sum = below + fmax(p[k] * LOG2E, -150.0f), down = floor(sum);
-            above += down;
-            below = sum - down;
+            const float sum = below + fmax(p[k] * LOG2E, -150.0f), near = rint(sum);
+            above += near;
+            below = sum - near;
         }
         whole->x[k] = above;
         part->x[k] = below;

@@ -20,7 +20,8 @@
  *         multiples of 4 elements: loads and stores of four. 0: elements.
  *   SV    columns of V and O that a group does (default DV): fewer are a multiple of 4 * CX, and group dimension 2 counts the parts
  *   SUBGROUP, SHUFFLE_XOR   least size of a sub-group, and the name of its exchange: row joins without local memory where a row fits
- * A row stride times BM or BN stays below 2^31 bytes; batch and head strides have 64 bits. A tensor has at least one row.
+ * BM or BN rows span less than 2^31 bytes (src/device/tiles.c declines the others); batch and head strides have 64 bits. A tensor has at least
+ * one row.
  * Local floats: 2 * BUF + FOLD_LEN below. */
 #define UNROLL _Pragma("unroll")
 #define PRAGMA(x) _Pragma(#x)
@@ -152,6 +153,7 @@ OP float vtanh(float a) {
 }
 #define TO_VF(x) ((float)(x))
 OP float pick(int choose, float yes, float no) { return choose ? yes : no; }
+OP int any_lane(int choose) { return choose; }
 OP float gather(const __global float *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
@@ -261,13 +263,14 @@ OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v
         }
 }
 /* a slice of PS rows: line c * CX + cx is the key that item column cx publishes as its c-th */
-OP void fetch_rows(float4 *v, tile *t, const rows_in *b, const int slice) {
+OP void fetch_rows(float4 *v, tile *t, const rows_in *b, const int slice, const __global uchar *bytes, int n) {
     const uint l0 = t->item / WIDE;
     UNROLL for (int i = 0; i < ROWS_F; i++) {
         const uint cx = CX % LINES == 0 ? l0 + i * LINES % CX : (l0 + i * LINES) % CX;
         const uint c = slice * (PS / CX) + (CX % LINES == 0 ? i * LINES / CX : (l0 + i * LINES) / CX);
         const int r = min((int)(c / 4 * 4 * CX + cx * 4 + c % 4), b->last);
         v[i] = load4(row_at(b->x, r, b->row), FIRST_COLUMN + (int)(t->item % WIDE * 4), DV, DV_FETCHED);
+        if (is_hidden(bytes, n, r)) v[i] = (float4)(0.0f);
     }
 }
 OP void put_rows(lptr y, tile *t, const float4 *v) {
@@ -334,16 +337,16 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) { /* out = held .
         BARRIER();
     }
 }
-OP void mma_ab(tile *t, acc_head *out, op_pair *p, int s, int j) { /* out += p . tile */
+OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     const rows_in b = stream_at(t, s, j);
     float4 f[ROWS_F];
-    fetch_rows(f, t, &b, 0);
+    fetch_rows(f, t, &b, 0, bytes, n);
     publish(t, t->mem, p, 0);
     put_rows(t->mem + PS * RPITCH, t, f);
     BARRIER();
     UNROLL for (int i = 0; i < BN / PS; i++) { /* unrolled: p is in registers */
         const lptr now = t->mem + (i & 1) * BUF, then = t->mem + ((i + 1) & 1) * BUF;
-        if (i + 1 < BN / PS) fetch_rows(f, t, &b, i + 1);
+        if (i + 1 < BN / PS) fetch_rows(f, t, &b, i + 1, bytes, n);
         product(out->x, OC, PS, now + t->ry * 4, now + PS * RPITCH + t->cx * 4, DVP);
         if (i + 1 < BN / PS) {
             publish(t, then, p, i + 1);

@@ -48,16 +48,16 @@ OP void cols_get(col *c, const lptr y, tile *t) {
 OP void col_sum(tile *t, col *whole, col *part, const __global float *p, int n) {
     lptr from = SUMS(t, 0), to = SUMS(t, 1);
     for (int k = (int)t->item; k < BN; k += ITEMS) {
-        const float x = k < n ? fmax(p[min(k, n - 1)] * LOG2E, -150.0f) : 0.0f, down = floor(x);
-        from[k] = down;
-        from[BN + k] = x - down;
+        const float x = k < n ? fmax(p[min(k, n - 1)] * LOG2E, -150.0f) : 0.0f, near = rint(x);
+        from[k] = near;
+        from[BN + k] = x - near;
     }
     BARRIER();
     for (int reach = 1; reach < BN; reach *= 2) {
         for (int k = (int)t->item; k < BN; k += ITEMS) {
-            const float sum = from[BN + k] + (k < reach ? 0.0f : from[BN + k - reach]), down = floor(sum);
-            to[k] = from[k] + (k < reach ? 0.0f : from[k - reach]) + down;
-            to[BN + k] = sum - down;
+            const float sum = from[BN + k] + (k < reach ? 0.0f : from[BN + k - reach]), near = rint(sum);
+            to[k] = from[k] + (k < reach ? 0.0f : from[k - reach]) + near;
+            to[BN + k] = sum - near;
         }
         BARRIER();
         const lptr old = from;

@@ -92,7 +92,8 @@ CLATTN_API const char *clattn_status_name(clattn_status status);
 /** One sentence on the code; a static string. */
 CLATTN_API const char *clattn_status_text(clattn_status status);
 /** The last failure in this thread: which argument, its value, the bound; for a failed build the compiler's log.
- * Belongs to the thread, valid until its next failing call. Never NULL. */
+ * Belongs to the thread, valid until its next failing call. Never NULL. It is kept on the heap (malloc) until the thread ends; where that has
+ * no room, it says so. */
 CLATTN_API const char *clattn_error_detail(void);
 
 /* ---- context --------------------------------------------------------------------------------------------------- */
@@ -277,7 +278,7 @@ typedef struct clattn_problem {
     clattn_dtype dtype; /**< of q, k, v, o */
     clattn_order layout;
     int64_t b, hq, hk, nq, nk, dqk, dv;
-    int64_t sequences;  /**< 0: not packed; else slot CU_SEQLENS (and CU_SEQLENS_K if nk != nq) give the lengths */
+    int64_t sequences;  /**< 0: not packed; else slots CU_SEQLENS and CU_SEQLENS_K give the lengths */
     int64_t max_q;      /**< packed: longest sequence; 0: nq */
     int64_t max_k;      /**< packed: longest sequence of keys; 0: nk */
     clattn_strides q, k, v, o;
@@ -313,6 +314,7 @@ typedef struct clattn_problem {
     char score_file[256];   /**< read when a plan is made, if score_text is NULL */
     char mask_file[256];
     double text_params[8];  /**< p0 ... p7 of both texts */
+    int64_t text_buffer;    /**< floats of slot TEXT_BUFFER, which must then be there; 0: not said, and not looked at */
 } clattn_problem;
 
 /** Sets every field to its default: dense, forward, f32, b = 1, h = 8, n = 1024, d = 64. */
@@ -433,7 +435,7 @@ typedef enum clattn_slot {
     CLATTN_O,
     CLATTN_LSE,            /**< float [b, hq, nq]; optional; hybrid (with samples), sparse_linear and gated merge have none */
     CLATTN_STATE_IN,       /**< float [b, hq, dqk, dv (+1)]; b = sequences if packed; optional */
-    CLATTN_STATE_OUT,
+    CLATTN_STATE_OUT,      /**< the same shape; may be where STATE_IN is (the same buffer and offset, or pointer), which it then replaces */
     CLATTN_DECAY,          /**< float [hq] or [b, hq, n] */
     CLATTN_GATE,           /**< float [b, hq, nq] */
     CLATTN_GATE_WEIGHT,    /**< float [hq, dqk] */
@@ -443,13 +445,14 @@ typedef enum clattn_slot {
     CLATTN_ALIBI_SLOPES,   /**< float [hq] */
     CLATTN_KEY_PADDING,    /**< uint8 [b, nk] */
     CLATTN_CU_SEQLENS,     /**< int32 [sequences + 1] */
-    CLATTN_CU_SEQLENS_K,   /**< int32 [sequences + 1]; only if keys have lengths of their own */
+    CLATTN_CU_SEQLENS_K,   /**< int32 [sequences + 1], lengths of the keys; if nk = nq it may be left out: then they are the queries'.
+                            *   Causal linear methods have none */
     CLATTN_ROW_PTR,        /**< int32 [heads * rows + 1] */
     CLATTN_COL_IDX,        /**< int32 [heads * rows * cols] at most */
     CLATTN_BLOCK_MASK,     /**< uint8 [heads, rows, cols] */
     CLATTN_BLOCK_TABLE,    /**< int32 [heads, rows, width] */
     CLATTN_POSITIONS,      /**< int32 [samples]: hybrid with spacing given, ascending */
-    CLATTN_TEXT_BUFFER,    /**< float: the buffer of score and mask texts */
+    CLATTN_TEXT_BUFFER,    /**< float [text_buffer]: the buffer of score and mask texts; optional where neither mentions `buffer` */
     CLATTN_O_PARTS,        /**< float [parts, b, hq, nq, dv]: merge */
     CLATTN_LSE_PARTS,      /**< float [parts, b, hq, nq]: merge */
     CLATTN_SLOT_COUNT
@@ -469,8 +472,9 @@ CLATTN_API clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot s
                                           int *rank, int64_t dims[5]);
 
 /** Launches a plan. Returns at once. Memory behind pointers must live until the launches are done; cl_mems, workspace, plan
- * and context may be released at once. Outputs and workspace must overlap neither each other nor an input. After an error
- * some of the launches may have been made: outputs are undefined, and *event is not written.
+ * and context may be released at once. Outputs and workspace must overlap neither each other nor an input, but for a STATE_OUT
+ * that begins where STATE_IN does. After an error some of the launches may have been made: outputs are undefined, and *event
+ * is not written.
  * @param queue      of the plan's cl_context and device; in-order or out-of-order.
  * @param args       each slot once, any order.
  * @param workspace  at least clattn_plan_workspace() bytes; clattn_buf_none() if that is 0.

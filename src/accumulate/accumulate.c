@@ -36,6 +36,7 @@ static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, c
     char why[256] = "";
     const ct_shape_wish wish = {.block_q = run->a.chunk, .nq = ct_max(run->longest_q, run->longest_k), .nk = run->longest_k,
         .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype,
+        .tensors = {{"q", run->a.nq, run->args.q.row}, {"k", run->a.nk, run->args.k.row}, {"v", run->a.nk, run->args.v.row}},
         .streams = stage->streams, .float_state = stage->float_state};
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);
@@ -56,9 +57,9 @@ static clattn_status take_tensors(ct_builder *b, ct_accumulate_run *run)
     ct_accumulate *a = &run->a;
     const ct_tile *tile = ct_builder_tile(b);
     ct_tensor_in t[] = {
-        {a->q, run->args.q, a->dtype, a->dk, a->nq, a->heads, a->batch, run->shape.bn, 1, a->cu_q},
-        {a->k, run->args.k, a->dtype, a->dk, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
-        {a->v, run->args.v, a->dtype, run->width, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
+        {"q", a->q, run->args.q, a->dtype, a->dk, a->nq, a->heads, a->batch, run->shape.bn, 1, a->cu_q},
+        {"k", a->k, run->args.k, a->dtype, a->dk, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
+        {"v", a->v, run->args.v, a->dtype, run->width, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
     };
     if (tile->tensors) {
         CT_TRY(tile->tensors(b, t, (int)CT_COUNT(t), a->sequences, &run->shape));

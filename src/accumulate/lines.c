@@ -74,13 +74,13 @@ clattn_status ct_accumulate_features(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
     ct_accumulate *a = &run->a;
-    const bool mapped = a->feature != CLATTN_IDENTITY || a->padding.where != CT_NOWHERE;
+    const bool padded = a->padding.where != CT_NOWHERE, mapped = a->feature != CLATTN_IDENTITY || padded;
     const bool narrow = a->dtype != CLATTN_F32;
     if (mapped || (a->normalise && narrow)) {
         CT_TRY(add_feature_qk(b, run));
     }
-    if (a->normalise || (mapped && narrow)) {
-        CT_TRY(add_feature(b, a, &(feature_of){"v, 1", &a->v, &run->args.v, a->kv_heads, a->nk, a->dv, CLATTN_IDENTITY, a->normalise, false}));
+    if (a->normalise || (mapped && narrow) || padded) { /* a hidden key's v may hold anything, and 0 times NaN is NaN */
+        CT_TRY(add_feature(b, a, &(feature_of){"v, 1", &a->v, &run->args.v, a->kv_heads, a->nk, a->dv, CLATTN_IDENTITY, a->normalise, padded}));
     }
     if (mapped || a->normalise) {
         a->dtype = CLATTN_F32;

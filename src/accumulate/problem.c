@@ -67,7 +67,7 @@ static ct_ref tensor_slot(ct_builder *b, const clattn_problem *p, clattn_slot sl
 clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumulate *a)
 {
     const bool causal = p->causal != 0;
-    const int64_t limits = p->sequences + 1, states[] = {p->sequences ? p->sequences : p->b, p->hq, p->dqk, p->dv + (p->normalise != 0)};
+    const int64_t states[] = {p->sequences ? p->sequences : p->b, p->hq, p->dqk, p->dv + (p->normalise != 0)};
     const int64_t keys[] = {p->b, p->nk};
     *a = (ct_accumulate){
         .batch = p->b, .heads = p->hq, .kv_heads = p->hk, .nq = p->nq, .nk = p->nk, .dk = p->dqk, .dv = p->dv,
@@ -80,10 +80,8 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
         .cu_q = ct_nothing(), .cu_k = ct_nothing(), .padding = ct_nothing(), .state_in = ct_nothing(), .state_out = ct_nothing(),
     };
     if (p->sequences) {
-        a->cu_q = a->cu_k = ct_builder_slot(b, CLATTN_CU_SEQLENS, 2, CLATTN_I32, 1, &limits);
-        if (ct_problem_keys_differ(p)) {
-            a->cu_k = ct_builder_slot(b, CLATTN_CU_SEQLENS_K, 2, CLATTN_I32, 1, &limits);
-        }
+        a->cu_q = ct_builder_cuts(b, CLATTN_CU_SEQLENS);
+        a->cu_k = causal ? a->cu_q : ct_builder_cuts(b, CLATTN_CU_SEQLENS_K);
     }
     if (p->key_padding) {
         a->padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, keys);

@@ -62,10 +62,9 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
     }
     const int64_t lse[3] = {p->b, p->hq, p->nq};
     a.lse = ct_builder_slot(b, CLATTN_LSE, 1, CLATTN_F32, 3, lse);
-    const int64_t ends = p->sequences + 1;
     if (p->sequences) {
-        a.cu_q = ct_builder_slot(b, CLATTN_CU_SEQLENS, 2, CLATTN_I32, 1, &ends);
-        a.cu_k = ct_problem_keys_differ(p) ? ct_builder_slot(b, CLATTN_CU_SEQLENS_K, 2, CLATTN_I32, 1, &ends) : a.cu_q;
+        a.cu_q = ct_builder_cuts(b, CLATTN_CU_SEQLENS);
+        a.cu_k = ct_builder_cuts(b, CLATTN_CU_SEQLENS_K);
     }
     if (p->alibi == 2) {
         a.slopes = ct_builder_slot(b, CLATTN_ALIBI_SLOPES, 2, CLATTN_F32, 1, &p->hq);
@@ -93,8 +92,7 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
         a.padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, padding);
     }
     if (a.score_text || a.mask_text) {
-        const int64_t any = 0;
-        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, 1, CLATTN_F32, 1, &any);
+        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1, CLATTN_F32, 1, &p->text_buffer);
         memcpy(a.p, p->text_params, sizeof a.p);
     }
     *out = a;
@@ -193,11 +191,11 @@ static void fill_args(ct_builder *b, attend_parts *s)
     }
 }
 
+/* A scale that the softmax's factor can take over: positive, and so near 1 that neither it nor a sink divided by it leaves float. */
+static bool folds(double scale) { return scale >= 0x1p-64 && scale <= 0x1p64; }
+
 /* 0: there is none; 1: a body; 2: an expression, which says no `return`. */
-static int text_kind(const char *text)
-{
-    return !text ? 0 : ct_lex_finds(text, "return") ? 1 : 2;
-}
+static int text_kind(const char *text) { return !text ? 0 : ct_lex_finds(text, "return") ? 1 : 2; }
 
 static void define(ct_launch *l, const attend_parts *s)
 {
@@ -209,7 +207,7 @@ static void define(ct_launch *l, const attend_parts *s)
         {"CAUSAL", a->causal}, {"HEAVY_LAST", s->args.crowd > 0}, {"WINDOW", window}, {"SOFTCAP", a->softcap > 0}, {"ALIBI", is(a->slopes)}, {"BIAS", is(a->bias)},
         {"PADDING", is(a->padding)}, {"SINK", is(a->sink)}, {"KEYED", is(a->positions)},
         {"PATTERN", a->layout && a->layout->rules}, {"PACKED", a->sequences > 0}, {"SCORE_TEXT", text_kind(a->score_text)},
-        {"MASK_TEXT", text_kind(a->mask_text)}, {"SCALED", !(a->scale > 0)}, {"BLEND", is(a->blend.before) ? 1 + a->blend.of_before : 0},
+        {"MASK_TEXT", text_kind(a->mask_text)}, {"SCALED", !folds(a->scale)}, {"BLEND", is(a->blend.before) ? 1 + a->blend.of_before : 0},
     };
     for (size_t i = 0; i < CT_COUNT(defines); i++) {
         if (defines[i].value || i < 2) { /* every one of them is 0 unless it says otherwise */
@@ -245,9 +243,9 @@ static clattn_status take_tensors(ct_builder *b, attend_parts *s)
     const ct_attend *a = s->a;
     const ct_tile *tile = ct_builder_tile(b);
     ct_tensor_in t[] = {
-        {a->q, a->qs, a->in, a->dqk, a->nq, a->hq, a->b, s->shape.bm / s->pack, s->pack, a->cu_q},
-        {a->k, a->ks, a->in, a->dqk, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
-        {a->v, a->vs, a->in, a->dv, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
+        {"q", a->q, a->qs, a->in, a->dqk, a->nq, a->hq, a->b, s->shape.bm / s->pack, s->pack, a->cu_q},
+        {"k", a->k, a->ks, a->in, a->dqk, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
+        {"v", a->v, a->vs, a->in, a->dv, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
     };
     if (tile->tensors) {
         CT_TRY(tile->tensors(b, t, (int)CT_COUNT(t), a->sequences, &s->shape));
@@ -268,7 +266,8 @@ static int64_t usual_keys(const ct_attend *a)
 static bool stays(const attend_parts *s)
 {
     const int64_t usual = ct_min(s->lists.longest, ct_ceil_div(usual_keys(s->a), s->shape.cols));
-    return s->shape.resident && ct_ceil_div(usual, s->parts) <= SHORT_LIST;
+    const int64_t items = s->lists.rows * s->groups_y * s->parts; /* counted in an int, which goes on behind the last one */
+    return s->shape.resident && ct_ceil_div(usual, s->parts) <= SHORT_LIST && items <= INT32_MAX / 2;
 }
 
 static clattn_status add_launch(ct_builder *b, const attend_parts *s)
@@ -285,7 +284,7 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
     if (s->shape.rows) {
         ct_spec_part(spec, s->shape.rows);
     }
-    for (int i = 0; tile->rows[i] && !s->shape.rows; i++) {
+    for (size_t i = 0; i < CT_COUNT(tile->rows) && tile->rows[i] && !s->shape.rows; i++) {
         ct_spec_part(spec, tile->rows[i]);
     }
     ct_spec_part(spec, "variant/score.cl");
@@ -336,6 +335,7 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
         .nq = a->max_q, .nk = usual_keys(a), .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
         .window = a->left >= 0 || a->right >= 0,
         .reads = reads_of(a), .bias = is(a->bias),
+        .tensors = {{"q", a->nq, a->qs.row}, {"k", a->nk, a->ks.row}, {"v", a->nk, a->vs.row}},
         .aligned = rows_aligned(a), .dtype = a->in, .tf32 = a->tf32, .dots = a->in == CLATTN_BF16 && ct_dots_pay(ct_builder_context(b))};
     if (wish.aligned >= ct_builder_tile(b)->vectors || ct_builder_tile(b)->tensors) {
         ct_builder_align(b, ct_builder_tile(b)->vectors);

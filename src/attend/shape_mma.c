@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "attend/block_part.h"
+#include "attend/row_steps.h"
 
 /* The assembler takes no more local memory of fixed size for any target but those of one chip alone (sm_90a). */
 enum { LOCAL_BYTES = 48 << 10, FEW_ROWS = 64 };
@@ -52,6 +53,9 @@ bool ct_mma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_sh
     if (!row->width) {
         snprintf(why, bytes, "heads of dqk %d, dv %d: at most %d columns fit the registers", wish->dk, wish->dv,
                  wish->dtype == CLATTN_F32 ? 128 : 256);
+        return false;
+    }
+    if (!ct_row_steps_fit(wish, 2, INT32_MAX, why, bytes)) { /* tile_nv_mma.cl keeps strides as ints, offsets as longs */
         return false;
     }
     const bool small = (wish->block_q && ct_block_part(wish->block_q, FEW_ROWS) == wish->block_q) || wish->nq * wish->pack <= FEW_ROWS;

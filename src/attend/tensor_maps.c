@@ -3,6 +3,7 @@
 #include "device/tiles.h"
 
 #define MAP_BYTES 128
+#define STRIDES_END ((int64_t)1 << 40) /* bytes: a map's strides lie below */
 #define MOST 3
 
 typedef struct map_of { /* as in cl/tile/nv_tensor_maps.cl */
@@ -12,11 +13,13 @@ typedef struct map_of { /* as in cl/tile/nv_tensor_maps.cl */
 typedef struct map_args { map_of t[MOST]; cl_int sequences, spare; } map_args;
 
 /* The stride of a dimension; one of a single element has none, and any legal number will do. */
-static clattn_status legal_stride(ct_builder *b, const char *name, int64_t extent, int64_t stride, cl_long *out)
+static clattn_status legal_stride(ct_builder *b, const ct_tensor_in *t, const char *name, int64_t extent, int64_t stride, cl_long *out)
 {
+    const int64_t end = STRIDES_END / (int64_t)clattn_dtype_size(t->dtype);
     *out = extent > 1 ? stride : 8;
-    if (*out % 8 || *out <= 0) {
-        return ct_builder_decline(b, "%s stride %lld: tensor copies take positive multiples of 8 elements", name, (long long)stride);
+    if (*out % 8 || *out <= 0 || *out >= end) {
+        return ct_builder_decline(b, "%s: a %s stride of %lld elements; tensor copies take positive multiples of 8 below %lld", t->name, name,
+                                  (long long)stride, (long long)end);
     }
     return CLATTN_OK;
 }
@@ -26,9 +29,9 @@ static clattn_status describe(ct_builder *b, const ct_tensor_in *t, bool of_quer
     clattn_status st = CLATTN_OK;
     *out = (map_of){.width = (cl_int)t->width, .rows = (cl_int)t->rows, .heads = (cl_int)t->heads, .batches = (cl_int)t->batches,
                     .box = t->box, .pack = t->pack, .lengths = t->cu.where == CT_NOWHERE ? 0 : of_queries ? 1 : 2};
-    CT_TRY(legal_stride(b, "row", t->rows, t->strides.row, &out->row));
-    CT_TRY(legal_stride(b, "head", t->heads, t->strides.head, &out->head));
-    CT_TRY(legal_stride(b, "batch", t->batches, t->strides.batch, &out->batch));
+    CT_TRY(legal_stride(b, t, "row", t->rows, t->strides.row, &out->row));
+    CT_TRY(legal_stride(b, t, "head", t->heads, t->strides.head, &out->head));
+    CT_TRY(legal_stride(b, t, "batch", t->batches, t->strides.batch, &out->batch));
 out:
     return st;
 }

@@ -1,12 +1,51 @@
 /* Status codes, their texts, and the thread's sentence on its last failure. */
 #include "core/core.h"
 
+#include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 
-#define DETAIL_BYTES 65536
+#define MOST_BYTES 65536
 
-static _Thread_local char detail[DETAIL_BYTES];
+/* A pointer, since what lies in a thread's own storage is taken from the stack of every thread of the program. The text is on the heap: the key
+ * releases it when its thread ends. */
+static _Thread_local const char *detail = "";
+static pthread_key_t key;
+static bool key_made;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+
+static void release_text(void *text)
+{
+    ct_release(NULL, text);
+}
+
+static void make_key(void)
+{
+    key_made = pthread_key_create(&key, release_text) == 0;
+}
+
+/* A library that is unloaded leaves no address behind that threads would call when they end. */
+__attribute__((destructor)) static void drop_key(void)
+{
+    if (key_made) {
+        release_text(pthread_getspecific(key));
+        detail = "";
+        key_made = pthread_key_delete(key) != 0;
+    }
+}
+
+/* Takes a text for this thread, in place of the one before. NULL: there was no memory for it. */
+static void keep_text(char *text)
+{
+    void *before = key_made ? pthread_getspecific(key) : NULL;
+    if (text && (!key_made || pthread_setspecific(key, text) != 0)) {
+        release_text(text);
+        text = NULL;
+    }
+    detail = text ? text : "no memory for the sentence on this failure";
+    if (text) {
+        release_text(before);
+    }
+}
 
 typedef struct status_row {
     clattn_status code;
@@ -112,18 +151,17 @@ clattn_status ct_fail(clattn_status code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    /* an argument may be the old detail itself: format aside */
-    char small[1024];
-    va_list again;
-    va_copy(again, arguments);
-    const int length = vsnprintf(small, sizeof small, format, arguments);
-    if (length >= 0 && (size_t)length < sizeof small) {
-        memcpy(detail, small, (size_t)length + 1);
-    } else {
-        vsnprintf(detail, sizeof detail, format, again);
-    }
-    va_end(again);
+    const int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
+    const size_t bytes = (size_t)ct_min(ct_max(length, 0) + 1, MOST_BYTES);
+    char *text = ct_alloc(NULL, bytes);
+    if (text) { /* an argument may be the old text itself: it is released later */
+        va_start(arguments, format);
+        vsnprintf(text, bytes, format, arguments);
+        va_end(arguments);
+    }
+    pthread_once(&key_once, make_key);
+    keep_text(text);
     return code;
 }
 

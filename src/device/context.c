@@ -30,20 +30,25 @@ void ct_log(clattn_context *context, clattn_log_level level, const char *format,
     }
 }
 
-static clattn_status check_device(cl_context cl, cl_device_id device)
+static clattn_status check_device(cl_context cl, cl_device_id device, const clattn_allocator *allocator)
 {
     clattn_status st = CLATTN_OK;
-    cl_device_id devices[64];
-    size_t bytes = 0;
-    CT_TRYCL(clGetContextInfo(cl, CL_CONTEXT_DEVICES, sizeof devices, devices, &bytes));
-    for (size_t i = 0; i < bytes / sizeof devices[0]; i++) {
-        if (devices[i] == device) {
-            return CLATTN_OK;
-        }
+    cl_device_id *devices = NULL;
+    size_t bytes = 0, at = 0;
+    CT_TRYCL(clGetContextInfo(cl, CL_CONTEXT_DEVICES, 0, NULL, &bytes));
+    devices = ct_alloc(allocator, bytes);
+    if (!devices) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the %zu devices of a cl_context", bytes / sizeof *devices);
     }
-    CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_context_create: device %p is none of the context's %zu devices", (void *)device,
-            bytes / sizeof devices[0]);
+    CT_TRYCL(clGetContextInfo(cl, CL_CONTEXT_DEVICES, bytes, devices, NULL));
+    while (at < bytes / sizeof *devices && devices[at] != device) {
+        at++;
+    }
+    if (at == bytes / sizeof *devices) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_context_create: device %p is none of the context's %zu devices", (void *)device, at);
+    }
 out:
+    ct_release(allocator, devices);
     return st;
 }
 
@@ -92,7 +97,7 @@ clattn_status clattn_context_create(clattn_context **out, cl_context cl, cl_devi
     }
     options = options ? options : &defaults;
     CT_TRY(check_options(options));
-    CT_TRY(check_device(cl, device));
+    CT_TRY(check_device(cl, device, &options->allocator));
     context = ct_alloc(&options->allocator, sizeof *context);
     if (!context) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a context (%zu bytes)", sizeof *context);
@@ -178,8 +183,8 @@ static void describe(clattn_context *context, ct_text *text)
                 f->subgroups ? "true" : "false");
     ct_text_add(text, "\"backends\": [");
     for (int i = 0; i < ct_tile_count; i++) {
-        const char *why;
-        const bool usable = ct_tile_usable(context, i, &why);
+        char why[CT_WHY_BYTES];
+        const bool usable = ct_tile_usable(context, i, why);
         ct_text_add(text, "%s{\"name\": \"%s\", \"usable\": %s, ", i ? ", " : "", ct_tiles[i].name, usable ? "true" : "false");
         add_json_string(text, "why_not", why);
         ct_text_add(text, "}");

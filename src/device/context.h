@@ -21,6 +21,8 @@ typedef struct ct_device_facts {
     int nv_capability;       /* NVIDIA compute capability, 90 for 9.0; 0: none */
 } ct_device_facts;
 
+#define CT_WHY_BYTES 1024
+
 struct clattn_context {
     atomic_int references;
     clattn_allocator allocator;
@@ -36,7 +38,7 @@ struct clattn_context {
     ct_device_facts facts;
     ct_cache *cache;
     pthread_mutex_t mutex; /* guards `describe` and the probes */
-    struct ct_tile_state { bool probed, usable; char why[1024]; } tiles[16]; /* by index into ct_tiles */
+    struct ct_tile_state { bool probed, usable; char why[CT_WHY_BYTES]; } tiles[16]; /* by index into ct_tiles */
     struct ct_tile_state dots; /* tile_cpu_dots, a variant of the CPU tile */
     double dots_rate;          /* of its products, beside float multiply-adds */
     char *describe;

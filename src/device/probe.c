@@ -102,8 +102,9 @@ bool ct_dots_usable(clattn_context *context)
         ct_log(context, CLATTN_LOG_INFO, "tile_cpu_dots: %s, %.2f times the rate of float multiply-adds", state->usable ? "usable" : state->why,
                context->dots_rate);
     }
+    const bool usable = state->usable;
     pthread_mutex_unlock(&context->mutex);
-    return state->usable;
+    return usable;
 }
 
 bool ct_dots_pay(clattn_context *context)
@@ -124,7 +125,13 @@ static void settle_by_facts(clattn_context *context, int index)
     }
 }
 
-bool ct_tile_possible(clattn_context *context, int index, const char **why)
+/* A copy: a probe that settled nothing is made again, perhaps by another thread. Under the mutex. */
+static void copy_why(const struct ct_tile_state *state, bool good, char why[CT_WHY_BYTES])
+{
+    snprintf(why, CT_WHY_BYTES, "%s", good ? "" : state->why);
+}
+
+bool ct_tile_possible(clattn_context *context, int index, char why[CT_WHY_BYTES])
 {
     struct ct_tile_state *state = &context->tiles[index];
     pthread_mutex_lock(&context->mutex);
@@ -132,12 +139,12 @@ bool ct_tile_possible(clattn_context *context, int index, const char **why)
         settle_by_facts(context, index);
     }
     const bool possible = !state->probed || state->usable;
+    copy_why(state, possible, why);
     pthread_mutex_unlock(&context->mutex);
-    *why = possible ? "" : state->why;
     return possible;
 }
 
-bool ct_tile_usable(clattn_context *context, int index, const char **why)
+bool ct_tile_usable(clattn_context *context, int index, char why[CT_WHY_BYTES])
 {
     float result[RESULTS];
     struct ct_tile_state *state = &context->tiles[index];
@@ -148,7 +155,8 @@ bool ct_tile_usable(clattn_context *context, int index, const char **why)
     if (!state->probed) {
         state->usable = probe(context, &ct_tiles[index], result, state->why, sizeof state->why, &state->probed);
     }
+    const bool usable = state->usable;
+    copy_why(state, usable, why);
     pthread_mutex_unlock(&context->mutex);
-    *why = state->usable ? "" : state->why;
-    return state->usable;
+    return usable;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attend/row_steps.h"
 #include "attend/shape_mma.h"
 #include "attend/shape_simt.h"
 #include "attend/shape_wgmma.h"
@@ -108,12 +109,21 @@ static bool shape_ref(const ct_device_facts *facts, const ct_shape_wish *wish, c
     return true;
 }
 
+/* row_at in tile_simt.cl: offsets within a tile count bytes, in an int. */
+static bool simt_steps_fit(const ct_shape_wish *wish, int rows, char *why, size_t bytes)
+{
+    return ct_row_steps_fit(wish, rows, INT32_MAX / (int64_t)clattn_dtype_size(wish->dtype), why, bytes);
+}
+
 static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
 {
     struct ct_simt_shape s;
     if (!ct_simt_shape_parts(facts, wish->block_q, wish->block_k, wish->pack, wish->dk, wish->dv, wish->causal, &s)) {
         snprintf(why, bytes, "no tile of dqk %d, dv %d, block %dx%d fits %llu bytes of local memory and groups of %zu", wish->dk,
                  wish->dv, wish->block_q, wish->block_k, (unsigned long long)facts->local_memory, facts->max_group);
+        return false;
+    }
+    if (!simt_steps_fit(wish, s.bm > s.bn ? s.bm : s.bn, why, bytes)) {
         return false;
     }
     out->step = s.rows / wish->pack;
@@ -161,6 +171,9 @@ static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *
     if (!ct_simt_state_shape(facts, wish->block_q ? wish->block_q : wish->nq, wish->dk, wish->dv, &s)) {
         snprintf(why, bytes, "no state of dqk %d, dv %d fits the registers of groups of %zu and %llu bytes of local memory", wish->dk,
                  wish->dv, facts->max_group, (unsigned long long)facts->local_memory);
+        return false;
+    }
+    if (!simt_steps_fit(wish, s.tokens, why, bytes)) {
         return false;
     }
     const ct_define extra[] = {{"MR", s.mr}, {"CX", s.cx}, {"KS", s.ks}, {"PS", s.ps}, {"SV", s.columns}, {"DEEP", s.deep},

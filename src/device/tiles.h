@@ -26,6 +26,9 @@ typedef struct ct_shape {
 /* What masks and texts read besides the tensors: each takes more registers than the one before. */
 typedef enum ct_reads { CT_READS_NOTHING = 0, CT_READS_KEYS, CT_READS_BIAS, CT_READS_RULES } ct_reads;
 
+/* The rows of a tensor, and how far apart two lie, in elements. */
+typedef struct ct_rows { const char *name; int64_t count, stride; } ct_rows;
+
 typedef struct ct_shape_wish {
     int block_q, block_k; /* of the layout, in tokens; 0: free, every key is listed. accumulate: block_q is the chunk, or 0 */
     int64_t nq, nk;       /* queries of the longest sequence; keys of a usual one */
@@ -39,12 +42,13 @@ typedef struct ct_shape_wish {
     bool tf32;            /* float operands may be rounded to 10 bits of mantissa */
     bool dots;            /* bfloat16 and ct_dots_pay() */
     int streams;          /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
+    ct_rows tensors[3];   /* q, k, v: a tile that counts rows in 32 bits declines strides beyond them */
     bool float_state;     /* accumulate: the state leaves: it is to be as good as float, whatever the storage */
 } ct_shape_wish;
 
 typedef struct ct_tile {
     const char *name;
-    const char *rows[3];   /* texts for stages whose rows stay (attend), ended by NULL */
+    const char *rows[3];   /* texts for stages whose rows stay (attend), as many as there are before NULL */
     const char *states[3]; /* texts for stages whose rows stream past a state (accumulate) */
     const char *lines;     /* text for line kernels */
     int line_items;
@@ -75,9 +79,9 @@ extern const int ct_tile_count;
 bool ct_dots_usable(clattn_context *context);
 /* And are they faster than what they replace here? */
 bool ct_dots_pay(clattn_context *context);
-/* False if the caller's wish, the device's facts or an earlier probe rule the tile out; runs nothing. *why belongs to the context. */
-bool ct_tile_possible(clattn_context *context, int index, const char **why);
-/* Probes once a context. *why belongs to the context. */
-bool ct_tile_usable(clattn_context *context, int index, const char **why);
+/* False if the caller's wish, the device's facts or an earlier probe rule the tile out; runs nothing. `why` gets the reason, or "". */
+bool ct_tile_possible(clattn_context *context, int index, char why[CT_WHY_BYTES]);
+/* Probes until that has settled it, which is once a context unless there was no memory. `why` gets the reason, or "". */
+bool ct_tile_usable(clattn_context *context, int index, char why[CT_WHY_BYTES]);
 
 #endif

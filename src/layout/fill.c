@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-static int64_t word_count(const ct_row *bits)
-{
-    return ct_ceil_div(bits->cols, 64);
-}
-
 /* Bits that are set: sums of 2, 4, 8 bits side by side, then of the bytes by one product. */
 static int bit_count(uint64_t word)
 {
@@ -20,7 +15,7 @@ static int bit_count(uint64_t word)
 static int64_t row_length(const ct_row *bits)
 {
     int64_t length = 0;
-    for (int64_t i = 0; i < word_count(bits); i++) {
+    for (int64_t i = bits->first; i < bits->end; i++) {
         length += bit_count(bits->words[i]);
     }
     return length;
@@ -28,7 +23,7 @@ static int64_t row_length(const ct_row *bits)
 
 static void row_columns(const ct_row *bits, int32_t *col)
 {
-    for (int64_t i = 0; i < word_count(bits); i++) {
+    for (int64_t i = bits->first; i < bits->end; i++) {
         int32_t at = (int32_t)(i * 64);
         for (uint64_t word = bits->words[i]; word; word >>= 1, at++) {
             if (word & 1) {
@@ -40,7 +35,7 @@ static void row_columns(const ct_row *bits, int32_t *col)
 
 static void make_row(ct_row *bits, ct_row_maker *make, const void *what, int head, int row)
 {
-    memset(bits->words, 0, (size_t)word_count(bits) * sizeof *bits->words);
+    ct_row_clear(bits);
     make(what, head, row, bits);
 }
 
@@ -93,7 +88,7 @@ clattn_status ct_layout_fill(clattn_layout *layout, int distinct, ct_row_maker *
     const clattn_allocator *allocator = &layout->allocator;
     const size_t lists = (size_t)layout->heads * (size_t)layout->rows;
     ct_row bits = {.cols = layout->cols};
-    bits.words = ct_alloc_array(allocator, (size_t)word_count(&bits), sizeof *bits.words);
+    bits.words = ct_alloc_array(allocator, (size_t)ct_ceil_div(bits.cols, 64), sizeof *bits.words);
     layout->row_ptr = ct_alloc_array(allocator, lists + 1, sizeof *layout->row_ptr);
     if (!bits.words || !layout->row_ptr) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the %zu block rows of a layout", lists);

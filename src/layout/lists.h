@@ -1,4 +1,5 @@
-/* Lists: what an attend stage reads. A line a block row: the first keys of the tiles it may see, those that ask the mask first. */
+/* Lists: what an attend stage reads. A line a block row: the first keys of the tiles it may see, those that ask the mask first. Lines may share what
+ * they list. */
 #ifndef CT_LISTS_H
 #define CT_LISTS_H
 
@@ -27,7 +28,7 @@ typedef struct ct_lists {
     bool partial;                 /* some entries ask the mask */
     int64_t longest;              /* entries of the longest line */
     double pairs;                 /* visible, per query head on average; NaN if only the device knows */
-    int64_t entries;              /* over all heads of the layout */
+    int64_t entries;              /* of `list`, which lines may share */
 } ct_lists;
 
 /* Makes them on the host, or adds the launch that makes them on the device. */

@@ -4,11 +4,14 @@
 
 #include "layout/layout.h"
 
-/* One block row as a set of block columns: one bit each, so a row costs cols / 64 steps and what it lists. */
+/* One block row as a set of block columns: one bit each, so a row costs what it lists and a 64th of what lies between. */
 typedef struct ct_row {
-    uint64_t *words;
+    uint64_t *words;        /* zeros at first */
     int cols;
+    int64_t first, end;     /* words that hold a bit, and those between: set by ct_row_clear and ct_row_add */
 } ct_row;
+/* Empties it; before the first use, too. */
+void ct_row_clear(ct_row *row);
 /* Adds the columns [from, to), clipped to the row. */
 void ct_row_add(ct_row *row, int64_t from, int64_t to);
 bool ct_row_has(const ct_row *row, int64_t col);

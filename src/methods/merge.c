@@ -80,13 +80,13 @@ static double weights_by_lse(const double *lse, int parts, int64_t pitch, double
         top = fmax(top, lse[p * pitch]);
     }
     for (int p = 0; p < parts; p++) {
-        weight[p] = isinf(lse[p * pitch]) ? 0.0 : exp(lse[p * pitch] - top);
+        weight[p] = lse[p * pitch] == -INFINITY ? 0.0 : exp(lse[p * pitch] - top);
         sum += weight[p];
     }
     for (int p = 0; p < parts; p++) {
-        weight[p] /= sum > 0.0 ? sum : 1.0;
+        weight[p] /= sum == 0.0 ? 1.0 : sum;
     }
-    return sum > 0.0 ? top + log(sum) : -INFINITY;
+    return sum == 0.0 ? -INFINITY : top + log(sum);
 }
 
 static clattn_status reference(const clattn_problem *p, const clattn_layout *layout, ct_reference_io *io,

@@ -45,6 +45,7 @@ static bool visible(const ct_call *c, const ct_place *p, int64_t key)
                                             c->io->in[CLATTN_TEXT_BUFFER]);
 }
 
+#define FAR 1048576.0 /* 2^20 */
 #define REAL double
 #define NAME(x) x##_double
 #define UNIT 1.0

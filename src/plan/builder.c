@@ -36,6 +36,13 @@ ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want, clattn_dtype d
     return (ct_ref){CT_SLOT, (int)slot, 0, (int)clattn_dtype_size(dtype), 0};
 }
 
+ct_ref ct_builder_cuts(ct_builder *b, clattn_slot slot)
+{
+    const clattn_problem *p = &b->plan->problem;
+    const int64_t cuts = p->sequences + 1;
+    return ct_builder_slot(b, slot, slot == CLATTN_CU_SEQLENS || p->nk != p->nq ? 2 : 1, CLATTN_I32, 1, &cuts);
+}
+
 void ct_builder_drop(ct_builder *b, clattn_slot slot)
 {
     b->plan->slots[slot].want = 0;
@@ -145,9 +152,11 @@ void ct_launch_value(ct_launch *l, const void *value, size_t bytes)
 
 void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items)
 {
-    if (y > CT_MOST_GROUPS || z > CT_MOST_GROUPS) {
-        ct_launch_define(l, "FOLD_X", (long)x);
-        ct_launch_define(l, "FOLD_Y", (long)y);
+    l->offset[1] = l->offset[2] = 0;
+    if (y > CT_MOST_GROUPS || z > CT_MOST_GROUPS) { /* their numbers are no part of the program: any batch has the same */
+        ct_launch_define(l, "FOLD", 1);
+        l->offset[1] = (size_t)x;
+        l->offset[2] = (size_t)y;
         x *= y * z;
         y = z = 1;
     }

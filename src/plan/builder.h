@@ -31,6 +31,7 @@ typedef struct ct_work {
 
 /* A tensor that a stage loads by tiles, for machines whose kernels get something else than a pointer (ct_tile.tensors). */
 typedef struct ct_tensor_in {
+    const char *name;
     ct_ref ref;
     clattn_strides strides;
     clattn_dtype dtype;
@@ -48,6 +49,8 @@ const clattn_allocator *ct_builder_allocator(ct_builder *b);
 
 /* A slot the caller fills: declares it. want: 1 optional, 2 needed. Returns its ref. */
 ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want, clattn_dtype dtype, int rank, const int64_t *dims);
+/* Where packed sequences begin: slot CU_SEQLENS, needed, or CU_SEQLENS_K, needed if nk != nq, else CU_SEQLENS in its place if it is left out. */
+ct_ref ct_builder_cuts(ct_builder *b, clattn_slot slot);
 /* Takes a declaration back: passing this slot is an error again. */
 void ct_builder_drop(ct_builder *b, clattn_slot slot);
 /* A zone of the workspace (256-byte aligned). */

@@ -20,6 +20,18 @@ static clattn_status check_room(const char *what, const clattn_buf *buf, int64_t
     return CLATTN_OK;
 }
 
+/* A state goes out where it came in, or where nothing of it came in. */
+static clattn_status check_states(const clattn_plan *plan, const clattn_buf *in, const clattn_buf *out)
+{
+    const bool one_memory = in->mem ? in->mem == out->mem : in->svm && out->svm;
+    const uintptr_t a = (uintptr_t)in->svm + in->offset, b = (uintptr_t)out->svm + out->offset, between = a > b ? a - b : b - a;
+    if (!one_memory || between == 0 || between >= (uintptr_t)plan->slots[CLATTN_STATE_OUT].bytes) {
+        return CLATTN_OK;
+    }
+    return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slots 'state-in' and 'state-out' begin %llu bytes apart; 0, or at least their %lld",
+                   (unsigned long long)between, (long long)plan->slots[CLATTN_STATE_OUT].bytes);
+}
+
 static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, size_t n_args, clattn_buf *by_slot)
 {
     clattn_status st = CLATTN_OK;
@@ -53,6 +65,10 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' is missing", clattn_slot_name((clattn_slot)slot));
         }
     }
+    CT_TRY(check_states(plan, &by_slot[CLATTN_STATE_IN], &by_slot[CLATTN_STATE_OUT]));
+    if (plan->slots[CLATTN_CU_SEQLENS_K].want && !seen[CLATTN_CU_SEQLENS_K]) {
+        by_slot[CLATTN_CU_SEQLENS_K] = by_slot[CLATTN_CU_SEQLENS]; /* ct_builder_cuts */
+    }
 out:
     return st;
 }
@@ -75,6 +91,13 @@ out:
     return st;
 }
 
+cl_int ct_launch_enqueue(const ct_launch *l, cl_command_queue queue, cl_uint n_wait, const cl_event *wait_list, cl_event *event)
+{
+    const size_t local[3] = {l->items, 1, 1};
+    const size_t global[3] = {l->groups[0] * l->items, l->groups[1], l->groups[2]};
+    return clEnqueueNDRangeKernel(queue, l->kernel, 3, l->offset[1] ? l->offset : NULL, global, local, n_wait, wait_list, event);
+}
+
 /* The events that a launch waits for, and those it leaves. In order: the queue itself keeps the sequence. Out of order: each
  * launch waits for the one before it. */
 static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool in_order, const clattn_buf *by_slot, clattn_buf workspace,
@@ -85,13 +108,11 @@ static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool 
     for (int i = 0; i < plan->n_launches; i++) {
         ct_launch *l = plan->launches[i];
         const bool last = i == plan->n_launches - 1;
-        const size_t local[3] = {l->items, 1, 1};
-        const size_t global[3] = {l->groups[0] * l->items, l->groups[1], l->groups[2]};
         const cl_uint n = i == 0 ? n_wait : before ? 1 : 0;
         const cl_event *list = i == 0 ? wait_list : &before;
         const bool wants = last ? event != NULL : !in_order;
         CT_TRY(ct_launch_set(plan, l, by_slot, workspace, NULL));
-        const cl_int error = clEnqueueNDRangeKernel(queue, l->kernel, 3, NULL, global, local, n, n ? list : NULL, wants ? &after : NULL);
+        const cl_int error = ct_launch_enqueue(l, queue, n, n ? list : NULL, wants ? &after : NULL);
         if (error != CL_SUCCESS) {
             CT_FAIL(error, "launching %s returned %s", l->program->name, clattn_status_name(error));
         }

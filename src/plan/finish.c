@@ -156,10 +156,8 @@ out:
 static clattn_status warm_up(clattn_plan *plan, ct_launch *l, cl_command_queue queue, cl_mem scratch)
 {
     clattn_status st = CLATTN_OK;
-    const size_t local[3] = {l->items, 1, 1};
-    const size_t global[3] = {l->groups[0] * l->items, l->groups[1], l->groups[2]};
     CT_TRY(ct_launch_set(plan, l, NULL, clattn_buf_none(), scratch));
-    cl_int error = clEnqueueNDRangeKernel(queue, l->kernel, 3, NULL, global, local, 0, NULL, NULL);
+    cl_int error = ct_launch_enqueue(l, queue, 0, NULL, NULL);
     error = error == CL_SUCCESS ? clFinish(queue) : error;
     if (error != CL_SUCCESS) {
         CT_FAIL(error, "kernel %s: its first launch, %zux%zux%zu groups of %zu work-items, returned %s (%d)", l->program->name, l->groups[0],

@@ -258,6 +258,7 @@ const ct_key ct_keys[] = {
     DOUBLE("p5", text_params[5], -1e38, 1e38, S, "parameter of the texts"),
     DOUBLE("p6", text_params[6], -1e38, 1e38, S, "parameter of the texts"),
     DOUBLE("p7", text_params[7], -1e38, 1e38, S, "parameter of the texts"),
+    LONG("text_buffer", text_buffer, 0, LARGEST, S, "floats of slot text-buffer, which the texts read; 0: not said"),
     OWN("block", "N or BQxBK, from 16", P, "block sizes of the pattern", read_block, write_block),
     CHOICE("pattern", pattern.kind,
            "dense|fixed|variable|bigbird|bslongformer|sliding|strided|window|longformer|samples|image|csr|mask|table", P,

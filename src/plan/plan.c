@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plan/problem.h"
+#include "program/lex.h"
 
 void ct_plan_clear(clattn_plan *plan)
 {
@@ -53,6 +54,7 @@ static clattn_status copy_text(clattn_plan *plan, const char *given, const char 
     }
     if (given) {
         CT_TRY(end_text(plan, given, copy));
+        plan->reads_buffer |= ct_lex_finds(given, "buffer");
     }
     *in_problem = *copy;
 out:
@@ -60,22 +62,32 @@ out:
     return st;
 }
 
+/* A text that mentions `buffer` would read where nothing is. */
+static void want_buffer(clattn_plan *plan)
+{
+    ct_plan_slot *slot = &plan->slots[CLATTN_TEXT_BUFFER];
+    if (plan->reads_buffer && slot->want) {
+        slot->want = 2;
+    }
+}
+
 /* The probe comes last but the programs: a problem that the tile's shapes rule out need not wait for it. *built: programs were asked for. */
 static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int index, bool *built)
 {
     clattn_status st = CLATTN_OK;
-    const char *why;
+    char why[CT_WHY_BYTES];
     ct_builder builder = {.plan = plan, .declined = ""};
     *built = false;
-    if (!ct_tile_possible(plan->context, index, &why)) {
+    if (!ct_tile_possible(plan->context, index, why)) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", why);
     }
     plan->tile = &ct_tiles[index];
     CT_TRY(method->build(&builder, &plan->problem, plan->layout));
+    want_buffer(plan);
     if (builder.declined[0]) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", builder.declined);
     }
-    if (!ct_tile_usable(plan->context, index, &why)) {
+    if (!ct_tile_usable(plan->context, index, why)) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", why);
     }
     *built = true;
@@ -174,8 +186,11 @@ static void describe(clattn_plan *plan)
 {
     for (int i = 0; i < plan->n_launches; i++) {
         const ct_launch *l = plan->launches[i];
-        ct_text_add(&plan->describe, "%s groups=%zux%zux%zu items=%zu\n", l->program->name, l->groups[0], l->groups[1], l->groups[2],
-                    l->items);
+        ct_text_add(&plan->describe, "%s groups=%zux%zux%zu items=%zu", l->program->name, l->groups[0], l->groups[1], l->groups[2], l->items);
+        if (l->offset[1]) {
+            ct_text_add(&plan->describe, " fold=%zux%zu", l->offset[1], l->offset[2]);
+        }
+        ct_text_add(&plan->describe, "\n");
     }
 }
 

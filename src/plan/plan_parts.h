@@ -29,6 +29,7 @@ struct ct_launch {
     ct_kernel_arg args[CT_MAX_ARGS];
     int n_args, n_values, warm;   /* warm: index among the values, -1: none */
     size_t groups[3], items;
+    size_t offset[3];             /* of the first item: FOLD_X, FOLD_Y of cl/tile/tile.cl, else 0 */
     bool main, overflow, too_many;
     const ct_program *program;
     cl_kernel kernel;
@@ -44,6 +45,7 @@ struct clattn_plan {
     clattn_problem problem;
     clattn_layout *layout;        /* NULL if the method takes none */
     char *score_text, *mask_text; /* copies; the problem points here */
+    bool reads_buffer;            /* a text mentions it */
     const ct_tile *tile;
     pthread_mutex_t mutex;        /* kernel arguments are set and launched under it */
     ct_launch *launches[CT_MAX_LAUNCHES];
@@ -74,6 +76,7 @@ struct ct_builder {
 void ct_plan_clear(clattn_plan *plan);
 /* Programs, kernels, warm-up launches. */
 clattn_status ct_plan_finish(clattn_plan *plan);
+cl_int ct_launch_enqueue(const ct_launch *launch, cl_command_queue queue, cl_uint n_wait, const cl_event *wait_list, cl_event *event);
 /* Sets all arguments of a launch. `args` by slot; NULL: the warm-up, with `scratch` for every buffer. */
 clattn_status ct_launch_set(clattn_plan *plan, ct_launch *launch, const clattn_buf *args, clattn_buf workspace, cl_mem scratch);
 

@@ -37,18 +37,40 @@ static clattn_status unknown_method(const char *name, int length)
     return ct_fail(CLATTN_INVALID_ARGUMENT, "unknown method '%.*s'; there are %s", length, name, known);
 }
 
+#define BLANKS " \t\n"
+
+/* What a blank within a path looks like: its other half stands alone. `before`: the word in front. */
+static clattn_status unknown_key(const char *word, const char *before)
+{
+    const ct_key *path = ct_key_find(before, strcspn(before, "="));
+    const char *hint = path && path->kind == CT_KEY_TEXT ? "; a path in a problem's text holds no blanks (the fields score_file and mask_file do)" : "";
+    return ct_fail(CLATTN_INVALID_ARGUMENT, "unknown key '%.*s' in '%s'%s%s%s", (int)strcspn(word, "="), word, word, *hint ? ", behind " : "",
+                   *hint ? before : "", hint);
+}
+
+/* "n= 5": the value stands behind a blank. `rest`: what follows the word. */
+static clattn_status check_value(const ct_key *key, const char *value, const char *rest)
+{
+    rest += strspn(rest, BLANKS);
+    const int length = (int)strcspn(rest, BLANKS);
+    if (*value || !length || memchr(rest, '=', (size_t)length)) {
+        return CLATTN_OK;
+    }
+    return ct_fail(CLATTN_INVALID_ARGUMENT, "%s= %.*s: a blank ends the value; write %s=%.*s", key->name, length, rest, key->name, length, rest);
+}
+
 clattn_status clattn_problem_parse(clattn_problem *out, const char *text)
 {
     clattn_status st = CLATTN_OK;
     clattn_problem problem;
-    char word[512], seen[128] = "";
+    char word[512], before[512] = "", seen[128] = "";
     if (!out || !text) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_problem_parse: %s is NULL", out ? "text" : "out");
     }
     clattn_problem_init(&problem);
     int words = 0;
-    for (const char *at = text + strspn(text, " \t\n"); *at; at += strspn(at, " \t\n")) {
-        const size_t length = strcspn(at, " \t\n");
+    for (const char *at = text + strspn(text, BLANKS); *at; at += strspn(at, BLANKS)) {
+        const size_t length = strcspn(at, BLANKS);
         if (length >= sizeof word) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "problem text: a word of %zu characters, at most %zu", length, sizeof word - 1);
         }
@@ -69,20 +91,23 @@ clattn_status clattn_problem_parse(clattn_problem *out, const char *text)
         const char *equals = strchr(word, '=');
         const ct_key *key = equals ? ct_key_find(word, (size_t)(equals - word)) : NULL;
         if (!key) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown key '%.*s' in '%s'", equals ? (int)(equals - word) : (int)length, word, word);
+            st = unknown_key(word, before);
+            goto out;
         }
         const size_t index = (size_t)(key - ct_keys);
         if (seen[index]) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "key '%s' is given twice", key->name);
         }
         seen[index] = 1;
-        const clattn_problem before = problem;
+        const clattn_problem last = problem;
+        CT_TRY(check_value(key, equals + 1, at));
         CT_TRY(ct_key_read(&problem, key, equals + 1));
         for (int i = 0; i < ct_key_count; i++) { /* hq beside h: the single key counts, whichever comes first */
             if (seen[i] && ct_key_is_half(&ct_keys[i], key)) {
-                memcpy((char *)&problem + ct_keys[i].offset, (const char *)&before + ct_keys[i].offset, sizeof(int64_t));
+                memcpy((char *)&problem + ct_keys[i].offset, (const char *)&last + ct_keys[i].offset, sizeof(int64_t));
             }
         }
+        strcpy(before, word);
     }
     if (words == 0) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "the problem text is empty; its first word is a method");
@@ -124,7 +149,7 @@ clattn_status clattn_problem_format(const clattn_problem *problem, char *text, s
     if (st != CLATTN_OK) { /* a value outside its table has no text */
         return st;
     }
-    if (strpbrk(problem->score_file, " \t\n") || strpbrk(problem->mask_file, " \t\n")) {
+    if (strpbrk(problem->score_file, BLANKS) || strpbrk(problem->mask_file, BLANKS)) {
         return ct_fail(CLATTN_UNSUPPORTED, "clattn_problem_format: score_file '%s', mask_file '%s': a name with blanks has no text form",
                        problem->score_file, problem->mask_file);
     }
@@ -334,7 +359,6 @@ bool ct_problem_causal(const clattn_problem *p)
     return p->causal >= 0 ? p->causal != 0 : method && method->linear && !method->softmax;
 }
 
-bool ct_problem_keys_differ(const clattn_problem *p) { return p->sequences && p->nk != p->nq; }
 int64_t ct_problem_batches(const clattn_problem *p) { return p->sequences ? p->sequences : p->b; }
 int64_t ct_problem_max_q(const clattn_problem *p) { return p->max_q ? p->max_q : p->nq; }
 int64_t ct_problem_max_k(const clattn_problem *p) { return p->max_k ? p->max_k : p->nk; }

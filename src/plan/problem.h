@@ -6,8 +6,6 @@
 
 double ct_problem_scale(const clattn_problem *problem);
 bool ct_problem_causal(const clattn_problem *problem);
-/* A packed problem's own cu_seqlens for keys is needed: nk != nq. */
-bool ct_problem_keys_differ(const clattn_problem *problem);
 int64_t ct_problem_batches(const clattn_problem *problem);  /* b, or the sequences of a packed one */
 int64_t ct_problem_max_q(const clattn_problem *problem);
 int64_t ct_problem_max_k(const clattn_problem *problem);

@@ -195,12 +195,10 @@ static const char *read_entry(const ct_disk *disk, int fd, const char *key, unsi
 
 static void reject(ct_disk *disk, int folder, const entry_path *path, const char *why)
 {
+    const int reason = !disk->writable || unlinkat(folder, path->name, 0) == 0 ? 0 : errno;
     atomic_fetch_add(&disk->rejected, 1);
-    ct_disk_say(&disk->options, "cache: '%s/%s/%s/%s' %s%s", disk->dir, CT_DISK_VERSION, path->folder, path->name, why,
-                disk->writable ? "; removed" : "");
-    if (disk->writable) {
-        (void)unlinkat(folder, path->name, 0);
-    }
+    ct_disk_say(&disk->options, "cache: '%s/%s/%s/%s' %s%s%s", disk->dir, CT_DISK_VERSION, path->folder, path->name, why,
+                !disk->writable ? "" : reason ? "; cannot be removed: " : "; removed", reason ? strerror(reason) : "");
 }
 
 bool ct_disk_get(ct_disk *disk, const char *key, unsigned char **data, size_t *bytes)

@@ -1,6 +1,7 @@
 /* Where the disk cache lies, and whether that place can be trusted: what is read from it runs. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,17 +58,25 @@ static char *choose(const clattn_allocator *allocator, const char *dir)
     return text.data;
 }
 
-/* Makes what is missing, each part 0700. Whether it worked shows when the last one is opened. */
-static void make_path(char *path)
+/* 0, or why it was not made. Whether it is there shows when it is opened. */
+static int make(int at, const char *name)
 {
-    for (char *at = path + 1; *at; at++) {
+    return mkdirat(at, name, 0700) == 0 || errno == EEXIST ? 0 : errno;
+}
+
+/* Makes what is missing, each part 0700. Returns why the first part was not made that is not there, or 0. */
+static int make_path(char *path)
+{
+    int reason = 0;
+    for (char *at = path + 1; *at && !reason; at++) {
         if (*at == '/') {
             *at = '\0';
-            (void)mkdir(path, 0700);
+            reason = make(AT_FDCWD, path);
+            reason = reason && access(path, F_OK) == 0 ? 0 : reason;
             *at = '/';
         }
     }
-    (void)mkdir(path, 0700);
+    return reason ? reason : make(AT_FDCWD, path);
 }
 
 /* A directory that someone else could write to could hold anything. */
@@ -91,9 +100,14 @@ static bool trusted(int fd, const char *path, const ct_disk_options *options)
     return true;
 }
 
-static int open_trusted(int at, const char *name, const char *path, const ct_disk_options *options)
+/* `unmade`: why it could not be made, or 0. */
+static int open_trusted(int at, const char *name, int unmade, const char *path, const ct_disk_options *options)
 {
     const int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && unmade) {
+        ct_disk_say(options, "cache off: cannot make '%s': %s", path, strerror(unmade));
+        return -1;
+    }
     if (fd < 0) {
         const bool link = errno == ELOOP || errno == ENOTDIR;
         ct_disk_say(options, "cache off: cannot open '%s': %s", path,
@@ -105,6 +119,16 @@ static int open_trusted(int at, const char *name, const char *path, const ct_dis
         return -1;
     }
     return fd;
+}
+
+/* The directory of this format below `base`, which is closed. */
+static int open_version(int base, const char *dir, bool write, const ct_disk_options *options)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", dir, CT_DISK_VERSION);
+    const int version = open_trusted(base, CT_DISK_VERSION, write ? make(base, CT_DISK_VERSION) : 0, path, options);
+    close(base);
+    return version;
 }
 
 int ct_disk_dir_open(const clattn_allocator *allocator, const ct_disk_options *options, bool write, char **dir)
@@ -119,18 +143,8 @@ int ct_disk_dir_open(const clattn_allocator *allocator, const ct_disk_options *o
         ct_release(allocator, path);
         return -1;
     }
-    if (write) {
-        make_path(path);
-    }
-    int version = -1;
-    const int base = open_trusted(AT_FDCWD, path, path, options);
-    if (base >= 0) {
-        if (write) {
-            (void)mkdirat(base, CT_DISK_VERSION, 0700);
-        }
-        version = open_trusted(base, CT_DISK_VERSION, CT_DISK_VERSION, options);
-        close(base);
-    }
+    const int base = open_trusted(AT_FDCWD, path, write ? make_path(path) : 0, path, options);
+    const int version = base >= 0 ? open_version(base, path, write, options) : -1;
     if (version < 0) {
         ct_release(allocator, path);
         return -1;

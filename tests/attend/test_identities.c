@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "support/env.h"
 #include "support/small_run.h"
 
 enum { H = 2, N = 75, D = 16, LONG = 1100, MOST = H * LONG * D };
@@ -172,6 +173,28 @@ static void packed_sequences(void **state)
                 attend(b, text, &q[from * D], &k[from * D], &v[from * D], other, lse2);
                 near(&o[from * D], other, (size_t)count * D, 1e-6, "O11: a sequence alone", b);
                 near(&lse[from], lse2, (size_t)count, 1e-6, "O11: LSE", b);
+            }
+        }
+    }
+}
+
+/* O11: keys have lengths of their own, though there are as many as queries. */
+static void packed_keys(void **state)
+{
+    (void)state;
+    EACH_BACKEND(b) {
+        static const double cuts[] = {0, 20, 20, 53, N}, key_cuts[] = {0, 33, 40, 51, N};
+        const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_CU_SEQLENS, cuts, NULL},
+                                      {CLATTN_CU_SEQLENS_K, key_cuts, NULL}, {CLATTN_O, NULL, o}, {CLATTN_LSE, NULL, lse}};
+        ct_assert_status(small_run_text(b, "dense h=1 n=75 d=16 causal=1 sequences=4", values, 7), CLATTN_OK, NULL);
+        for (int s = 0; s < 4; s++) {
+            const int from = (int)cuts[s], count = (int)cuts[s + 1] - from;
+            const int key = (int)key_cuts[s], keys = (int)key_cuts[s + 1] - key;
+            char text[64];
+            if (count > 0) {
+                snprintf(text, sizeof text, "dense h=1 nq=%d nk=%d d=16 causal=1", count, keys);
+                attend(b, text, &q[from * D], &k[key * D], &v[key * D], other, lse2);
+                near(&o[from * D], other, (size_t)count * D, 1e-6, "O11: a sequence of other keys alone", b);
             }
         }
     }
@@ -381,7 +404,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_forms), cmocka_unit_test(symmetries), cmocka_unit_test(causal_alignment_and_windows),
         cmocka_unit_test(groups),       cmocka_unit_test(repeats_and_empty_rows), cmocka_unit_test(layouts),
-        cmocka_unit_test(neutral_scores), cmocka_unit_test(packed_sequences),     cmocka_unit_test(split_keys),
+        cmocka_unit_test(neutral_scores), cmocka_unit_test(packed_sequences),     cmocka_unit_test(packed_keys),
+        cmocka_unit_test(split_keys),
         cmocka_unit_test(not_a_number_stays),
     };
     return cmocka_run_group_tests(tests, setup, small_teardown);

@@ -106,11 +106,26 @@ static void tensors_switch_their_keys_on(void **state)
     const clattn_problem p = complete("dense causal=1");
     assert_int_equal(p.bias, 1);
     assert_int_equal(p.bias_b, 1);
-    assert_int_equal(p.bias_h, 6);
+    assert_int_equal(p.bias_h, 0); /* as many as there are */
     assert_int_equal(p.sink, 1);
     assert_int_equal(p.key_padding, 1);
     assert_int_equal(p.alibi, 2);
     refuse("linear", "has no such key");
+}
+
+/* A bias that fits no batch and no head is refused by its shape, when the plan knows it: not for keys that nobody wrote. */
+static void a_bias_of_any_shape(void **state)
+{
+    (void)state;
+    give(CLATTN_BIAS, CLATTN_F32, 3, 5, 100, 70, 0);
+    clattn_problem p = complete("dense");
+    assert_true(p.bias == 1 && p.bias_b == 1 && p.bias_h == 0);
+    give(CLATTN_BIAS, CLATTN_F32, 4, 3, 1, 100, 70);
+    p = complete("dense");
+    assert_true(p.bias == 1 && p.bias_b == 0 && p.bias_h == 1);
+    give(CLATTN_BIAS, CLATTN_F32, 2, 100, 70, 0, 0);
+    p = complete("dense");
+    assert_true(p.bias == 1 && p.bias_b == 1 && p.bias_h == 1);
 }
 
 static void linear_switches(void **state)
@@ -166,6 +181,13 @@ static void lists_are_validated(void **state)
     const clattn_problem p = complete("block_sparse block=64");
     assert_int_equal(p.pattern.kind, CLATTN_PATTERN_CSR);
     assert_int_equal(check_contents(&p, &given), CLATTN_OK);
+    const int64_t every_head[1] = {6 * 2 + 1};
+    tensor kept = given.of[CLATTN_ROW_PTR];
+    assert_int_equal(tensor_make(&given.of[CLATTN_ROW_PTR], CLATTN_I32, 1, every_head), CLATTN_OK);
+    assert_int_equal(check_contents(&p, &given), CLATTN_INVALID_ARGUMENT);
+    assert_non_null(strstr(clattn_error_detail(), "per_head=1"));
+    tensor_release(&given.of[CLATTN_ROW_PTR]);
+    given.of[CLATTN_ROW_PTR] = kept;
     ((int32_t *)given.of[CLATTN_COL_IDX].data)[2] = 7;
     assert_int_equal(check_contents(&p, &given), CLATTN_BAD_LAYOUT);
     ((int32_t *)given.of[CLATTN_ROW_PTR].data)[2] = 4;
@@ -235,6 +257,7 @@ int main(void)
         TEST(tensors_switch_their_keys_on), TEST(linear_switches),     TEST(packed_sequences),
         TEST(lists_are_validated),          TEST(missing_tensor),      TEST(packed_lists),
         TEST(results_to_merge),             TEST(ranges_of_numbers),
+        TEST(a_bias_of_any_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -365,6 +365,26 @@ static void run_lists(void **state)
            "--row-ptr");
 }
 
+/* Block masks have no batch; a file's shape says whether it holds one. */
+static void run_masks(void **state)
+{
+    const int64_t q[4] = {2, 2, 48, 16}, by_batch[4] = {2, 1, 3, 3}, by_head[3] = {2, 3, 3};
+    tensor t;
+    (void)state;
+    free(random_file("q.npy", CLATTN_F32, 4, q, 41));
+    assert_int_equal(tensor_make(&t, CLATTN_U8, 4, by_batch), CLATTN_OK);
+    memset(t.data, 1, tensor_bytes(&t));
+    assert_int_equal(tensor_save("batch.npy", "x", &t), CLATTN_OK);
+    t.rank = 3;
+    memcpy(t.dims, by_head, sizeof by_head);
+    assert_int_equal(tensor_save("head.npy", "x", &t), CLATTN_OK);
+    tensor_release(&t);
+    expect(1, "run block_sparse block=16 per_head=1 --q q.npy --k q.npy --v q.npy --block-mask batch.npy", NULL, "which must be 1");
+    expect(1, "run block_sparse block=16 --q q.npy --k q.npy --v q.npy --block-mask head.npy", NULL, "per_head=1");
+    expect(0, "run block_sparse block=16 per_head=1 --q q.npy --k q.npy --v q.npy --block-mask head.npy", "rms", NULL);
+    expect(1, "run dense --q q.npy --k q.npy --v q.npy --bias head.npy", NULL, "--key-padding");
+}
+
 static void run_bf16(void **state)
 {
     const int64_t q[4] = {1, 40, 3, 16};
@@ -388,6 +408,7 @@ int main(void)
         cmocka_unit_test(bench_of_another_backend),
         cmocka_unit_test(plan_cache_check), cmocka_unit_test(layout_of_a_window), cmocka_unit_test(run_dense),
         cmocka_unit_test(run_linear_state), cmocka_unit_test(run_lists),          cmocka_unit_test(run_bf16),
+        cmocka_unit_test(run_masks),
     };
     if (!getenv("CLATTN_TOOL") || !*getenv("CLATTN_TOOL")) {
         return 77; /* built without the tool */

@@ -72,7 +72,7 @@ static ct_check_figure figure_in(clattn_dtype dtype, const double *got, const do
     for (int i = 0; i < N; i++) {
         peer[i] = isfinite(reference[i]) ? reference[i] + 1e-7 : reference[i];
     }
-    const ct_comparison comparison = {got, reference, {peer, peer}, N, 1, NULL, 0, dtype, false, log_sum};
+    const ct_comparison comparison = {.got = got, .reference = reference, .peers = {peer, peer}, .count = N, .width = 1, .dtype = dtype, .log_sum = log_sum};
     return ct_compare(&comparison);
 }
 
@@ -129,7 +129,7 @@ static void tf32_may_be_as_inexact_as_f16(void **state)
         reference[i] = got[i] = sin(i) + 2.0;
     }
     got[3] += 2e-3;
-    ct_comparison comparison = {got, reference, {reference, reference}, N, 1, NULL, 0, CLATTN_F32, true, false};
+    ct_comparison comparison = {.got = got, .reference = reference, .peers = {reference, reference}, .count = N, .width = 1, .dtype = CLATTN_F32, .tf32 = true};
     assert_true(ct_compare(&comparison).passed);
     got[3] += 4e-3;
     assert_false(ct_compare(&comparison).passed);
@@ -194,7 +194,7 @@ static void filled_slots_are_legal(void **state)
     const int64_t cuts = 5, rows = 7, cols = 30, table[3] = {2, 3, 4}, samples = 12;
     double values[64], lists[64];
     for (uint64_t seed = 1; seed < 300; seed++) {
-        const ct_fill fill = {&problem, &layout, CT_INPUTS_NORMAL, seed};
+        const ct_fill fill = {.problem = &problem, .layout = &layout, .inputs = CT_INPUTS_NORMAL, .seed = seed};
         ct_fill_slot(&fill, CLATTN_CU_SEQLENS, 1, &cuts, values);
         assert_true(values[0] == 0 && values[4] == 30);
         for (int s = 0; s < 4; s++) {
@@ -248,7 +248,7 @@ static void random_problems_cover_the_keys(void **state)
             fail_msg("no random problem of method %s", clattn_method_name(m));
         }
     }
-    static const char *const never[] = {"score", "mask", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"}; /* the seed's texts */
+    static const char *const never[] = {"score", "mask", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "text_buffer"}; /* the seed's texts */
     for (int k = 0; k < ct_key_count; k++) {
         bool expected = true;
         for (size_t i = 0; i < CT_COUNT(never); i++) {

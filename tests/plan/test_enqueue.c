@@ -223,6 +223,53 @@ static void a_text_that_does_not_compile(void **state)
     assert_non_null(strstr(clattn_error_detail(), "score text:3"));
 }
 
+static clattn_status with_text(const ct_env *env, clattn_plan *made, size_t floats)
+{
+    clattn_arg args[5];
+    args_of(args, buffers);
+    cl_mem numbers = floats ? buffer(env, floats * 4, NULL) : NULL;
+    args[4] = (clattn_arg){CLATTN_TEXT_BUFFER, clattn_buf_mem(numbers, 0)};
+    const clattn_status st = clattn_enqueue(env->queue, made, args, floats ? 5 : 4, clattn_buf_none(), 0, NULL, NULL);
+    clFinish(env->queue);
+    if (numbers) {
+        clReleaseMemObject(numbers);
+    }
+    return st;
+}
+
+/* A text that reads a buffer asks for it, and a size that was declared is looked at. */
+static void the_buffer_of_a_text(void **state)
+{
+    const ct_env *env = *state;
+    static const struct { const char *score, *mask; int64_t declared; int want; } cases[] = {
+        {"score + gather(buffer, (VI)(0), 0, key)", NULL, 0, 2},
+        {NULL, "gather(buffer, (VI)(0), 0, key) == 0.0f", 0, 2},
+        {"score /* buffer */ * 2.0f // buffer", NULL, 0, 1},
+        {"score + gather(buffer, (VI)(0), 0, key)", NULL, 48, 2},
+        {"score", NULL, 48, 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clattn_problem problem;
+        clattn_plan *made = NULL;
+        int asked = 0, rank = 0;
+        int64_t dims[5] = {-1};
+        ct_assert_status(clattn_problem_parse(&problem, "dense h=2 n=48 d=16"), CLATTN_OK, NULL);
+        problem.score_text = cases[i].score;
+        problem.mask_text = cases[i].mask;
+        problem.text_buffer = cases[i].declared;
+        ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_OK, NULL);
+        ct_assert_status(clattn_plan_slot(made, CLATTN_TEXT_BUFFER, &asked, NULL, &rank, dims), CLATTN_OK, NULL);
+        assert_true(asked == cases[i].want && rank == 1 && dims[0] == cases[i].declared);
+        ct_assert_status(with_text(env, made, 0), asked == 2 ? CLATTN_INVALID_ARGUMENT : CLATTN_OK,
+                         asked == 2 ? "'text-buffer' is missing" : NULL);
+        if (cases[i].declared) {
+            ct_assert_status(with_text(env, made, 47), CLATTN_BUFFER_TOO_SMALL, "text-buffer has 188 bytes");
+        }
+        ct_assert_status(with_text(env, made, 48), CLATTN_OK, NULL);
+        clattn_plan_release(made);
+    }
+}
+
 static void the_workspace_is_checked(void **state)
 {
     const ct_env *env = *state;
@@ -594,7 +641,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_are_checked), cmocka_unit_test(foreign_queues),   cmocka_unit_test(plans_are_checked),
-        cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_workspace_is_checked), cmocka_unit_test(work_is_counted),
+        cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_buffer_of_a_text),
+        cmocka_unit_test(the_workspace_is_checked), cmocka_unit_test(work_is_counted),
         cmocka_unit_test(offsets_pointers_and_events), cmocka_unit_test(shared_and_sub_buffers),
         cmocka_unit_test(released_at_once), cmocka_unit_test(out_of_order), cmocka_unit_test(many_queues),
         cmocka_unit_test(many_threads), cmocka_unit_test(many_threads_and_plans),

@@ -1,4 +1,4 @@
-/* More groups than CUDA takes in a second or third dimension: they are launched in the first (FOLD_X, FOLD_Y of cl/tile/tile.cl). And which groups
+/* More groups than CUDA takes in a second or third dimension: they are launched in the first (FOLD of cl/tile/tile.cl). And which groups
  * a queue takes first (HEAVY_LAST there). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static void assert_folded(clattn_context *context, const char *text)
         assert_int_equal(sscanf(at, "groups=%lux%lux%lu", &groups[0], &groups[1], &groups[2]), 3);
         assert_true(groups[1] <= 65535 && groups[2] <= 65535);
     }
-    assert_non_null(strstr(clattn_plan_describe(plan), "FOLD_X"));
+    assert_non_null(strstr(clattn_plan_describe(plan), " fold="));
     clattn_plan_release(plan);
 }
 
@@ -48,6 +48,41 @@ static void launched_in_the_first_dimension(void **state)
         for (size_t k = 0; k < CT_COUNT(many); k++) {
             assert_folded(one.place.context, many[k]);
             ct_assert_check(&one, many[k], 1);
+        }
+        clattn_context_release(one.place.context);
+    }
+}
+
+/* One program serves them all. */
+static void whatever_the_batch(void **state)
+{
+    static const char *const others[] = {
+        "dense b=33001 h=2 nq=70 nk=4 d=2 causal=1 window=2,0",
+        "linear b=2201 h=32 n=1 d=16 pass=decode",
+        "linear b=66001 h=1 n=2 d=4 feature=elu",
+    };
+    const ct_env *env = *state;
+    for (size_t i = 0; i < 3 * CT_COUNT(others); i++) {
+        const char *backend = small_backend((int)(i / CT_COUNT(others))), *texts[] = {many[i % CT_COUNT(others)], others[i % CT_COUNT(others)]};
+        clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+        options.backend = backend;
+        options.cache_mode = CLATTN_CACHE_OFF;
+        ct_env one = *env;
+        one.place.context = small_usable(backend) ? ct_env_context(env, &options) : NULL;
+        for (int k = 0; one.place.context && k < 2; k++) {
+            clattn_problem problem;
+            clattn_plan *plan = NULL;
+            clattn_plan_info info = {.struct_size = sizeof info};
+            ct_assert_status(clattn_problem_parse(&problem, texts[k]), CLATTN_OK, NULL);
+            ct_assert_status(clattn_plan_create(&plan, one.place.context, &problem, NULL), CLATTN_OK, NULL);
+            ct_assert_status(clattn_plan_get_info(plan, &info), CLATTN_OK, NULL);
+            if (k && (info.cache_built || info.cache_memory != info.launches)) {
+                fail_msg("%s on %s: %d programs built anew behind those of %s", texts[k], backend, info.cache_built, texts[0]);
+            }
+            clattn_plan_release(plan);
+        }
+        if (one.place.context) {
+            ct_assert_check(&one, texts[1], 2);
         }
         clattn_context_release(one.place.context);
     }
@@ -86,7 +121,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(launched_in_the_first_dimension),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(launched_in_the_first_dimension), cmocka_unit_test(whatever_the_batch),
                                        cmocka_unit_test(heads_take_turns_in_triangles)};
     return cmocka_run_group_tests_name("groups", tests, ct_env_setup, teardown);
 }

@@ -34,13 +34,13 @@ static void groups_in_one_dimension(void **state)
     (void)state;
     assert_non_null(l);
     ct_launch_groups(l, 7, 65535, 3, 64);
-    assert_true(l->groups[0] == 7 && l->groups[1] == 65535 && l->groups[2] == 3 && l->spec.n_defines == 0 && !l->too_many);
+    assert_true(l->groups[0] == 7 && l->groups[1] == 65535 && l->groups[2] == 3 && l->offset[1] == 0 && l->spec.n_defines == 0 && !l->too_many);
     ct_launch_groups(l, 7, 65536, 3, 64);
     assert_true(l->groups[0] == 7 * 65536 * 3 && l->groups[1] == 1 && l->groups[2] == 1 && !l->too_many);
-    assert_int_equal(l->spec.n_defines, 2);
-    assert_string_equal(l->spec.defines[0].name, "FOLD_X");
-    assert_int_equal(l->spec.defines[0].value, 7);
-    assert_int_equal(l->spec.defines[1].value, 65536);
+    assert_int_equal(l->spec.n_defines, 1);
+    assert_string_equal(l->spec.defines[0].name, "FOLD");
+    assert_int_equal(l->spec.defines[0].value, 1);
+    assert_true(l->offset[0] == 0 && l->offset[1] == 7 && l->offset[2] == 65536);
     ct_launch_groups(l, 40000, 70000, 1, 64);
     assert_true(l->too_many);
     free(l);

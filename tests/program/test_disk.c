@@ -276,7 +276,34 @@ static void read_only_directory(void **state)
 static bool cannot_be_made(const scratch *s)
 {
     ct_disk *disk = open_c(s, CLATTN_CACHE_READ_WRITE, 0);
-    return !disk && strstr(said, "cannot open");
+    return !disk && strstr(said, "cannot make") && strstr(said, "/c': Permission denied");
+}
+
+static bool version_cannot_be_made(const scratch *s)
+{
+    ct_disk *disk = open_c(s, CLATTN_CACHE_READ_WRITE, 0);
+    return !disk && strstr(said, "cannot make") && strstr(said, "/c/v1': Permission denied");
+}
+
+/* What lies in an entry's place and does not go is not said to be removed. */
+static void a_directory_for_an_entry(void **state)
+{
+    const scratch *s = *state;
+    char path[512];
+    ct_disk *disk = open_c(s, CLATTN_CACHE_READ_WRITE, 0);
+    assert_true(ct_disk_put(disk, KEY, "a", payload, 10));
+    ct_disk_remove(disk, KEY);
+    scratch_path(s, ENTRY, path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    said[0] = '\0';
+    assert_false(has(disk, KEY, "", 0));
+    assert_true(exists(s, ENTRY));
+    assert_null(strstr(said, "; removed"));
+    assert_non_null(strstr(said, "is no file of this user; cannot be removed: "));
+    assert_int_equal(rejected(disk), 1);
+    assert_false(ct_disk_put(disk, KEY, "a", payload, 10));
+    assert_non_null(strstr(said, "cannot write"));
+    ct_disk_close(disk);
 }
 
 static void directory_cannot_be_made(void **state)
@@ -286,6 +313,14 @@ static void directory_cannot_be_made(void **state)
     assert_int_equal(chmod(s->dir, 0500), 0);
     assert_int_equal(as_nobody(s, cannot_be_made), 0);
     assert_int_equal(chmod(s->dir, 0700), 0);
+    char path[512];
+    scratch_path(s, "c", path);
+    assert_int_equal(mkdir(path, 0500), 0);
+    give_to_nobody(s, "c");
+    assert_int_equal(as_nobody(s, version_cannot_be_made), 0);
+    scratch_path(s, "none", path);
+    assert_null(open_disk(path, CLATTN_CACHE_READ_ONLY, 0)); /* nothing was to be made */
+    assert_non_null(strstr(said, "cannot open"));
 }
 
 static void must_refuse(const scratch *s, const char *name, const char *word)
@@ -532,6 +567,7 @@ int main(void)
         TEST(untrusted_entries),   TEST(directory_cannot_be_made), TEST(untrusted_directories),
         TEST(set_user_id),         TEST(modes_and_limits),         TEST(eviction),
         TEST(allocations_fail),    TEST(environment),
+        TEST(a_directory_for_an_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

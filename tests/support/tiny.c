@@ -9,8 +9,8 @@
 
 bool tiny_usable(const tiny *t, int index)
 {
-    const char *why = "";
-    return ct_tile_usable(t->env->place.context, index, &why);
+    char why[CT_WHY_BYTES];
+    return ct_tile_usable(t->env->place.context, index, why);
 }
 
 void tiny_build(tiny *t, const char *const *parts, const ct_define *defines, size_t n_defines, const ct_define *more, size_t n_more, const char *text)
@@ -56,9 +56,10 @@ void tiny_read(const tiny *t, cl_mem mem, size_t bytes, void *data)
     assert_int_equal(clEnqueueReadBuffer(t->env->queue, mem, CL_TRUE, 0, bytes, data, 0, NULL, NULL), CL_SUCCESS);
 }
 
-void tiny_run(const tiny *t, const cl_mem *mems, size_t n, const void *value, size_t bytes, size_t items, size_t x, size_t y, size_t z)
+void tiny_run(const tiny *t, const cl_mem *mems, size_t n, const void *value, size_t bytes, size_t items, size_t x, size_t y, size_t z,
+              bool folded)
 {
-    const size_t global[3] = {x * items, y, z}, local[3] = {items, 1, 1};
+    const size_t whole[3] = {x * items, y, z}, row[3] = {x * y * z * items, 1, 1}, local[3] = {items, 1, 1}, fold[3] = {0, x, y};
     const cl_long none = 0;
     cl_uint at = 0;
     for (size_t i = 0; i < n; i++) {
@@ -66,7 +67,7 @@ void tiny_run(const tiny *t, const cl_mem *mems, size_t n, const void *value, si
         assert_int_equal(clSetKernelArg(t->kernel, at++, sizeof none, &none), CL_SUCCESS);
     }
     assert_int_equal(clSetKernelArg(t->kernel, at, bytes, value), CL_SUCCESS);
-    assert_int_equal(clEnqueueNDRangeKernel(t->env->queue, t->kernel, 3, NULL, global, local, 0, NULL, NULL), CL_SUCCESS);
+    assert_int_equal(clEnqueueNDRangeKernel(t->env->queue, t->kernel, 3, folded ? fold : NULL, folded ? row : whole, local, 0, NULL, NULL), CL_SUCCESS);
     assert_int_equal(clFinish(t->env->queue), CL_SUCCESS);
 }
 

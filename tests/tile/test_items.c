@@ -44,12 +44,12 @@ static void check(tiny *t, int parts, int crowd, bool folded)
     static item x[2 * ITEMS];
     const char *const texts[] = {NULL};
     const size_t across = (size_t)(crowd ? crowd : ROWS), down = crowd ? ROWS : HEADS, deep = (size_t)(crowd ? HEADS / crowd : parts);
-    const ct_define defines[] = {{"HEAVY_LAST", crowd > 0}}, fold[] = {{"FOLD_X", (int64_t)across}, {"FOLD_Y", (int64_t)down}};
+    const ct_define defines[] = {{"HEAVY_LAST", crowd > 0}}, fold[] = {{"FOLD", 1}};
     const args a = {ROWS, HEADS, parts, crowd};
     memset(x, 0xff, sizeof x);
-    tiny_build(t, texts, defines, CT_COUNT(defines), fold, folded ? 2 : 0, kernel_text);
+    tiny_build(t, texts, defines, CT_COUNT(defines), fold, folded, kernel_text);
     const cl_mem mem = tiny_buffer(t, sizeof x, x);
-    tiny_run(t, &mem, 1, &a, sizeof a, 1, folded ? across * down * deep : across, folded ? 1 : down, folded ? 1 : deep);
+    tiny_run(t, &mem, 1, &a, sizeof a, 1, across, down, deep, folded);
     tiny_read(t, mem, sizeof x, x);
     check_order(x, parts, crowd);
     tiny_release(t, &mem, 1);

@@ -22,13 +22,13 @@ static const char kernel_text[] =
     "    const long at = (LINE_Z() * 2 + LINE_Y()) * 3 + LINE_X();\n"
     "    const __global float *p = AT(x) + at * a.pitch;\n"
     "    const __global elem *q = AT(e) + at * a.pitch;\n"
-    "    VF total = (VF)(0.0f), top = (VF)(LOW), seen[VISITS(WIDE)];\n"
+    "    VF total = (VF)(0.0f), top = (VF)(-INFINITY), seen[VISITS(WIDE)];\n"
     "    EACH_COL(c, a.width) {\n"
     "        const VF v = get(p, c, a.width), n = get_elem(q, c, a.width);\n"
     "        const VI exists = COL(c) < a.width;\n"
     "        seen[VISIT(c)] = n;\n"
     "        total += v;\n"                               /* past the width: 0 */
-    "        top = vmax(top, pick(exists, v, (VF)(LOW)));\n"
+    "        top = vmax(top, pick(exists, v, (VF)(-INFINITY)));\n"
     "        put(AT(y) + at * a.pitch, c, a.width, vexp2(v) + vtanh(n) + vlog(vabs(v) + 1.0f) + vexp(n) + TO_VF(COL(c)));\n"
     "    }\n"
     "    const float sum = line_sum(&t, total), most = line_max(&t, top);\n"
@@ -56,7 +56,7 @@ static void check_width(tiny *t, int width, int store, bool folded)
     const clattn_dtype dtype = dtypes[store];
     const char *const parts[3] = {"tile/line.cl", t->tile->lines, NULL};
     const ct_define defines[] = {{"STORE", store}, {"OUT", store}, {"WIDE", WIDE}, {"LINE_ITEMS", t->tile->line_items}};
-    const ct_define fold[] = {{"FOLD_X", 3}, {"FOLD_Y", 2}};
+    const ct_define fold[] = {{"FOLD", 1}};
     uint32_t seed = (uint32_t)width;
     memset(e, 0xff, sizeof e);
     memset(z, 0xff, sizeof z);
@@ -70,11 +70,11 @@ static void check_width(tiny *t, int width, int store, bool folded)
             ct_storage_write(dtype, e, i, n[i]);
         }
     }
-    tiny_build(t, parts, defines, CT_COUNT(defines) - (t->tile->line_items == 1), fold, folded ? 2 : 0, kernel_text);
+    tiny_build(t, parts, defines, CT_COUNT(defines) - (t->tile->line_items == 1), fold, folded, kernel_text);
     const cl_mem mems[] = {tiny_buffer(t, sizeof x, x), tiny_buffer(t, sizeof e, e), tiny_buffer(t, sizeof y, y), tiny_buffer(t, sizeof z, z),
                            tiny_buffer(t, sizeof sums, sums)};
     const args a = {.pitch = PITCH, .width = width};
-    tiny_run(t, mems, CT_COUNT(mems), &a, sizeof a, (size_t)t->tile->line_items, folded ? LINES : 3, folded ? 1 : 2, folded ? 1 : 2);
+    tiny_run(t, mems, CT_COUNT(mems), &a, sizeof a, (size_t)t->tile->line_items, 3, 2, 2, folded);
     tiny_read(t, mems[2], sizeof y, y);
     tiny_read(t, mems[3], sizeof z, z);
     tiny_read(t, mems[4], sizeof sums, sums);

@@ -176,7 +176,7 @@ static void check_shape(tiny *t, const shape *s)
     cl_mem out = tiny_buffer(t, sizeof floats, floats), lasts = tiny_buffer(t, sizeof last, &last);
     const cl_mem mems[] = {q.mem, k.mem, v.mem, o.mem, o2.mem, in, out, gs, lasts};
     const args a = {.q = {0, 0, q.pitch}, .k = {0, 0, k.pitch}, .v = {0, 0, v.pitch}, .o = {0, 0, o.pitch}, .n = s->n};
-    tiny_run(t, mems, CT_COUNT(mems), &a, sizeof a, (size_t)tiles.items, 1, 1, (size_t)ct_max(tiles.parts, 1));
+    tiny_run(t, mems, CT_COUNT(mems), &a, sizeof a, (size_t)tiles.items, 1, 1, (size_t)ct_max(tiles.parts, 1), false);
     rows_near(t, &o, want, "mma_state_ab_lower");
     rows_near(t, &o2, want2, "mma_state");
     tiny_read(t, out, sizeof floats, floats);

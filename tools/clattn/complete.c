@@ -1,5 +1,6 @@
 #include "complete.h"
 
+#include "fit.h"
 #include "harness/storage.h"
 #include "methods/method.h"
 #include "plan/problem.h"
@@ -117,6 +118,18 @@ out:
     return st;
 }
 
+/* One bias for all batches or heads, if its shape says so. One that fits neither is refused with its shape, not with keys that nobody wrote. */
+static void add_bias(completion *c)
+{
+    const tensor *bias = find(c, CLATTN_BIAS);
+    if (bias && (bias->rank < 4 || bias->dims[0] == 1)) {
+        add(c, "bias_b", NULL, 1);
+    }
+    if (bias && (bias->rank < 3 || bias->dims[bias->rank - 3] == 1)) {
+        add(c, "bias_h", NULL, 1);
+    }
+}
+
 /* Slots that are there switch their keys on. */
 static void add_switches(completion *c)
 {
@@ -137,14 +150,8 @@ static void add_switches(completion *c)
     if (c->given->wants_state && !find(c, CLATTN_STATE_IN)) {
         add(c, "state", NULL, 1);
     }
-    const tensor *bias = find(c, CLATTN_BIAS), *decay = find(c, CLATTN_DECAY);
-    if (bias && bias->rank == 4) {
-        add(c, "bias_b", NULL, bias->dims[0]);
-        add(c, "bias_h", NULL, bias->dims[1]);
-    } else if (bias && bias->rank <= 3) {
-        add(c, "bias_b", NULL, 1);
-        add(c, "bias_h", NULL, bias->rank == 3 ? bias->dims[0] : 1);
-    }
+    add_bias(c);
+    const tensor *decay = find(c, CLATTN_DECAY);
     if (decay && !says(c, "decay")) {
         ct_text_add(&c->full, " decay=%s", decay->rank == 1 ? "head" : "token");
     }
@@ -284,8 +291,8 @@ static clattn_status check_lists(const clattn_problem *p, const given_tensors *g
     if (p->pattern.kind == CLATTN_PATTERN_CSR && row_ptr->data && col->data) {
         if (row_ptr->dtype != CLATTN_I32 || col->dtype != CLATTN_I32 || tensor_count(row_ptr) != rows + 1) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT,
-                    "--row-ptr, --col-idx: must be i32, row-ptr of %lld elements (heads %d, rows %d)",
-                    (long long)rows + 1, info.heads, info.rows);
+                    "--row-ptr, --col-idx: must be i32, row-ptr of %lld elements (heads %d, rows %d)%s",
+                    (long long)rows + 1, info.heads, info.rows, per_head_hint(p, tensor_count(row_ptr) == p->hq * info.rows + 1));
         }
         const int32_t last = ((const int32_t *)row_ptr->data)[rows];
         if (last < 0 || last > tensor_count(col)) {
@@ -298,8 +305,8 @@ static clattn_status check_lists(const clattn_problem *p, const given_tensors *g
         const int width = (int)info.longest_row; /* of a table yet unread: its width */
         if (table->dtype != CLATTN_I32 || tensor_count(table) != rows * width) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT,
-                    "--block-table: must be i32 of %lld elements (heads %d, rows %d, width %d)",
-                    (long long)(rows * width), info.heads, info.rows, width);
+                    "--block-table: must be i32 of %lld elements (heads %d, rows %d, width %d)%s",
+                    (long long)(rows * width), info.heads, info.rows, width, per_head_hint(p, tensor_count(table) == p->hq * info.rows * width));
         }
         CT_TRY(clattn_layout_from_table(&lists, info.heads, info.nq, info.nk, p->block_q, p->block_k, width, table->data, NULL));
     }

@@ -86,7 +86,7 @@ clattn_status runner_fill(runner *r, const clattn_problem *problem, uint64_t see
     if (problem->pattern.kind >= CLATTN_PATTERN_CSR) {
         CT_TRY(clattn_layout_from_problem(&layout, problem, NULL));
     }
-    const ct_fill fill = {problem, layout, CT_INPUTS_NORMAL, seed};
+    const ct_fill fill = {.problem = problem, .layout = layout, .inputs = CT_INPUTS_NORMAL, .seed = seed};
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         clattn_dtype dtype = CLATTN_F32;
         int want = 0, rank = 0;

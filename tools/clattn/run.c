@@ -1,5 +1,6 @@
 /* clattn run */
 #include "complete.h"
+#include "fit.h"
 #include "harness/storage.h"
 #include "progress.h"
 #include "runner.h"
@@ -37,39 +38,16 @@ out:
     return st;
 }
 
-/* Dimensions of 1 do not count. */
-static int squeeze(const int64_t *dims, int rank, int64_t *out)
-{
-    int n = 0;
-    for (int i = 0; i < rank; i++) {
-        if (dims[i] != 1) {
-            out[n++] = dims[i];
-        }
-    }
-    return n;
-}
-
-static bool same_shape(const tensor *t, int rank, const int64_t *dims)
-{
-    int64_t a[TENSOR_MAX_RANK], b[TENSOR_MAX_RANK];
-    const int n = squeeze(t->dims, t->rank, a);
-    return n == squeeze(dims, rank, b) && memcmp(a, b, (size_t)n * sizeof *a) == 0;
-}
-
-/* Lists of blocks are as long as row-ptr says, and texts' buffers as the text likes. */
-static bool any_length(clattn_slot slot)
-{
-    return slot == CLATTN_COL_IDX || slot == CLATTN_TEXT_BUFFER;
-}
-
 static clattn_status give_input(run *r, clattn_slot slot, int want, clattn_dtype dtype, int rank, const int64_t *dims)
 {
     clattn_status st = CLATTN_OK;
     tensor *t = &r->given.of[slot];
     tensor wanted = {.dtype = dtype, .rank = rank};
-    char have[160], need[160], reason[256];
+    wanted_tensor like = {.slot = slot, .dtype = dtype, .rank = rank};
+    char need[160], reason[256];
     const char *name = clattn_slot_name(slot);
     memcpy(wanted.dims, dims, (size_t)rank * sizeof *dims);
+    memcpy(like.dims, dims, (size_t)rank * sizeof *dims);
     tensor_describe(&wanted, need, sizeof need);
     if (!t->data && want == 2 && slot == CLATTN_STATE_IN) {
         return runner_give(&r->runner, slot, NULL, tensor_bytes(&wanted));
@@ -81,11 +59,7 @@ static clattn_status give_input(run *r, clattn_slot slot, int want, clattn_dtype
     if (!want) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: the problem has no such tensor", name);
     }
-    tensor_describe(t, have, sizeof have);
-    const bool qkv = slot == CLATTN_Q || slot == CLATTN_K || slot == CLATTN_V; /* checked with the sizes, before */
-    if (!qkv && !any_length(slot) && !same_shape(t, rank, dims)) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted is %s", name, have, need);
-    }
+    CT_TRY(tensor_fit(t, &like, &r->problem));
     if (tensor_convert(t, dtype) != CLATTN_OK) {
         snprintf(reason, sizeof reason, "%s", clattn_error_detail());
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: %s", name, reason);

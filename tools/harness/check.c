@@ -14,6 +14,7 @@
 
 #define WORK_LIMIT 1e9   /* multiplications of a reference, beyond which rows are sampled */
 #define LEAST_ROWS 24
+#define FAR_ELEMENTS (1 << 25)       /* of a k with far rows: a row stride beyond 2^24 where there are one or two */
 
 /* One check, from the problem to the comparison. */
 typedef struct check_run {
@@ -53,6 +54,9 @@ static void apply_seed(check_run *c)
         p->k = gaps(p, p->hk, p->nk, p->dqk, 4);
         p->v = gaps(p, p->hk, p->nk, p->dv, 3);
         p->o = gaps(p, p->hq, p->nq, p->dv, 2);
+    }
+    if (c->seed & CT_SEED_FAR) {
+        p->k = gaps(p, p->hk, p->nk, p->dqk, FAR_ELEMENTS / (p->b * p->hk * p->nk));
     }
     c->pair = c->method->softmax ? ct_text_pair_of((int)(c->seed >> 37 & 7)) : NULL;
     if (c->pair) {
@@ -100,10 +104,23 @@ static int64_t open_length(const check_run *c, int slot)
     return slot == CLATTN_TEXT_BUFFER && c->pair ? c->pair->buffer : 0;
 }
 
+static void spread_nan(check_run *c)
+{
+    int64_t dims[3][4];
+    double *tensors[3];
+    for (int i = 0; i < 3; i++) {
+        memcpy(dims[i], c->slots[CLATTN_Q + i].dims, sizeof(dims[i]));
+        tensors[i] = c->slots[CLATTN_Q + i].values;
+    }
+    if (c->seed & CT_SEED_NAN && c->method->softmax) { /* in linear attention NaN goes on from token to token */
+        ct_spread_nan(c->seed & 0xffffffffu, dims, tensors, c->io.in[CLATTN_KEY_PADDING], !c->method->linear);
+    }
+}
+
 static clattn_status make_slots(check_run *c)
 {
     clattn_status st = CLATTN_OK;
-    const ct_fill fill = {&c->problem, c->layout, (ct_inputs)(c->seed >> 32 & 7), c->seed & 0xffffffffu};
+    const ct_fill fill = {&c->problem, c->layout, (ct_inputs)(c->seed >> 32 & 7), (int)(c->seed >> 40 & 15), c->seed & 0xffffffffu};
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         ct_tensor *t = &c->slots[slot];
         CT_TRY(ct_tensor_make(t, c->plan, &c->problem, (clattn_slot)slot, open_length(c, slot)));
@@ -112,8 +129,17 @@ static clattn_status make_slots(check_run *c)
         }
         if (!t->output) {
             ct_fill_slot(&fill, t->slot, t->rank, t->dims, t->values);
-            ct_tensor_pack(t);
             c->io.in[slot] = t->values;
+        }
+    }
+    spread_nan(c);
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        ct_tensor *t = &c->slots[slot];
+        if (!t->used) {
+            continue;
+        }
+        if (!t->output) {
+            ct_tensor_pack(t);
         }
         const size_t skew = c->seed & CT_SEED_STRIDED ? 24 * clattn_dtype_size(t->dtype) : 0;
         CT_TRY(ct_guarded_make(&t->device, c->place->cl, c->queue, t->output ? NULL : t->raw, t->bytes, skew));
@@ -165,12 +191,30 @@ static void complain(check_run *c, const char *text)
     }
 }
 
-/* The second run must give the first one's bits. */
-static clattn_status run_twice(check_run *c)
+static clattn_status poison_outputs(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        if (c->slots[slot].used && c->slots[slot].output) {
+            CT_TRY(ct_guarded_poison(&c->slots[slot].device, c->queue));
+        }
+    }
+    if (c->workspace.mem) {
+        CT_TRY(ct_guarded_poison(&c->workspace, c->queue));
+    }
+out:
+    return st;
+}
+
+/* Later runs must give the first one's bits. */
+static clattn_status run_times(check_run *c, int runs)
 {
     clattn_status st = CLATTN_OK;
     char text[160];
-    for (int run = 0; run < 2; run++) {
+    for (int run = 0; run < runs; run++) {
+        if (run) {
+            CT_TRY(poison_outputs(c));
+        }
         CT_TRY(enqueue(c));
         for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
             ct_tensor *t = &c->slots[slot];
@@ -184,8 +228,8 @@ static clattn_status run_twice(check_run *c)
                 CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for %zu bytes of results", t->bytes);
             }
             st = ct_guarded_read(&t->device, c->queue, t->raw);
-            if (st == CLATTN_OK && run == 1 && memcmp(first, t->raw, t->bytes) != 0) {
-                snprintf(text, sizeof(text), "%s: a second run gives other bits", clattn_slot_name(t->slot));
+            if (st == CLATTN_OK && run && memcmp(first, t->raw, t->bytes) != 0) {
+                snprintf(text, sizeof(text), "%s: run %d gives other bits than the one before", clattn_slot_name(t->slot), run + 1);
                 complain(c, text);
             }
             ct_release(NULL, first);
@@ -344,6 +388,7 @@ static void compare(check_run *c)
             .dtype = t->dtype,
             .tf32 = c->problem.tf32 && t->dtype == CLATTN_F32,
             .log_sum = i == 1,
+            .nan = (c->seed & CT_SEED_NAN) != 0,
         };
         *figures[i] = ct_compare(&comparison);
         const int64_t worst = figures[i]->worst;
@@ -358,6 +403,9 @@ static void compare(check_run *c)
 
 static void check_release(check_run *c)
 {
+    if (!c) {
+        return;
+    }
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         ct_tensor_release(&c->slots[slot]);
     }
@@ -388,13 +436,11 @@ static clattn_status note_plan(check_run *c)
     return st;
 }
 
-clattn_status ct_check_run(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout, uint64_t seed,
-                           ct_check_result *result)
+static clattn_status begin(check_run **out, const ct_check_place *place, const clattn_problem *problem, uint64_t seed, ct_check_result *result)
 {
     clattn_status st = CLATTN_OK;
     check_run *c = ct_alloc(NULL, sizeof(*c));
-    memset(result, 0, sizeof(*result));
-    result->passed = true;
+    *out = c;
     if (!c) {
         return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a check");
     }
@@ -406,28 +452,84 @@ clattn_status ct_check_run(const ct_check_place *place, const clattn_problem *pr
     if (!c->method) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown method '%s'", problem->method);
     }
-    if (seed > CT_SEED_MAX || (seed >> 32 & 7) >= CT_INPUTS_COUNT) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "seed is %llu: bits 32 to 34 must be below %d, those above 39 zero",
-                (unsigned long long)seed, (int)CT_INPUTS_COUNT);
+    if (seed > CT_SEED_MAX || (seed >> 32 & 7) >= CT_INPUTS_COUNT || (seed >> 40 & 15) > CT_MASK_CONSTANTS) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "seed is %llu: bits 32 to 34 must be below %d, bits 40 to 43 at most %d, those above 45 zero",
+                (unsigned long long)seed, (int)CT_INPUTS_COUNT, CT_MASK_CONSTANTS);
     }
     if (problem->score_text || problem->mask_text || problem->score_file[0] || problem->mask_file[0]) {
         CT_FAIL(CLATTN_UNSUPPORTED, "score and mask: the reference cannot know what the caller's text means; the seed's bits 37 to 39 "
                 "choose a text that it knows");
     }
     apply_seed(c);
+out:
+    return st;
+}
+
+/* A plan, buffers, `runs` runs, and what they left in memory. */
+static clattn_status run_fresh(check_run *c, clattn_layout *layout, int runs)
+{
+    clattn_status st = CLATTN_OK;
     CT_TRY(make_queue(c));
-    CT_TRY(clattn_plan_create(&c->plan, place->context, &c->problem, layout));
+    CT_TRY(clattn_plan_create(&c->plan, c->place->context, &c->problem, layout));
     CT_TRY(make_layout(c, layout));
     CT_TRY(note_plan(c));
     CT_TRY(make_slots(c));
     CT_TRY(make_workspace(c));
-    CT_TRY(run_twice(c));
+    CT_TRY(run_times(c, runs));
     CT_TRY(verify_memory(c));
-    CT_TRY(run_references(c));
-    compare(c);
+out:
+    return st;
+}
+
+/* The same results, bit by bit? */
+static void compare_bits(check_run *c, const check_run *first, int64_t rerun)
+{
+    char text[160];
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        const ct_tensor *t = &c->slots[slot], *before = &first->slots[slot];
+        if (t->used && t->output && memcmp(t->values, before->values, (size_t)t->count * sizeof(*t->values)) != 0) {
+            snprintf(text, sizeof(text), "%s: rerun %lld, of a fresh plan on fresh buffers, gives other bits", clattn_slot_name(t->slot), (long long)rerun + 1);
+            complain(c, text);
+        }
+    }
+}
+
+static clattn_status rerun(const check_run *first, clattn_layout *layout, int64_t number, ct_check_result *result)
+{
+    clattn_status st = CLATTN_OK;
+    check_run *c = NULL;
+    CT_TRY(begin(&c, first->place, &first->problem, first->seed, result));
+    CT_TRY(run_fresh(c, layout, 3));
+    compare_bits(c, first, number);
 out:
     check_release(c);
     return st;
+}
+
+clattn_status ct_check_reruns(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout, uint64_t seed, int64_t reruns,
+                              ct_check_result *result)
+{
+    clattn_status st = CLATTN_OK;
+    check_run *c = NULL;
+    memset(result, 0, sizeof(*result));
+    result->passed = true;
+    CT_TRY(begin(&c, place, problem, seed, result));
+    CT_TRY(run_fresh(c, layout, 2));
+    CT_TRY(run_references(c));
+    compare(c);
+    c->problem = *problem;                     /* as it was before the seed changed it */
+    for (int64_t i = 0; i < reruns; i++) {
+        CT_TRY(rerun(c, layout, i, result));
+    }
+out:
+    check_release(c);
+    return st;
+}
+
+clattn_status ct_check_run(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout, uint64_t seed,
+                           ct_check_result *result)
+{
+    return ct_check_reruns(place, problem, layout, seed, 0, result);
 }
 
 clattn_status ct_check_text(const ct_check_place *place, const char *problem, uint64_t seed, ct_check_result *result)

@@ -48,6 +48,18 @@ clattn_buf ct_guarded_buf(const ct_guarded *buffer)
     return clattn_buf_mem(buffer->mem, buffer->offset);
 }
 
+clattn_status ct_guarded_poison(const ct_guarded *buffer, cl_command_queue queue)
+{
+    clattn_status st = CLATTN_OK;
+    const cl_uchar nan = 0xff;
+    if (buffer->bytes) {
+        CT_TRYCL(clEnqueueFillBuffer(queue, buffer->mem, &nan, sizeof(nan), buffer->offset, buffer->bytes, 0, NULL, NULL));
+        CT_TRYCL(clFinish(queue));
+    }
+out:
+    return st;
+}
+
 clattn_status ct_guarded_read(const ct_guarded *buffer, cl_command_queue queue, void *data)
 {
     clattn_status st = CLATTN_OK;

@@ -20,6 +20,8 @@ clattn_status ct_guarded_make(ct_guarded *out, cl_context context, cl_command_qu
                               size_t skew);
 void ct_guarded_release(ct_guarded *buffer);
 clattn_buf ct_guarded_buf(const ct_guarded *buffer);
+/* Makes the user's part NaN again. Waits. */
+clattn_status ct_guarded_poison(const ct_guarded *buffer, cl_command_queue queue);
 /* Reads the user's part. Waits. */
 clattn_status ct_guarded_read(const ct_guarded *buffer, cl_command_queue queue, void *data);
 /* Are both canaries as they were? CLATTN_INTERNAL with the first bad byte in the error detail. Waits. */

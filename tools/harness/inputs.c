@@ -1,6 +1,12 @@
 #include "harness/inputs.h"
 
+#include <float.h>
 #include <math.h>
+
+#include "methods/method.h"
+
+static const double mask_constants[CT_MASK_CONSTANTS] = {-1e4,  -7.3e5, -1e9,  -1e10, -9e15,    -1e20,     -1e29,
+                                                         -1e30, -1e32,  -3e38, 1e10,  -FLT_MAX, -INFINITY};
 
 static int64_t count_of(int rank, const int64_t *dims)
 {
@@ -28,10 +34,21 @@ static double large_value(const clattn_problem *problem, clattn_slot slot)
     }
 }
 
+/* The unit of CT_INPUTS_WHOLE: scores as large as q and k can make them, but for sums over all tokens. */
+static double whole_unit(const ct_fill *fill, ct_random *random)
+{
+    const ct_method *method = ct_method_find(fill->problem->method);
+    const int64_t most = method->linear ? 0 : fill->problem->dtype == CLATTN_F16 ? 12 : 17;
+    return ldexp(1.0, (int)ct_random_int(random, 0, most));
+}
+
 static void fill_tensor(const ct_fill *fill, clattn_slot slot, const int64_t *dims, double *values, ct_random *random)
 {
     const int64_t count = count_of(4, dims), d = dims[3];
     const bool value = slot == CLATTN_V;
+    ct_random whole = ct_random_of(fill->seed, 2000);
+    const double unit = whole_unit(fill, &whole);
+    const bool equal = ct_random_chance(&whole, 0.25);
     int64_t hot = 0;
     for (int64_t i = 0; i < count; i++) {
         switch (fill->inputs) {
@@ -51,6 +68,9 @@ static void fill_tensor(const ct_fill *fill, clattn_slot slot, const int64_t *di
             break;
         case CT_INPUTS_DENORMAL:
             values[i] = ct_random_normal(random) * (fill->problem->dtype == CLATTN_F16 ? 1e-6 : 1e-39);
+            break;
+        case CT_INPUTS_WHOLE:
+            values[i] = value ? ct_random_normal(random) : unit * (equal ? 1.0 : (double)ct_random_int(random, -3, 3));
             break;
         default:
             values[i] = ct_random_normal(random);
@@ -146,6 +166,47 @@ static void fill_positions(int64_t count, int64_t nk, double *values, ct_random 
     }
 }
 
+/* An additive bias: normal, and one of the constants that stand for "masked" over the first keys, over keys here and there, or over whole rows. */
+static void fill_bias(const ct_fill *fill, const int64_t *dims, double *values, ct_random *random)
+{
+    const int64_t count = count_of(4, dims), nk = dims[3];
+    const double constant = fill->mask ? mask_constants[fill->mask - 1] : 0.0, kind = ct_random_unit(random);
+    const int64_t leading = ct_random_int(random, 0, nk);
+    bool whole = false;
+    for (int64_t i = 0; i < count; i++) {
+        values[i] = ct_random_normal(random);
+        whole = i % nk ? whole : ct_random_chance(random, 0.3);
+        const bool masked = kind < 0.4 ? i % nk < leading : kind < 0.7 ? ct_random_chance(random, 0.3) : whole;
+        values[i] = fill->mask && masked ? constant : values[i];
+    }
+}
+
+static void nan_row(double *tensor, const int64_t *dims, int64_t batch, int64_t row, ct_random *random)
+{
+    for (int64_t h = 0; h < dims[1]; h++) {
+        tensor[((batch * dims[1] + h) * dims[2] + row) * dims[3] + ct_random_int(random, 0, dims[3] - 1)] = NAN;
+    }
+}
+
+void ct_spread_nan(uint64_t seed, int64_t dims[3][4], double *const tensors[3], const double *padding, bool seen)
+{
+    ct_random random = ct_random_of(seed, 2001);
+    const int64_t *q = dims[0], *k = dims[1], *v = dims[2];
+    for (int64_t b = 0; padding && b < k[0]; b++) {
+        for (int64_t j = 0; j < k[2]; j++) {
+            if (padding[b * k[2] + j] == 0 && ct_random_chance(&random, 0.5)) {
+                nan_row(tensors[1], k, b, j, &random);
+                nan_row(tensors[2], v, b, j, &random);
+            }
+        }
+    }
+    if (!seen) {
+        return;
+    }
+    nan_row(tensors[0], q, ct_random_int(&random, 0, q[0] - 1), ct_random_int(&random, 0, q[2] - 1), &random);
+    nan_row(tensors[1], k, ct_random_int(&random, 0, k[0] - 1), ct_random_int(&random, 0, k[2] - 1), &random);
+}
+
 static void fill_gate(int64_t count, double *values, ct_random *random)
 {
     for (int64_t i = 0; i < count; i++) {
@@ -181,6 +242,9 @@ void ct_fill_slot(const ct_fill *fill, clattn_slot slot, int rank, const int64_t
         return;
     case CLATTN_DECAY:
         fill_decay(count, values, &random);
+        return;
+    case CLATTN_BIAS:
+        fill_bias(fill, dims, values, &random);
         return;
     case CLATTN_GATE:
         fill_gate(count, values, &random);

@@ -17,6 +17,7 @@
 static const int64_t lengths[] = {64,  128, 65, 63,  1,   15,  16,  17,  31,  100, 111, 113,
                                   127, 129, 203, 217, 256, 300, 500, 513, 255, 3,   2,   40, 1000};
 static const int64_t widths[] = {64, 64, 64, 128, 128, 32, 16, 1, 3, 40, 59, 60, 72, 80, 96, 100, 111, 160, 192, 224, 256};
+static const double far_scales[] = {1e-38, 1e-30, -1e-30, 1e-10, 1e4, 1e8, -1e8, 1e15};
 static const int blocks[] = {16, 32, 64, 64, 128, 24, 48};
 
 #define PICK(random, array) (array)[ct_random_int(random, 0, (int64_t)CT_COUNT(array) - 1)]
@@ -201,6 +202,9 @@ static void draw_problem(clattn_problem *p, const ct_method *method, ct_random *
     snprintf(p->method, sizeof(p->method), "%s", method->name);
     draw_sizes(p, method, r);
     p->scale = ct_random_chance(r, 0.2) ? (ct_random_chance(r, 0.8) ? 0.25 : -0.125) : NAN;
+    if (method->softmax && ct_random_chance(r, 0.08)) {
+        p->scale = PICK(r, far_scales);
+    }
     if (method->softmax) {
         draw_scores(p, r);
     }
@@ -254,10 +258,17 @@ static bool legal(const clattn_problem *p, char *text, size_t bytes, clattn_stat
     return true;
 }
 
-static uint64_t draw_check(ct_random *r)
+static uint64_t draw_check(const clattn_problem *p, ct_random *r)
 {
     uint64_t seed = (uint64_t)ct_random_int(r, 1, 999999);
-    seed |= ct_random_chance(r, 0.4) ? CT_SEED_INPUTS(ct_random_int(r, 1, CT_INPUTS_COUNT - 1)) : 0;
+    if (fabs(p->scale) > 1e3) { /* a score's last bit would be more than a weight: products are to be exact */
+        seed |= CT_SEED_INPUTS(CT_INPUTS_WHOLE);
+    } else {
+        seed |= ct_random_chance(r, 0.4) ? CT_SEED_INPUTS(ct_random_int(r, 1, CT_INPUTS_COUNT - 1)) : 0;
+    }
+    seed |= p->bias && ct_random_chance(r, 0.7) ? CT_SEED_BIAS(ct_random_int(r, 1, CT_MASK_CONSTANTS)) : 0;
+    seed |= ct_random_chance(r, 0.15) ? CT_SEED_NAN : 0;
+    seed |= p->b * p->hk * p->nk <= 4 ? CT_SEED_FAR : 0;
     seed |= ct_random_chance(r, 0.4) ? CT_SEED_STRIDED : 0;
     seed |= ct_random_chance(r, 0.2) ? CT_SEED_OUT_OF_ORDER : 0;
     seed |= ct_random_chance(r, 0.15) ? CT_SEED_TEXT(ct_random_int(r, 1, ct_text_pairs)) : 0;
@@ -277,7 +288,7 @@ clattn_status ct_rand_problem(uint64_t seed, uint64_t index, char *text, size_t 
     for (int i = 0; i < TRIES; i++) {
         draw_problem(&problem, method, &random);
         if (legal(&problem, text, bytes, &st)) {
-            *check_seed = draw_check(&random);
+            *check_seed = draw_check(&problem, &random);
             return st;
         }
     }
