@@ -25,7 +25,7 @@
 #ifndef KEYED                                 /* keys stand at positions[column], not at their column */
 #define KEYED 0
 #endif
-#ifndef SCORE_TEXT                            /* the caller's */
+#ifndef SCORE_TEXT                            /* the caller's: 1 a body, 2 an expression */
 #define SCORE_TEXT 0
 #endif
 #ifndef MASK_TEXT
@@ -57,19 +57,26 @@ typedef struct {
 #include "variant/pattern.cl"
 
 /* The caller's texts are bodies of these functions; an expression alone is returned. README "Score text". */
+#define CALLER_P(n) p##n = caller_args->p[n]
 #define CALLER_NAMES \
-    const float p0 = a->p[0], p1 = a->p[1], p2 = a->p[2], p3 = a->p[3], p4 = a->p[4], p5 = a->p[5], p6 = a->p[6], p7 = a->p[7]; \
-    const int batch = a->batch, head = a->head, shift = a->shift; \
-    const __global float *buffer = a->buffer;
+    const float CALLER_P(0), CALLER_P(1), CALLER_P(2), CALLER_P(3), CALLER_P(4), CALLER_P(5), CALLER_P(6), CALLER_P(7); \
+    const int batch = caller_args->batch, head = caller_args->head, shift = caller_args->shift; \
+    const __global float *buffer = caller_args->buffer;
 #if SCORE_TEXT
-OP VF caller_score(VF score, VI query, VI key, const score_args *a) {
+OP VF caller_score(VF score, VI query, VI key, const score_args *caller_args) {
     CALLER_NAMES
+#if SCORE_TEXT == 2
+    return
+#endif
 #include "caller_score"
 }
 #endif
 #if MASK_TEXT
-OP VI caller_sees(VI query, VI key, const score_args *a) {
+OP VI caller_sees(VI query, VI key, const score_args *caller_args) {
     CALLER_NAMES
+#if MASK_TEXT == 2
+    return
+#endif
 #include "caller_mask"
 }
 #endif

@@ -79,7 +79,9 @@ enum {
     CLATTN_WORKSPACE_TOO_SMALL = -7011,  /**< less than clattn_plan_workspace() bytes */
     CLATTN_BUFFER_TOO_SMALL = -7012,     /**< a cl_mem ends before the tensor does, or a text buffer is too short */
     CLATTN_BAD_LAYOUT = -7020,           /**< block lists that are not ascending, unique and in range */
-    CLATTN_BUILD_FAILED = -7030,         /**< the device's compiler refused a program; the detail holds its log */
+    CLATTN_BUILD_FAILED = -7030,         /**< the device's compiler refused the caller's score or mask text, or a program of the only
+                                              backend that the context asks for; the detail holds its log. Other programs that
+                                              are refused make their backend decline: the next one serves */
     CLATTN_DEVICE_LACKS = -7031,         /**< no backend accepts the problem on this device */
     CLATTN_IO = -7040,                   /**< a file could not be read or written */
     CLATTN_INTERNAL = -7090              /**< a defect of clattn: please report the problem's text */
@@ -393,7 +395,8 @@ typedef struct clattn_plan clattn_plan;
  * @param layout  NULL: made from the problem. Retained. For max_q x max_k tokens if packed; an error with methods that take
  *                none.
  * May start a process for some seconds, see clattn_trial_mode; it inherits the environment and nothing else.
- * @return CLATTN_DEVICE_LACKS if no backend accepts: the detail says why each one declined. */
+ * @return CLATTN_DEVICE_LACKS if no backend accepts: the detail says why each one declined. A backend whose kernels the driver does
+ *         not compile or launch declines, too; CLATTN_BUILD_FAILED is the caller's text's. */
 CLATTN_API clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem,
                                             clattn_layout *layout);
 CLATTN_API void clattn_plan_retain(clattn_plan *plan);
@@ -414,11 +417,13 @@ typedef struct clattn_plan_info {
     double density;        /**< visible pairs of the softmax half / (b * hq * nq * nk); 1 if there is none; NaN as flop */
     double compile_ms;     /**< host time spent building programs for this plan */
     int cache_memory, cache_disk, cache_built; /**< launches whose program came from each */
+    const char *instead_of; /**< the backend that would have served, had the driver compiled and launched its kernels (or had the trial
+                                 been possible); clattn_plan_explain says why not; NULL: the first choice serves. A static string */
 } clattn_plan_info;
 CLATTN_API clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *info);
 /** Each launch on a line: kernel, tile, schedule, parameters, groups. Belongs to the plan. */
 CLATTN_API const char *clattn_plan_describe(const clattn_plan *plan);
-/** Each other candidate on a line, and why it declined. Belongs to the plan. */
+/** Each other candidate on a line, and why it declined; further lines, of a compiler's log, begin with blanks. Belongs to the plan. */
 CLATTN_API const char *clattn_plan_explain(const clattn_plan *plan);
 
 /* ---- enqueue --------------------------------------------------------------------------------------------------- */

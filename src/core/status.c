@@ -64,7 +64,7 @@ static const status_row rows[] = {
     OWN(CLATTN_WORKSPACE_TOO_SMALL, "The workspace is smaller than the plan needs."),
     OWN(CLATTN_BUFFER_TOO_SMALL, "A buffer ends before its tensor does."),
     OWN(CLATTN_BAD_LAYOUT, "Block lists must be ascending, unique and in range."),
-    OWN(CLATTN_BUILD_FAILED, "The device's compiler refused a program."),
+    OWN(CLATTN_BUILD_FAILED, "The device's compiler refused the caller's text, or the only backend asked for."),
     OWN(CLATTN_DEVICE_LACKS, "No backend accepts the problem on this device."),
     OWN(CLATTN_IO, "A file could not be read or written."),
     OWN(CLATTN_INTERNAL, "A defect of clattn."),

@@ -21,7 +21,7 @@ typedef struct ct_device_facts {
     int nv_capability;       /* NVIDIA compute capability, 90 for 9.0; 0: none */
 } ct_device_facts;
 
-#define CT_WHY_BYTES 256
+#define CT_WHY_BYTES 1024
 
 struct clattn_context {
     atomic_int references;

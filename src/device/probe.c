@@ -62,7 +62,8 @@ static bool probe(clattn_context *context, const ct_tile *tile, float *result, c
     const clattn_status st = run_probe(context, tile, result, RESULTS * sizeof *result);
     *settled = settles(st);
     if (st != CLATTN_OK) {
-        snprintf(why, bytes, "its probe failed: %.200s", clattn_error_detail());
+        snprintf(why, bytes, "its probe failed: %s", clattn_error_detail()); /* cut: the log has all of it */
+        ct_log(context, CLATTN_LOG_INFO, "probe of %s: %s", tile->name, clattn_error_detail());
         return false;
     }
     for (int i = 0; i < 16; i++) {

@@ -57,7 +57,8 @@ static clattn_status create_kernel(ct_launch *l, cl_kernel *out)
 {
     cl_int error = CL_SUCCESS;
     *out = clCreateKernel(l->program->program, l->spec.kernel, &error);
-    return error == CL_SUCCESS ? CLATTN_OK : ct_fail_cl(error, "clCreateKernel");
+    return error == CL_SUCCESS ? CLATTN_OK
+                               : ct_fail(error, "kernel %s: clCreateKernel returned %s (%d)", l->program->name, clattn_status_name(error), (int)error);
 }
 
 /* A buffer in the place of a shared pointer: NVIDIA's driver goes on looking for the pointer, and refuses the launch once that is freed. */
@@ -111,6 +112,21 @@ static bool untried(const clattn_plan *plan, const ct_program_spec *spec)
     return spec->untried || plan->tile->untried || (text && (spec->ptx_target || plan->died));
 }
 
+/* A kernel's registers and local memory bound its groups, whatever the device allows others. Where a text was assembled for another target the
+ * assembler has seen to it and the first launch shows it: NVIDIA's driver says 256 of such kernels, and launches them in groups of 512. */
+static clattn_status check_group(const clattn_plan *plan, const ct_launch *l)
+{
+    clattn_status st = CLATTN_OK;
+    size_t most = 0;
+    CT_TRYCL(clGetKernelWorkGroupInfo(l->kernel, plan->context->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL));
+    if (l->items > most && !l->spec.ptx_target) {
+        CT_FAIL(CLATTN_DEVICE_LACKS, "kernel %s: its groups have %zu work-items; this device runs it in groups of at most %zu", l->program->name,
+                l->items, most);
+    }
+out:
+    return st;
+}
+
 static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
 {
     clattn_status st = CLATTN_OK;
@@ -124,12 +140,14 @@ static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
     l->spec.untried = untried(plan, &l->spec);
     st = ct_program_get(plan->context, &l->spec, &l->program, &origin);
     plan->died |= origin == CT_DIED;
+    plan->blames_text |= st == CLATTN_BUILD_FAILED && ct_places_blame_text(&l->spec, clattn_error_detail());
     CT_TRY(st);
     plan->origins[origin]++;
     if (origin == CT_BUILT) {
         plan->compile_ms += l->program->compile_ms;
     }
     CT_TRY(create_kernel(l, &l->kernel));
+    CT_TRY(check_group(plan, l));
 out:
     return st;
 }
@@ -139,8 +157,12 @@ static clattn_status warm_up(clattn_plan *plan, ct_launch *l, cl_command_queue q
 {
     clattn_status st = CLATTN_OK;
     CT_TRY(ct_launch_set(plan, l, NULL, clattn_buf_none(), scratch));
-    CT_TRYCL(ct_launch_enqueue(l, queue, 0, NULL, NULL));
-    CT_TRYCL(clFinish(queue));
+    cl_int error = ct_launch_enqueue(l, queue, 0, NULL, NULL);
+    error = error == CL_SUCCESS ? clFinish(queue) : error;
+    if (error != CL_SUCCESS) {
+        CT_FAIL(error, "kernel %s: its first launch, %zux%zux%zu groups of %zu work-items, returned %s (%d)", l->program->name, l->groups[0],
+                l->groups[1], l->groups[2], l->items, clattn_status_name(error), (int)error);
+    }
     ct_program_keep(plan->context, l->program);
 out:
     return st;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "plan/problem.h"
-#include "plan/text_names.h"
+#include "program/lex.h"
 
 void ct_plan_clear(clattn_plan *plan)
 {
@@ -30,12 +30,11 @@ void ct_plan_clear(clattn_plan *plan)
     plan->note[0] = '\0';
 }
 
-/* A caller's text is the body of a function; an expression alone is what it returns. The first line stays the first. */
-static clattn_status wrap_text(clattn_plan *plan, const char *given, char **copy)
+/* A caller's text is the body of a function, or an expression: then cl/variant/score.cl says `return`. One semicolon more is a statement. */
+static clattn_status end_text(clattn_plan *plan, const char *given, char **copy)
 {
     ct_text text = {.allocator = &plan->allocator};
-    const bool body = strstr(given, "return") != NULL;
-    ct_text_add(&text, body ? "%s\n" : "return %s\n;\n", given);
+    ct_text_add(&text, "%s\n\n;\n", given); /* two lines: the text may end in a comment's backslash */
     if (text.failed) {
         return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a text of %zu bytes", strlen(given));
     }
@@ -54,8 +53,8 @@ static clattn_status copy_text(clattn_plan *plan, const char *given, const char 
         given = read;
     }
     if (given) {
-        CT_TRY(wrap_text(plan, given, copy));
-        plan->reads_buffer |= ct_text_names(given, "buffer");
+        CT_TRY(end_text(plan, given, copy));
+        plan->reads_buffer |= ct_lex_finds(given, "buffer");
     }
     *in_problem = *copy;
 out:
@@ -72,12 +71,13 @@ static void want_buffer(clattn_plan *plan)
     }
 }
 
-/* The probe comes last but the programs: a problem that the tile's shapes rule out need not wait for it. */
-static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int index)
+/* The probe comes last but the programs: a problem that the tile's shapes rule out need not wait for it. *built: programs were asked for. */
+static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int index, bool *built)
 {
     clattn_status st = CLATTN_OK;
     char why[CT_WHY_BYTES];
     ct_builder builder = {.plan = plan, .declined = ""};
+    *built = false;
     if (!ct_tile_possible(plan->context, index, why)) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", why);
     }
@@ -90,9 +90,38 @@ static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int in
     if (!ct_tile_usable(plan->context, index, why)) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", why);
     }
+    *built = true;
     CT_TRY(ct_plan_finish(plan));
 out:
     return st;
+}
+
+/* Another candidate may do what this one cannot: what it lacks, what is too much for its tiles, and programs of its own that the driver does
+ * not compile, create or launch. Not where the context asks for this one only, or where the caller's text is at fault. */
+static bool declines(const clattn_plan *plan, clattn_status st, bool built)
+{
+    const bool refused = st == CLATTN_BUILD_FAILED || st > CLATTN_INVALID_ARGUMENT; /* above: OpenCL's own codes */
+    return st == CLATTN_DEVICE_LACKS || (!plan->context->backend[0] && !plan->blames_text && (st == CLATTN_UNSUPPORTED || (built && refused)));
+}
+
+/* A line of its own for each candidate; further ones, of a compiler's log, are indented. */
+static void explain(clattn_plan *plan, const char *name, const char *why)
+{
+    ct_text_add(&plan->explain, "%s: ", name);
+    while (*why) {
+        const size_t n = strcspn(why, "\n"), newlines = strspn(why + n, "\n");
+        ct_text_append(&plan->explain, why, n);
+        why += n + newlines;
+        ct_text_add(&plan->explain, "%s", *why ? "\n    " : "");
+    }
+    ct_text_add(&plan->explain, "\n");
+}
+
+/* A candidate that came as far as its programs would have served. */
+static void note_refusal(clattn_plan *plan, const char *name)
+{
+    plan->instead_of = plan->instead_of ? plan->instead_of : name;
+    ct_log(plan->context, CLATTN_LOG_WARN, "backend %s declines: %s", name, clattn_error_detail());
 }
 
 /* tf32=1 permits; what becomes of it is the tile's. */
@@ -104,30 +133,43 @@ static void explain_tf32(clattn_plan *plan)
     }
 }
 
+/* Nobody accepts: the last word is the plainest candidate's, unless it merely lacks something. A program that no compiler takes is the
+ * caller's text's fault if it has one, else ours. */
+static clattn_status fail_all(const clattn_plan *plan, clattn_status last)
+{
+    const bool text = plan->problem.score_text || plan->problem.mask_text;
+    return ct_fail(last == CLATTN_BUILD_FAILED && !text ? CLATTN_DEVICE_LACKS : last, "no backend accepts '%s' on this device:\n%s",
+                   plan->problem.method, plan->explain.data ? plan->explain.data : "");
+}
+
 static clattn_status choose(clattn_plan *plan, const ct_method *method)
 {
-    clattn_status st = CLATTN_DEVICE_LACKS;
-    bool chosen = false;
+    clattn_status last = CLATTN_DEVICE_LACKS;
+    bool chosen = false, built;
     for (int i = 0; i < ct_tile_count; i++) {
+        const char *name = ct_tiles[i].name;
         if (chosen) {
-            ct_text_add(&plan->explain, "%s: not asked, %s comes first\n", ct_tiles[i].name, plan->tile->name);
+            ct_text_add(&plan->explain, "%s: not asked, %s comes first\n", name, plan->tile->name);
             continue;
         }
-        st = try_tile(plan, method, i);
+        const clattn_status st = try_tile(plan, method, i, &built);
         if (st == CLATTN_OK) {
             chosen = true;
-            ct_text_add(&plan->explain, "%s: chosen%s%s\n", ct_tiles[i].name, plan->note[0] ? "; " : "", plan->note);
+            ct_text_add(&plan->explain, "%s: chosen%s%s\n", name, plan->note[0] ? "; " : "", plan->note);
             continue;
         }
-        ct_text_add(&plan->explain, "%s: %s\n", ct_tiles[i].name, clattn_error_detail());
-        if (st != CLATTN_DEVICE_LACKS) {
+        if (!declines(plan, st, built)) {
             return st;
+        }
+        last = st == CLATTN_DEVICE_LACKS ? last : st;
+        explain(plan, name, clattn_error_detail());
+        if (built) {
+            note_refusal(plan, name);
         }
         ct_plan_clear(plan);
     }
     if (!chosen) {
-        return ct_fail(CLATTN_DEVICE_LACKS, "no backend accepts '%s' on this device:\n%s", plan->problem.method,
-                       plan->explain.data ? plan->explain.data : "");
+        return fail_all(plan, last);
     }
     explain_tf32(plan);
     return CLATTN_OK;
@@ -285,7 +327,8 @@ clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *in
     *info = (clattn_plan_info){.struct_size = sizeof *info, .backend = plan->tile->name, .kernel = kernel, .launches = plan->n_launches,
         .workspace = (size_t)plan->workspace, .flop = plan->work.flop, .bytes = plan->work.bytes, .exps = plan->work.exps,
         .density = plan->density, .compile_ms = plan->compile_ms, .cache_memory = plan->origins[CT_FROM_MEMORY],
-        .cache_disk = plan->origins[CT_FROM_DISK], .cache_built = plan->origins[CT_BUILT]};
+        .cache_disk = plan->origins[CT_FROM_DISK], .cache_built = plan->origins[CT_BUILT],
+        .instead_of = plan->instead_of};
     return CLATTN_OK;
 }
 

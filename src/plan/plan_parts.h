@@ -59,6 +59,8 @@ struct clattn_plan {
     int aligned;                  /* q, k, v, o must start at multiples of so many elements; 0: anywhere */
     ct_work work;
     bool died;                    /* a compiler died of the caller's text or of the rest: what is chosen next is tried, too */
+    bool blames_text;             /* a compiler's log names the caller's text: nobody else is asked */
+    const char *instead_of;       /* the first candidate that came as far as its programs and declined; NULL: none */
     double density, compile_ms;
     int origins[3];
     char note[256];               /* how the work was cut */

@@ -196,7 +196,7 @@ static bool load_binary(struct clattn_context *context, const ct_program_spec *s
 }
 
 static clattn_status fail_build(struct clattn_context *context, const ct_program *program, cl_program made, const char *source,
-                                const char *options, cl_int code)
+                                const char *options, const char *why)
 {
     size_t bytes = 0;
     char *log = NULL, *placed = NULL;
@@ -208,9 +208,8 @@ static clattn_status fail_build(struct clattn_context *context, const ct_program
     }
     placed = log ? ct_program_places(&context->allocator, source, log) : NULL;
     const clattn_status st =
-        ct_fail(CLATTN_BUILD_FAILED,
-                "kernel %s: clBuildProgram returned %s (%d) with options '%s'; the compiler's log:\n%s", program->name,
-                clattn_status_name(code), (int)code, options, placed && *placed ? placed : "(none)");
+        ct_fail(CLATTN_BUILD_FAILED, "kernel %s: %s with options '%s'; the compiler's log:\n%s", program->name, why, options,
+                placed && *placed ? placed : "(none)");
     ct_release(&context->allocator, placed);
     ct_release(&context->allocator, log);
     return st;
@@ -221,14 +220,26 @@ static bool refused_by_compiler(cl_int code)
     return code == CL_BUILD_PROGRAM_FAILURE || code == CL_INVALID_BUILD_OPTIONS;
 }
 
-/* The program for another target, in place of `made`. */
+static clattn_status fail_compile(struct clattn_context *context, const ct_program *program, cl_program made, const char *source,
+                                  const char *options, cl_int code)
+{
+    char why[96];
+    snprintf(why, sizeof why, "clBuildProgram returned %s (%d)", clattn_status_name(code), (int)code);
+    return fail_build(context, program, made, source, options, why);
+}
+
+/* The program for another target, in place of `made`, of which the compiler said `code`. */
 static clattn_status retarget(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, cl_program *made,
-                              const char *source, const char *options)
+                              const char *source, const char *options, cl_int code)
 {
     cl_program loaded = NULL;
     clattn_status st = ct_nv_retarget(context, spec, *made, options, &loaded, &entry->binary, &entry->binary_bytes);
-    if (st == CLATTN_BUILD_FAILED) {
-        st = fail_build(context, &entry->program, loaded ? loaded : *made, source, options, CL_BUILD_PROGRAM_FAILURE);
+    if (st == CLATTN_BUILD_FAILED && !loaded && code != CL_SUCCESS) {
+        st = fail_compile(context, &entry->program, *made, source, options, code);
+    } else if (st == CLATTN_BUILD_FAILED) {
+        char why[256];
+        snprintf(why, sizeof why, "%s", clattn_error_detail());
+        st = fail_build(context, &entry->program, loaded ? loaded : *made, source, options, why);
     }
     if (loaded) {
         clReleaseProgram(*made);
@@ -250,11 +261,11 @@ clattn_status ct_program_build(struct clattn_context *context, ct_entry *entry, 
     }
     code = clBuildProgram(made, 1, &context->device, options, NULL, NULL);
     if (spec->ptx_target && (code == CL_SUCCESS || refused_by_compiler(code))) {
-        CT_TRY(retarget(context, entry, spec, &made, source, options));
+        CT_TRY(retarget(context, entry, spec, &made, source, options, code));
         code = CL_SUCCESS;
     }
     if (refused_by_compiler(code)) {
-        st = fail_build(context, program, made, source, options, code);
+        st = fail_compile(context, program, made, source, options, code);
         goto out;
     }
     if (code != CL_SUCCESS) {

@@ -29,6 +29,34 @@ static bool find_place(const char *source, long wanted, const char **name, size_
     return found;
 }
 
+/* A word of the line, and a number behind it: "NAME:3:5: error: ..." or "error: NAME:3:5: ...". */
+static bool names(const char *line, size_t length, const char *name)
+{
+    const size_t bytes = strlen(name);
+    for (const char *at = line; (at = strstr(at, name)) != NULL && at + bytes < line + length; at++) {
+        const bool word = at == line || at[-1] == ' ' || at[-1] == '"';
+        if (word && at[bytes] == ':' && at[bytes + 1] >= '0' && at[bytes + 1] <= '9') {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ct_places_blame_text(const ct_program_spec *spec, const char *log)
+{
+    const char *const texts[] = {spec->score_text ? spec->score_name : NULL, spec->mask_text ? spec->mask_name : NULL};
+    for (const char *line = log; *line; line += line[strcspn(line, "\n")] ? strcspn(line, "\n") + 1 : strcspn(line, "\n")) {
+        const size_t length = strcspn(line, "\n");
+        const char *error = strstr(line, "error");
+        for (size_t i = 0; error && error < line + length && i < CT_COUNT(texts); i++) {
+            if (texts[i] && *texts[i] && names(line, length, texts[i])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 char *ct_program_places(const clattn_allocator *allocator, const char *source, const char *log)
 {
     ct_text out = {.allocator = allocator};

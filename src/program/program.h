@@ -59,6 +59,8 @@ struct clattn_context;
  * be made, the detail says which. *origin (NULL: not asked) is set in every case; after a failure only CT_DIED says something. */
 clattn_status ct_program_get(struct clattn_context *context, const ct_program_spec *spec, const ct_program **out,
                              ct_origin *origin);
+/* places.c: does the compiler's log say that there is an error in one of the caller's texts? false: not as far as it can be read. */
+bool ct_places_blame_text(const ct_program_spec *spec, const char *log);
 /* To be called once after the first launch of a program that was CT_BUILT: writes its binary to disk (some drivers finish
  * compiling at the first launch, so a binary taken earlier would compile again). Never fails: a cache that cannot be
  * written is logged. */

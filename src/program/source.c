@@ -1,8 +1,8 @@
 /* The text that the driver gets: parts joined, includes expanded, the caller's texts with their own line numbers. */
-#include "program/program.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "program/caller.h"
 
 #define MAX_DEPTH 8
 #define MAX_FILES 64
@@ -104,37 +104,27 @@ static bool include_name(const char *line, const char *end, char *name, size_t b
     return true;
 }
 
-/* The driver would open files that the cache key does not see: a changed file would find the old program. */
-static clattn_status refuse_includes(const char *text, const char *name)
-{
-    long number = 1;
-    for (const char *line = text; *line; number++) {
-        const char *end = line + strcspn(line, "\n");
-        if (after_include(line, end)) {
-            return ct_fail(CLATTN_INVALID_ARGUMENT, "%s, line %ld: #include is not offered in a score or mask text",
-                           name, number);
-        }
-        line = *end ? end + 1 : end;
-    }
-    return CLATTN_OK;
-}
-
 static clattn_status add_caller(expander *e, const char *text, const char *name, const char *fallback)
 {
+    clattn_status st = CLATTN_OK;
+    ct_caller caller = {.defined = {.allocator = e->allocator}, .hidden = {.allocator = e->allocator}};
     if (!text) {
         return CLATTN_OK;
     }
     if (!name || !*name) {
         name = fallback;
     }
-    const clattn_status st = refuse_includes(text, name);
-    if (st != CLATTN_OK) {
-        return st;
-    }
+    CT_TRY(ct_caller_check(text, name));
+    ct_caller_names(&caller, text, e->spec, e->text.data);
+    ct_caller_begin(&caller, &e->text);
     add_line_mark(&e->text, 1, name);
     ct_text_append(&e->text, text, strlen(text));
     ct_text_append(&e->text, "\n\n", 2); /* two: the text may end in a backslash */
-    return CLATTN_OK;
+    ct_caller_end(&caller, &e->text);
+out:
+    ct_text_release(&caller.defined);
+    ct_text_release(&caller.hidden);
+    return st;
 }
 
 /* *owned is to be released; *text may be embedded. */

@@ -4,6 +4,7 @@
 #include "harness/random.h"
 #include "harness/storage.h"
 #include "methods/method.h"
+#include "support/texts.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -153,6 +154,27 @@ static void bench_fields(void **state)
     assert_int_equal(json_array_size(two), 2);
     json_decref(two);
     expect(0, "bench dense n=64 h=1 --csv --repeat 1", "problem,device,driver,backend,kernel,ms_median,", NULL);
+}
+
+/* A kernel that the driver refuses: another backend serves, and nobody can overlook it. */
+static void bench_of_another_backend(void **state)
+{
+    (void)state;
+    ct_texts_make();
+    ct_texts_break("tile/tile_cpu.cl");
+    expect(0, "plan dense n=48 h=1 d=8", NULL, NULL);
+    const bool cpu = strstr(out, "\nbackend    cpu\n") != NULL;
+    ct_texts_use(true);
+    if (cpu) {
+        expect(0, "bench dense n=48 h=1 d=8 --repeat 1", " INSTEAD OF cpu: ", " SERVES INSTEAD OF cpu");
+        expect(0, "bench dense n=48 h=1 d=8 --repeat 1 --json", "\"instead_of\": \"cpu\"", " SERVES INSTEAD OF cpu");
+        expect(0, "plan dense n=48 h=1 d=8 --explain", ", instead of cpu\n", "backend cpu declines: kernel attend_forward.cpu");
+        assert_non_null(strstr(out, "\ncpu: kernel attend_forward.cpu"));
+        assert_non_null(strstr(out, "refused on purpose"));
+        expect(1, "plan dense n=48 h=1 d=8 --backend cpu", NULL, "CLATTN_BUILD_FAILED");
+    }
+    ct_texts_use(false);
+    assert_int_equal(ct_texts_remove(), 0);
 }
 
 static void plan_cache_check(void **state)
@@ -383,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_everywhere),  cmocka_unit_test(wrong_usage),        cmocka_unit_test(wrong_problems),
         cmocka_unit_test(wrong_device),     cmocka_unit_test(devices_as_json),    cmocka_unit_test(bench_fields),
+        cmocka_unit_test(bench_of_another_backend),
         cmocka_unit_test(plan_cache_check), cmocka_unit_test(layout_of_a_window), cmocka_unit_test(run_dense),
         cmocka_unit_test(run_linear_state), cmocka_unit_test(run_lists),          cmocka_unit_test(run_bf16),
         cmocka_unit_test(run_masks),

@@ -263,6 +263,23 @@ static void compile_errors(void **state)
     clattn_context_release(context);
 }
 
+/* A program for another target says what was refused: the text, or what the driver gave for it. */
+static void retargeting_errors(void **state)
+{
+    ct_program_spec spec = spec_of("+ i\n  + no_such_name\n", 3);
+    const ct_program *program = NULL;
+    clattn_context *context = open_context(*state, CLATTN_CACHE_OFF, NULL);
+    spec.ptx_target = "sm_90a";
+    assert_int_equal(ct_program_get(context, &spec, &program, NULL), CLATTN_BUILD_FAILED);
+    assert_non_null(strstr(clattn_error_detail(), "mine.cl:2:"));
+    spec.score_text = "+ i";
+    if (ct_program_get(context, &spec, &program, NULL) != CLATTN_OK) { /* no driver of that vendor's */
+        assert_non_null(strstr(clattn_error_detail(), "kernel k.ref.SCALE3: the driver gives no PTX to retarget to sm_90a"));
+        assert_null(strstr(clattn_error_detail(), "clBuildProgram"));
+    }
+    clattn_context_release(context);
+}
+
 typedef struct job {
     clattn_context *context;
     const ct_program_spec *specs;
@@ -435,7 +452,7 @@ int main(void)
         TEST(from_disk),          TEST(kept_once),          TEST(key_tells_apart), TEST(corrupted_entry),
         TEST(refused_binary),     TEST(compile_errors),     TEST(clear_forgets),   TEST(modes),
         TEST(threads_build_once), TEST(threads_fail_alike), TEST(bad_arguments),   TEST(every_allocation_may_fail),
-        TEST(a_binary_is_released),
+        TEST(a_binary_is_released), TEST(retargeting_errors),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

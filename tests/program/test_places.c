@@ -60,8 +60,33 @@ static void test_program(void **state)
     free(options);
 }
 
+/* An error in a line of the caller's text, not one that only has a name like it. */
+static void test_blame(void **state)
+{
+    static const struct { const char *log; bool blames; } cases[] = {
+        {"kernel k: clBuildProgram returned x; the compiler's log:\nerror: score.cl:3:2: use of undeclared identifier 'x'\n", true},
+        {"score.cl:3:2: error: expected expression", true},
+        {"mask text:12: error: expected expression", true},
+        {"warning: a\nerror in \"mask text:1\": b", true},
+        {"error: variant/score.cl:3:2: use of undeclared identifier 'x'\n", false}, /* ours */
+        {"error: tile/tile_cpu.cl:1:2: refused\nnote: score.cl:3:2: here\n", false},
+        {"error: score.clx:3", false},
+        {"error: score.cl: 3", false},
+        {"error\nscore.cl:3", false},
+        {"score.cl:3\nerror", false},
+        {"", false},
+    };
+    ct_program_spec spec = {.score_text = "x", .score_name = "score.cl", .mask_text = "y", .mask_name = "mask text"};
+    (void)state;
+    for (size_t i = 0; i < CT_COUNT(cases); i++) {
+        assert_int_equal(ct_places_blame_text(&spec, cases[i].log), cases[i].blames);
+    }
+    spec.score_text = spec.mask_text = NULL;
+    assert_false(ct_places_blame_text(&spec, cases[1].log));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_others), cmocka_unit_test(test_program)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_others), cmocka_unit_test(test_program), cmocka_unit_test(test_blame)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,99 @@ static void errors(void **state)
     refused(&spec, CLATTN_INTERNAL, "missing.cl");
 }
 
+static ct_program_spec score_of(const char *text)
+{
+    ct_program_spec spec = spec_of("score.cl", NULL);
+    spec.score_text = text;
+    spec.score_name = "s.cl";
+    return spec;
+}
+
+/* Whatever a preprocessor takes for a directive that opens a file, and whatever it may take for one. */
+static void texts_read_no_file(void **state)
+{
+    static const struct { const char *text, *word; } cases[] = {
+        {"#include \"x.h\"\nscore", "s.cl, line 1: #include "},
+        {"/**/#include \"x.h\"\nscore", "s.cl, line 1: #include "},
+        {"score /*\n*/\n/* a\n b */ # /* c */ include <x.h>\n", "s.cl, line 4: #include "},
+        {"score\n\\\n#include \"x.h\"\n", "s.cl, line 3: #include "},
+        {"score\n#inc\\ \t\nlude \"x.h\"\n", "s.cl, line 2: #include "},
+        {"score\r\n#inc\\\r\nlude \"x.h\"\r\n", "s.cl, line 2: #include "},
+        {"score\r#include \"x.h\"\r", "s.cl, line 2: #include "},
+        {"/\\\n*\n*\\\n/ #include \"x.h\"", "s.cl, line 4: #include "},
+        {"// a comment \\\n goes on\n#include \"x.h\"", "s.cl, line 3: #include "},
+        {"\f\v#include \"x.h\"", "#include "},
+        {"\xc2\xa0#include \"x.h\"", "#include "}, /* a blank to some */
+        {"\\u00a0#include \"x.h\"", "#include "},
+        {"\xef\xbb\xbf#include \"x.h\"", "#include "},
+        {"%:include \"x.h\"", "#include "},
+        {"%\\\n:include \"x.h\"", "#include "},
+        {"score\n?\?=include \"x.h\"", "s.cl, line 2: trigraphs"},
+        {"score // ?\?/\n\"\n#include \"x.h\"", "s.cl, line 1: trigraphs"},
+        {"char quote = '\"';\n#include \"x.h\"", "line 2: #include "},
+        {"char *no_end = \"\n#include \"x.h\"", "line 2: #include "},
+        {"char *end = \"\\\"\";\n#include \"x.h\"", "line 2: #include "},
+        {"char *end = \"\\\\\";\n#include \"x.h\"", "line 2: #include "},
+        {"#include_next <x.h>", "#include_next "},
+        {"#import \"x.h\"", "#import "},
+        {"#embed \"x.h\"", "#embed "},
+        {"#__include_macros \"x.h\"", "#__include_macros "},
+        {"# 1 \"x.h\"", "# is not offered"},
+        {"#pragma GCC dependency \"x.h\"", "#pragma GCC "},
+        {"#pragma clang module import x", "#pragma clang module "},
+        {"#pragma \\\n push_macro(\"K\")", "#pragma push_macro "},
+        {"_Pragma(\"GCC dependency \\\"x.h\\\"\") score", "_Pragma "},
+        {"#if __has_include(\"x.h\")\n#endif", "__has_include "},
+        {"#ifdef __has_embed\n#endif", "__has_embed "},
+    };
+    (void)state;
+    for (size_t i = 0; i < CT_COUNT(cases); i++) {
+        const ct_program_spec spec = score_of(cases[i].text);
+        refused(&spec, CLATTN_INVALID_ARGUMENT, cases[i].word);
+    }
+}
+
+static void texts_may_say(void **state)
+{
+    static const char *const cases[] = {
+        "// #include \"x.h\"\nscore", "/* \n#include \"x.h\"\n*/ score", "// a \\\n#include \"x.h\"\nscore", "\"\\\n#include\"",
+        "float include = 1; return include;", "#define S(x) #x\n", "#define J(a, b) a ## b\n", "#\n", "#pragma unroll 4\n", "# pragma clang loop unroll(full)\n",
+        "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n", "#if 0\n#elif 1\n#else\n#endif\n", "#ifndef A\n#error no A\n#endif", "#line 7\n", "a ? b : c ?: d",
+        "don't\n", "1.5e+3f .5 0x1p-3", "",
+    };
+    (void)state;
+    for (size_t i = 0; i < CT_COUNT(cases); i++) {
+        const ct_program_spec spec = score_of(cases[i]);
+        char *text = expand(&spec);
+        assert_non_null(strstr(text, cases[i]));
+        free(text);
+    }
+}
+
+/* A macro of ours is none in a caller's text that uses its name, and one again behind it; the caller's are none behind it. */
+static void macros_keep_apart(void **state)
+{
+    (void)state;
+    scratch_text(*state, "macros.cl", "#define LOW 1\n  # define \\\n AT(x) x\n#define pick(a, b, c) a\n#define UNUSED 2\n/*\n#define query\n*/\n"
+                                      "#include \"score.cl\"\n#define LATER 3\n");
+    ct_program_spec spec = spec_of("macros.cl", NULL);
+    ct_spec_define(&spec, "BM", 64);
+    ct_spec_define(&spec, "BN", 64);
+    spec.score_name = "s.cl";
+    spec.score_text = "int LOW = BM + AT; pick(LOW, query, LATER) /* UNUSED */ \"BN\" xBN 1BN s.BM";
+    spec.mask_text = "\n#define own(K) K\n#define BN 2\n#undef pick\nmask";
+    char *text = expand(&spec);
+    const char *push = "#pragma push_macro(\"LOW\")\n#pragma push_macro(\"BM\")\n#pragma push_macro(\"AT\")\n#undef LOW\n#undef BM\n#undef AT\n#line 1 \"s.cl\"\nint LOW";
+    const char *pop = "s.BM\n\n#pragma pop_macro(\"LOW\")\n#pragma pop_macro(\"BM\")\n#pragma pop_macro(\"AT\")\n#line 3 \"score.cl\"";
+    assert_int_equal(count(text, push), 2);
+    assert_int_equal(count(text, pop), 1);
+    assert_int_equal(count(text, "#pragma push_macro(\"own\")\n#pragma push_macro(\"BN\")\n#pragma push_macro(\"pick\")\n#pragma push_macro(\"BN\")\n#undef BN\n#line 1"), 1);
+    assert_int_equal(count(text, "#pragma pop_macro(\"BN\")\n#pragma pop_macro(\"own\")\n#pragma pop_macro(\"BN\")\n#pragma pop_macro(\"pick\")\n"), 1);
+    assert_int_equal(count(text, "#undef "), 2 * 3 + 1 + 1);
+    assert_int_equal(check_marks(text), 4);
+    free(text);
+}
+
 static void options_are_integers(void **state)
 {
     (void)state;
@@ -203,7 +296,8 @@ static void every_allocation_may_fail(void **state)
 {
     (void)state;
     ct_program_spec spec = spec_of("a.cl", "score.cl");
-    spec.score_text = "score";
+    ct_spec_define(&spec, "BM", 64);
+    spec.score_text = "\n#define own 1\nscore + BM";
     for (long n = 1;; n++) {
         ct_failing c = {.fail_at = n, .from_there_on = 1};
         const clattn_allocator allocator = ct_failing_allocator(&c);
@@ -230,6 +324,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(caller_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(odd_names, setup, teardown),
         cmocka_unit_test_setup_teardown(errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(texts_read_no_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(texts_may_say, setup, teardown),
+        cmocka_unit_test_setup_teardown(macros_keep_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(options_are_integers, setup, teardown),
         cmocka_unit_test_setup_teardown(embedded_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, setup, teardown),

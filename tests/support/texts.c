@@ -42,13 +42,26 @@ int ct_texts_remove(void)
     return system(command);
 }
 
-void ct_texts_replace(const char *path, const char *by)
+static size_t index_of(const char *path)
 {
     size_t i = 0;
-    while (i < ct_cl_file_count && strcmp(ct_cl_files[i].path, by) != 0) {
+    while (i < ct_cl_file_count && strcmp(ct_cl_files[i].path, path) != 0) {
         i++;
     }
     assert_true(i < ct_cl_file_count);
+    return i;
+}
+
+void ct_texts_break(const char *path)
+{
+    const char error[] = "#error refused on purpose\n";
+    write_text(path, error, sizeof error - 1);
+    (void)index_of(path);
+}
+
+void ct_texts_replace(const char *path, const char *by)
+{
+    const size_t i = index_of(by);
     write_text(path, ct_cl_files[i].text, ct_cl_files[i].length);
 }
 

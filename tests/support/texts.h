@@ -9,6 +9,8 @@ void ct_texts_make(void);
 int ct_texts_remove(void);
 /* `path` gets another embedded text; its own, if `by` is `path`. */
 void ct_texts_replace(const char *path, const char *by);
+/* `path` gets a text that no compiler takes: "refused on purpose". */
+void ct_texts_break(const char *path);
 /* cl/tile/nv_warp.cl, the only PTX of tile_nv_mma, gets plain OpenCL C that does the same: tests/tile/nv_warp_emulated.cl. */
 void ct_texts_emulate_warps(void);
 /* From now on programs are made of these texts; or of the embedded ones again. */

@@ -63,6 +63,7 @@ static json_t *record(const place *where, const char *problem, const clattn_plan
     json_object_set_new(o, "runs", json_integer(t->runs));
     json_object_set_new(o, "launches", json_integer(info->launches));
     json_object_set_new(o, "workspace", json_integer((json_int_t)info->workspace));
+    json_object_set_new(o, "instead_of", info->instead_of ? json_string(info->instead_of) : json_null());
     return o;
 }
 
@@ -127,6 +128,10 @@ static clattn_status measure(const place *where, peak *limits, const char *text,
     *out = record(where, full, &info, &t, limits);
 out:
     progress_end();
+    if (st == CLATTN_OK && info.instead_of) { /* whatever reads the standard output */
+        fprintf(stderr, "clattn: %s: %s SERVES INSTEAD OF %s, which declined when its kernels were made (see clattn plan --explain)\n", full,
+                info.backend, info.instead_of);
+    }
     runner_close(&r);
     return st;
 }
@@ -181,8 +186,10 @@ static double real(json_t *object, const char *key)
 static void print_text(json_t *o)
 {
     printf("%s\n", json_string_value(json_object_get(o, "problem")));
-    printf("  %s, %s: %s\n", json_string_value(json_object_get(o, "device")),
-           json_string_value(json_object_get(o, "backend")), json_string_value(json_object_get(o, "kernel")));
+    const char *instead_of = json_string_value(json_object_get(o, "instead_of"));
+    printf("  %s, %s%s%s: %s\n", json_string_value(json_object_get(o, "device")),
+           json_string_value(json_object_get(o, "backend")), instead_of ? " INSTEAD OF " : "", instead_of ? instead_of : "",
+           json_string_value(json_object_get(o, "kernel")));
     printf("  %.4g ms (least %.4g, %.0f runs), %.4g GFLOP, %.4g GFLOP/s = %.1f %% of the FMA peak %.4g\n",
            real(o, "ms_median"), real(o, "ms_min"), real(o, "runs"), real(o, "gflop"), real(o, "gflops"),
            real(o, "peak_percent"), real(o, "peak_gflops"));

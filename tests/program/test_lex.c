@@ -6,8 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/core.h"
-#include "plan/text_names.h"
+#include "program/lex.h"
 
 static const char *const with[] = {
     "buffer", "score + buffer[0]", "return gather(buffer, query, 1, key);", "/* a */buffer// b", "x=\"a\"buffer", "'\"'+buffer", "\"\\\"\" buffer",
@@ -23,12 +22,12 @@ static void found_where_it_counts(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CT_COUNT(with); i++) {
-        if (!ct_text_names(with[i], "buffer")) {
+        if (!ct_lex_finds(with[i], "buffer")) {
             fail_msg("not found in: %s", with[i]);
         }
     }
     for (size_t i = 0; i < CT_COUNT(without); i++) {
-        if (ct_text_names(without[i], "buffer")) {
+        if (ct_lex_finds(without[i], "buffer")) {
             fail_msg("found in: %s", without[i]);
         }
     }
@@ -37,5 +36,5 @@ static void found_where_it_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(found_where_it_counts)};
-    return cmocka_run_group_tests_name("text names", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("lex", tests, NULL, NULL);
 }
