@@ -40,7 +40,7 @@ prepare() {
     export LD_LIBRARY_PATH=$lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} PYTHONPATH=$prefix/python${PYTHONPATH:+:$PYTHONPATH}
     export PKG_CONFIG=$prefix/usr/bin/pkgconf PKG_CONFIG_SYSROOT_DIR=$prefix PKG_CONFIG_PATH=$lib/pkgconfig:$prefix/usr/share/pkgconfig
     found=(-DCMAKE_PREFIX_PATH="$prefix/usr" -DOpenCL_LIBRARY="$lib/libOpenCL.so.1" -DOpenCL_INCLUDE_DIR="$prefix/usr/include"
-        -DXXHASH_INCLUDE_DIR="$prefix/usr/include" -DPKG_CONFIG_EXECUTABLE="$PKG_CONFIG")
+        -DCLATTN_XXHASH_INCLUDE_DIR="$prefix/usr/include" -DPKG_CONFIG_EXECUTABLE="$PKG_CONFIG")
     local driver
     driver=$(ldconfig -p | sed -n 's/.*=> \(.*libnvidia-opencl\.so\.1\)$/\1/p' | head -n 1)
     [ -n "$driver" ] || driver=$(find /usr /opt -name 'libnvidia-opencl.so.1' 2>/dev/null | head -n 1)
