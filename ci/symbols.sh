@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Exported symbols are exactly the functions of the header; the archive adds only ct_ names; the header compiles alone.
+# Exported symbols are exactly the functions of the header; the archive has no other global names and exports none; the header compiles alone.
 . "$(dirname "$0")/common.sh"
 need_build
 work=$(mktemp -d)
@@ -13,8 +13,13 @@ nm -D --defined-only "$build/libclattn.so" | awk '$2 != "A" { sub(/@.*/, "", $3)
 diff "$work/declared" "$work/exported" >"$work/diff" ||
     { say "declared (<) and exported (>) differ:"; cat "$work/diff" >&2; bad=1; }
 
-nm --defined-only --extern-only "$build/libclattn.a" | awk 'NF == 3 { print $3 }' | grep -vE '^(clattn|ct)_' >"$work/stray" &&
-    { say "the archive defines names without a prefix:"; cat "$work/stray" >&2; bad=1; }
+# the archive: the same names, and no shared object that holds it exports them
+nm --defined-only --extern-only "$build/libclattn.a" | awk 'NF == 3 { print $3 }' | sort -u >"$work/archived"
+diff "$work/declared" "$work/archived" >"$work/diff" ||
+    { say "declared (<) and global in the archive (>) differ:"; cat "$work/diff" >&2; bad=1; }
+cc -shared -o "$work/embeds.so" -Wl,--whole-archive "$build/libclattn.a" -Wl,--no-whole-archive -lOpenCL -lm
+nm -D --defined-only "$work/embeds.so" | grep . >"$work/leaked" &&
+    { say "exported from a shared object that holds the archive:"; cat "$work/leaked" >&2; bad=1; }
 
 printf '#include <clattn/clattn.h>\nint clattn_header_alone;\n' >"$work/header.c"
 cp "$work/header.c" "$work/header.cpp"
