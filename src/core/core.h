@@ -9,6 +9,12 @@
 
 #include <clattn/clattn.h>
 
+/* clang has no macro for most of what gcc names here; CMakeLists.txt takes all of it back */
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "clattn must not be compiled with -ffast-math, -Ofast or their parts: NaN, infinities and the order of sums mean something here"
+#endif
+
 #if defined(__GNUC__)
 #define CT_PRINTF(text_at, first) __attribute__((format(printf, text_at, first)))
 #else
