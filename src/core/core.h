@@ -49,6 +49,8 @@
 clattn_status ct_fail(clattn_status code, const char *format, ...) CT_PRINTF(2, 3);
 /* The same for a failed OpenCL call; `call` is its text. Returns the OpenCL code. */
 clattn_status ct_fail_cl(cl_int code, const char *call);
+/* The same, or CLATTN_OK: for calls that return their code through a pointer. */
+clattn_status ct_check_cl(cl_int code, const char *call);
 
 /* Host memory. ct_alloc zeroes; size 0 gives a pointer, too. NULL `allocator` or an all-zero one: malloc and free. */
 void *ct_alloc(const clattn_allocator *allocator, size_t bytes);

@@ -57,7 +57,7 @@ static clattn_status create_kernel(ct_launch *l, cl_kernel *out)
 {
     cl_int error = CL_SUCCESS;
     *out = clCreateKernel(l->program->program, l->spec.kernel, &error);
-    return error == CL_SUCCESS ? CLATTN_OK : ct_fail_cl(error, "clCreateKernel");
+    return ct_check_cl(error, "clCreateKernel");
 }
 
 /* A buffer in the place of a shared pointer: NVIDIA's driver goes on looking for the pointer, and refuses the launch once that is freed. */
@@ -159,7 +159,7 @@ clattn_status ct_plan_finish(clattn_plan *plan)
     }
     CT_TRY(ct_queue_create(plan->context, &queue));
     scratch = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, 4096, NULL, &error);
-    CT_TRYCL(error);
+    CT_TRY(ct_check_cl(error, "clCreateBuffer"));
     for (int i = 0; i < plan->n_launches; i++) {
         if (plan->launches[i]->warm >= 0) {
             CT_TRY(warm_up(plan, plan->launches[i], queue, scratch));
