@@ -83,12 +83,17 @@ judge() {
         done < <([ ! -e "$quirks" ] || lines_of "$quirks")
         case $verdict in
             good) good=$((good + 1)); [ -z "$hit" ] || [[ $hit == *\** ]] || echo "$1: passes although listed as a quirk: $item" ;;
-            declined) declined=$((declined + 1)) ;;
+            declined) declined=$((declined + 1)); [[ $item == check\ * ]] || echo "$1: skipped: $item" ;;
             *) if [ -n "$hit" ]; then known=$((known + 1)); echo "$1: quirk: $item";
                else bad=1; echo "$1: FAIL: $item"; fi ;;
         esac
     done <"$work/$1.items"
     echo "$1: $good good, $declined declined, $known known quirks$([ $bad = 0 ] || echo ", new failures; logs in $work/$1")"
+    # a tile whose probe fails declines everything
+    for pattern in $(awk '$2 == "check" { asked[$3] = 1; if ($1 == "good") ran[$3] = 1 } END { for (b in asked) if (!ran[b]) print b }' "$work/$1.items"); do
+        echo "$1: FAIL: no problem ran on $pattern"
+        bad=1
+    done
     [ $good -gt 0 ] || { echo "$1: FAIL: nothing ran"; bad=1; }
     return $bad
 }

@@ -13,7 +13,6 @@ amd=${CLATTN_AMD-gfx90a gfx942 gfx1100 gfx1201}
 intel=${CLATTN_INTEL-tgllp dg2 pvc}
 nvidia=${CLATTN_NVIDIA-sm_75 sm_90}
 ptxas=$(assembler)
-[ -n "$ptxas" ] || say "NVIDIA kernels are compiled to PTX only"
 
 # 1. texts: the GPU tile and the plain one. Planned on Oclgrind, which compiles in no time and can pretend to have the local
 #    memory of different GPUs (tile sizes follow it).
@@ -51,7 +50,7 @@ compile_one() {
         nvidia)
             $clang --target=nvptx64-nvidia-nvcl -include "$root/ci/nvptx.h" -Xclang -target-cpu -Xclang "$chip" -Xclang -mlink-builtin-bitcode \
                 -Xclang "$clc/nvptx64--nvidiacl.bc" -S "$text" -o "$out.s" >"$out.log" 2>&1 &&
-                { [ -z "$ptxas" ] || ! "$ptxas" --help | grep -q "'$chip'" ||
+                { [ -z "$ptxas" ] ||
                     "$ptxas" -arch="$chip" -v -o /dev/null "$out.s" >>"$out.log" 2>&1; } ;;
     esac || { printf 'FAIL %s: %s\n' "$target" "$(basename "$text")"; grep -iE 'error|INVALID' "$out.log" | head -n 5; return 1; }
     rm -f "$out".s "$out"*.bin "$out"*.spv
@@ -68,4 +67,5 @@ done | xargs -0 -n 2 -P "$jobs" bash -c 'compile_one "$1" "$2"' one >"$work/fail
 cat "$work/failures"
 spills=$(grep -lE 'spilled around|[1-9][0-9]* bytes spill' "$work"/out/*.log 2>/dev/null | wc -l || true)
 say "$count kernels x $(echo $targets | wc -w) chips; $(grep -c '^FAIL' "$work/failures" || true) failed; $spills with spills"
-exit $bad
+[ $bad = 0 ] || exit 1
+[ -n "$ptxas" ] || [ -z "$nvidia" ] || not_whole "NVIDIA's kernels were compiled to PTX only"

@@ -6,18 +6,21 @@ attend_forward ran on an H200: that it comes out right here says that the model 
 with a state are held to the rules of tools/harness/check.h: RMS error 3e-3 of what leaves in bfloat16, 5e-6 of a state; nothing is written behind an end.
 """
 import os
-import struct
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
 
+from nv_arguments import Arguments
 from nv_machine import Group, Program, TensorMap, bf16, from_bf16
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHUNK = 64
 programs = {}
+kernels = {"attend": Arguments("attend_forward", "attend/attend_forward.cl"), "probe": Arguments("probe", "tile/probe_wgmma.cl")}
+for stage_ in ("accumulate_forward", "accumulate_state", "accumulate_apply"):
+    kernels[stage_] = Arguments(stage_, "accumulate/args.cl", "accumulate/%s.cl" % stage_)
 
 
 def program(stage, defines):
@@ -33,10 +36,6 @@ def program(stage, defines):
 
 def up(n, unit):
     return -(-n // unit) * unit
-
-
-class Map(int):
-    """The address of a tensor map: kernels get the memory behind it, too."""
 
 
 class Memory:
@@ -60,15 +59,17 @@ class Memory:
 
     def map_tensor(self, at, rows, heads, width, starts, box):
         """One map for each sequence, 128 bytes apart, as src/attend/tensor_maps.c has them made."""
-        first = Map(self.place(np.zeros(256 + 128 * (len(starts) - 1), np.uint8)) + 256)       # the counter of items lies before the first map
+        first = self.place(np.zeros(256 + 128 * (len(starts) - 1), np.uint8)) + 256            # the counter of items lies before the first map
         for i, start in enumerate(starts[:-1]):
             self.maps[first + 128 * i] = TensorMap(at + 2 * start * width, width, max(starts[i + 1] - start, 1), heads, 1,
                                                    (heads * rows * width, rows * width, width), box)
         return first
 
-    def launch(self, text, grid, items, pointers, args, seed, late):
-        packed = b"".join(struct.pack("<Qq", p, 0) + (b"\0" * 8 if isinstance(p, Map) else b"") for p in pointers)  # pointer, offset, what is behind
-        params = packed.ljust(text.value_at if args else text.param_bytes, b"\0") + args
+    def launch(self, stage, defines, grid, items, buffers, args, seed, late):
+        """Buffers and values by the names that the kernel gives them."""
+        text, kernel = program(stage, defines), kernels[stage]
+        params, record = kernel.pack_buffers(buffers), kernel.pack_record(args)
+        params = params.ljust(text.value_at, b"\0") + record if record else params
         assert len(params) == text.param_bytes, "the arguments take %d bytes, the kernel wants %d" % (len(params), text.param_bytes)
         for y in range(grid[1]):
             for x in range(grid[0]):
@@ -91,15 +92,16 @@ def probe():
     """What decides whether a device gets the tile."""
     memory = Memory()
     out = memory.room((32,), np.float32)
-    memory.launch(program("probe", {}), (1, 1), 128, [out], b"", seed=1, late=True)
+    memory.launch("probe", {}, (1, 1), 128, dict(out=out), {}, seed=1, late=True)
     rows = np.arange(16.0)
     return {"out": (float(np.abs(memory.get(out, (32,), np.float32) - np.concatenate([3 * rows + 1, rows])).max()), 0)}
 
 
 def attend_args(n, heads, d, step, left, rows, crowd, scale):
-    """As in cl/attend/attend_forward.cl; one batch, bias rows of n."""
-    args = struct.pack("<3q", heads * n * d, n * d, d) * 4 + struct.pack("<9q", 0, 0, heads * n, n, 0, 0, n, 0, 0)
-    return args + struct.pack("<14i", n, n, 1, step, 1, left, n, 0, rows, heads, heads, 0, crowd, 0) + struct.pack("<10f", scale, *[0] * 9)
+    """One batch, bias rows of n."""
+    x = (heads * n * d, n * d, d)
+    return dict(q=x, k=x, v=x, o=x, lse_batch=heads * n, lse_head=n, bias_row=n, nq=n, nk=n, group=1, step=step, parts=1, left=left, right=n, rows=rows, items=heads,
+                inner=heads, crowd=crowd, scale=scale)
 
 
 def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=None, padding=0):
@@ -107,9 +109,9 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
     bias: added to the scores, among it constants that stand for "masked". left: a causal window, asked of every tile. padding: hidden keys, whose
     values are NaN."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
-    asked = int(left is not None or padding)
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=asked, CAUSAL=asked - padding, WINDOW=asked - padding, HEAVY_LAST=asked - padding, PADDING=padding,
-                                  RESIDENT=resident, BLEND=blend, BIAS=bias, STAGED=bias))
+    asked, placed = int(left is not None or padding), int(left is not None)
+    defines = dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, PARTIAL=asked, CAUSAL=placed, WINDOW=placed, HEAVY_LAST=placed,
+                   PADDING=padding, RESIDENT=resident, BLEND=blend, BIAS=bias, STAGED=bias)
     q, k, v = (numbers(rng, n, d) for _ in range(3))
     shown = (rng.random(n) < (0.7 if padding else 2)).astype(np.uint8)
     v[shown == 0] = 0x7FC0
@@ -119,16 +121,16 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
     blocks, keys, scale = n // bm, n // bn, 1 / np.sqrt(d)
     lines = memory.place(np.array([[i * keys, keys, keys * asked, 0] for i in range(blocks)], np.int32))
     entries = memory.place(np.array([j * bn for _ in range(blocks) for j in range(keys)], np.int32))
-    args = attend_args(n, 1, d, bm, n if left is None else left, blocks, asked, scale)
+    args = attend_args(n, 1, d, bm, n if left is None else left, blocks, placed, scale)
     before, gate = numbers(rng, n, d), rng.random(n, np.float32)
     seen = np.where(np.arange(n) % 3 == 0, -np.inf, 0).astype(np.float32)  # rows of which the other branch saw nothing
-    joined = [memory.place(x) for x in (before, seen, gate)] if blend else []
     added = rng.standard_normal((n, n)).astype(np.float32) * bias
     if bias:
         added[:, :150], added[7], added[9, 200:] = -1e10, -1e30, -np.inf    # a tile and more, a row, a part of one
-    buffers = maps + [o, lse, lines, entries, 0, 0, memory.place(added), memory.place(shown)] + [0] * 6 + joined
-    memory.launch(text, (1 if resident else blocks, 1), 384, buffers, args.ljust(text.param_bytes - text.value_at, b"\0"),
-                  seed, late)
+    buffers = dict(zip("qkv", maps), o=o, lse=lse, lines=lines, list=entries, bias=memory.place(added), padding=memory.place(shown))
+    if blend:
+        buffers.update(before=memory.place(before), before_lse=memory.place(seen), gate=memory.place(gate))
+    memory.launch("attend", defines, (1 if resident else blocks, 1), 384, buffers, args, seed, late)
     s = doubles(q) @ doubles(k).T * scale + added
     if left is not None:
         ahead = np.arange(n)[None, :] - np.arange(n)[:, None]
@@ -145,7 +147,7 @@ def attend(d=128, n=256, seed=1, late=True, resident=0, blend=0, bias=0, left=No
 def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
     """Sequences one after another, causal: a map each, lines as cl/layout/lists.cl makes them, one of them empty; one group does all of them, heads in turn."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128
-    text = program("attend", dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, CAUSAL=1, HEAVY_LAST=1, PACKED=1, RESIDENT=1))
+    defines = dict(BM=bm, BN=bn, DK=d, DV=d, STORE=2, OUT=2, TURNS=1, PARTS=2, ALIGNED=1, CAUSAL=1, HEAVY_LAST=1, PACKED=1, RESIDENT=1)
     starts = [0] + [int(x) for x in np.cumsum(lengths)]
     n = starts[-1]
     q, k, v = (numbers(rng, heads, n, d) for _ in range(3))
@@ -161,8 +163,8 @@ def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
             entries += tiles
     args = attend_args(n, heads, d, bm, n, len(lines), heads, 1 / np.sqrt(d))
     cu = memory.place(np.array(starts, np.int32))
-    buffers = maps + [o, lse, memory.place(np.array(lines, np.int32)), memory.place(np.array(entries, np.int32)), cu, cu] + [0] * 11
-    memory.launch(text, (1, 1), 384, buffers, args.ljust(text.param_bytes - text.value_at, b"\0"), seed, late)
+    buffers = dict(zip("qkv", maps), o=o, lse=lse, lines=memory.place(np.array(lines, np.int32)), list=memory.place(np.array(entries, np.int32)), cu_q=cu, cu_k=cu)
+    memory.launch("attend", defines, (1, 1), 384, buffers, args, seed, late)
     sequence = np.repeat(np.arange(len(lengths)), lengths)
     s = np.where((sequence[:, None] == sequence) & np.tri(n, dtype=bool), doubles(q) @ doubles(k).transpose(0, 2, 1) / np.sqrt(d), -np.inf)
     e = np.exp(s - s.max(2, keepdims=True))
@@ -198,29 +200,30 @@ class Linear:
         self.states = m.room((self.items, self.segments, self.dk, self.dv), np.float32)
         self.fade = m.room((self.items, self.segments), np.float32)
 
-    def launch(self, stage, pointers, **defines):
+    def launch(self, stage, buffers, **defines):
         def strides(heads, width):
-            return struct.pack("<3q", heads * self.total * width, self.total * width, width)
-        args = strides(self.heads, self.dk) + strides(self.kv_heads, self.dk) + strides(self.kv_heads, self.dv) + strides(self.heads, self.dv)
-        args += struct.pack("<2q", self.heads * self.total, self.total)
-        args += struct.pack("<7i", self.total, self.total, self.heads, self.heads // self.kv_heads, CHUNK, self.each * CHUNK, self.segments)
+            return (heads * self.total * width, self.total * width, width)
+        args = dict(q=strides(self.heads, self.dk), k=strides(self.kv_heads, self.dk), v=strides(self.kv_heads, self.dv), o=strides(self.heads, self.dv),
+                    decay_batch=self.heads * self.total, decay_head=self.total, nq=self.total, nk=self.total, heads=self.heads, group=self.heads // self.kv_heads,
+                    step=CHUNK, segment=self.each * CHUNK, segments=self.segments, scale=self.scale)
         common = dict(BM=CHUNK, BN=CHUNK, DK=self.dk, DV=self.dv, STORE=2, OUT=2, SPLIT=self.split, OVERLAP=0, ALIGNED=int(self.dk % 4 == self.dv % 4 == 0),
                       PACKED=int(self.packed), SLOTS=4)
-        self.memory.launch(program(stage, dict(common, **defines)), (self.segments, self.items), 128 + 128 * self.split, pointers,
-                           args + struct.pack("<f", self.scale), self.seed, self.late)
+        self.memory.launch(stage, dict(common, **defines), (self.segments, self.items), 128 + 128 * self.split, buffers, args, self.seed, self.late)
 
     def states_of(self, exact):
-        self.launch("accumulate_state", self.maps[1:] + [self.states, self.fade, self.decays, self.cu], DECAY=self.decay, FLOAT_STATE=int(exact))
+        buffers = dict(zip("kv", self.maps[1:]), state_out=self.states, fade=self.fade, decay=self.decays, cu=self.cu)
+        self.launch("accumulate_state", buffers, DECAY=self.decay, FLOAT_STATE=int(exact))
         return self.memory.get(self.states, (self.items, self.segments, self.dk, self.dv), np.float32), self.memory.get(self.fade, (self.items, self.segments), np.float32)
 
     def forward(self, entering, **defines):
-        self.launch("accumulate_forward", self.maps + [self.o, entering, 0, self.decays, self.cu], DECAY=self.decay, **defines)
+        buffers = dict(zip("qkv", self.maps), o=self.o, state_in=entering, decay=self.decays, cu=self.cu)
+        self.launch("accumulate_forward", buffers, DECAY=self.decay, **defines)
 
     def run(self):
         """The state that leaves, if one does. The scan between the launches is numpy's."""
         if not self.causal:
             total = self.states_of(self.state)[0].sum(1) + (self.first if self.state else np.float32(0))
-            self.launch("accumulate_apply", [self.maps[0], self.o, self.memory.place(total), self.cu])
+            self.launch("accumulate_apply", dict(q=self.maps[0], o=self.o, state=self.memory.place(total), cu=self.cu))
             return total
         if self.segments == 1 and not self.state:
             self.forward(0)

@@ -44,4 +44,7 @@ sort "$work/verdicts" | grep -E '^(good|declined)' || true
 grep -vE '^(good|declined)' "$work/verdicts" || true
 say "$(grep -c '^good' "$work/verdicts" || true) good, $(grep -c '^declined' "$work/verdicts" || true) declined," \
     "$(grep -c '^BAD' "$work/verdicts" || true) failed"
+for backend in $backends; do
+    [ $# -gt 0 ] || grep -q "^good $backend:" "$work/verdicts" || { say "no problem ran on $backend"; failed=1; }
+done
 exit ${failed:-0}

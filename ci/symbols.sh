@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Exported symbols are exactly the functions of the header; the archive adds only ct_ names; the header compiles alone.
+# Exported symbols are exactly the functions of the header; the archive has no other global names and exports none; the header compiles
+# alone; the test of failing OpenCL calls knows every call.
 . "$(dirname "$0")/common.sh"
 need_build
 work=$(mktemp -d)
@@ -13,8 +14,19 @@ nm -D --defined-only "$build/libclattn.so" | awk '$2 != "A" { sub(/@.*/, "", $3)
 diff "$work/declared" "$work/exported" >"$work/diff" ||
     { say "declared (<) and exported (>) differ:"; cat "$work/diff" >&2; bad=1; }
 
-nm --defined-only --extern-only "$build/libclattn.a" | awk 'NF == 3 { print $3 }' | grep -vE '^(clattn|ct)_' >"$work/stray" &&
-    { say "the archive defines names without a prefix:"; cat "$work/stray" >&2; bad=1; }
+# the archive: the same names, and no shared object that holds it exports them
+nm --defined-only --extern-only "$build/libclattn.a" | awk 'NF == 3 { print $3 }' | sort -u >"$work/archived"
+diff "$work/declared" "$work/archived" >"$work/diff" ||
+    { say "declared (<) and global in the archive (>) differ:"; cat "$work/diff" >&2; bad=1; }
+cc -shared -o "$work/embeds.so" -Wl,--whole-archive "$build/libclattn.a" -Wl,--no-whole-archive -lOpenCL -lm
+nm -D --defined-only "$work/embeds.so" | grep . >"$work/leaked" &&
+    { say "exported from a shared object that holds the archive:"; cat "$work/leaked" >&2; bad=1; }
+
+# tests/plan/test_calls.c lets each OpenCL call fail: it must know them all
+nm -D --undefined-only "$build/libclattn.so" | awk '{ sub(/@.*/, "", $2); print $2 }' | grep '^cl[A-Z]' | sort -u >"$work/called"
+grep -oE '^(CALL|MAKE|END)\(cl[A-Za-z]+' "$root/tests/support/calls.def" | sed 's/.*(//' | sort >"$work/failing"
+diff "$work/called" "$work/failing" >"$work/diff" ||
+    { say "OpenCL calls of the library (<) and of tests/support/calls.def (>) differ:"; cat "$work/diff" >&2; bad=1; }
 
 printf '#include <clattn/clattn.h>\nint clattn_header_alone;\n' >"$work/header.c"
 cp "$work/header.c" "$work/header.cpp"

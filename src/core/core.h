@@ -9,6 +9,12 @@
 
 #include <clattn/clattn.h>
 
+/* clang has no macro for most of what gcc names here; CMakeLists.txt takes all of it back */
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "clattn must not be compiled with -ffast-math, -Ofast or their parts: NaN, infinities and the order of sums mean something here"
+#endif
+
 #if defined(__GNUC__)
 #define CT_PRINTF(text_at, first) __attribute__((format(printf, text_at, first)))
 #else
@@ -43,6 +49,8 @@
 clattn_status ct_fail(clattn_status code, const char *format, ...) CT_PRINTF(2, 3);
 /* The same for a failed OpenCL call; `call` is its text. Returns the OpenCL code. */
 clattn_status ct_fail_cl(cl_int code, const char *call);
+/* The same, or CLATTN_OK: for calls that return their code through a pointer. */
+clattn_status ct_check_cl(cl_int code, const char *call);
 
 /* Host memory. ct_alloc zeroes; size 0 gives a pointer, too. NULL `allocator` or an all-zero one: malloc and free. */
 void *ct_alloc(const clattn_allocator *allocator, size_t bytes);

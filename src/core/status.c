@@ -170,6 +170,11 @@ clattn_status ct_fail_cl(cl_int code, const char *call)
     return ct_fail(code, "%s returned %s (%d): %s", call, clattn_status_name(code), (int)code, clattn_status_text(code));
 }
 
+clattn_status ct_check_cl(cl_int code, const char *call)
+{
+    return code == CL_SUCCESS ? CLATTN_OK : ct_fail_cl(code, call);
+}
+
 int clattn_version(void)
 {
     return CLATTN_VERSION;

@@ -129,7 +129,7 @@ clattn_status ct_queue_create(clattn_context *context, cl_command_queue *out)
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* the newer call is not in OpenCL 1.2 */
     *out = clCreateCommandQueue(context->cl, context->device, 0, &error);
 #pragma GCC diagnostic pop
-    return error == CL_SUCCESS ? CLATTN_OK : ct_fail_cl(error, "clCreateCommandQueue");
+    return ct_check_cl(error, "clCreateCommandQueue");
 }
 
 void clattn_context_retain(clattn_context *context)

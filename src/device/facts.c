@@ -25,12 +25,15 @@ out:
 #define CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV 0x4000
 #define CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV 0x4001
 #endif
-static int read_capability(cl_device_id device)
+static clattn_status read_capability(cl_device_id device, int *capability)
 {
+    clattn_status st = CLATTN_OK;
     cl_uint major = 0, minor = 0;
-    const bool known = clGetDeviceInfo(device, CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, sizeof major, &major, NULL) == CL_SUCCESS &&
-                       clGetDeviceInfo(device, CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV, sizeof minor, &minor, NULL) == CL_SUCCESS;
-    return known ? (int)(10 * major + minor) : 0;
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, sizeof major, &major, NULL));
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV, sizeof minor, &minor, NULL));
+    *capability = (int)(10 * major + minor);
+out:
+    return st;
 }
 
 clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
@@ -50,11 +53,12 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof f->compute_units, &f->compute_units, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof f->local_memory, &f->local_memory, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof f->max_group, &f->max_group, NULL));
-    if (clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, sizeof has - 1, has, NULL) == CL_SUCCESS) {
-        has[sizeof has - 1] = '\0';
-        f->fp16 = strstr(has, "cl_khr_fp16") != NULL;
-        f->subgroups = strstr(has, "cl_khr_subgroups") != NULL || strstr(has, "cl_intel_subgroups") != NULL;
-        f->nv_capability = strstr(has, "cl_nv_device_attribute_query") ? read_capability(device) : 0;
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, sizeof has - 1, has, NULL));
+    has[sizeof has - 1] = '\0';
+    f->fp16 = strstr(has, "cl_khr_fp16") != NULL;
+    f->subgroups = strstr(has, "cl_khr_subgroups") != NULL || strstr(has, "cl_intel_subgroups") != NULL;
+    if (strstr(has, "cl_nv_device_attribute_query")) {
+        CT_TRY(read_capability(device, &f->nv_capability));
     }
     f->cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
 #if defined(__x86_64__) && defined(__GNUC__)

@@ -23,10 +23,10 @@ static clattn_status run_probe(clattn_context *context, const ct_tile *tile, flo
     ct_spec_part(&spec, tile->probe);
     CT_TRY(ct_program_get(context, &spec, &program, &origin));
     kernel = clCreateKernel(program->program, "probe", &error);
-    CT_TRYCL(error);
+    CT_TRY(ct_check_cl(error, "clCreateKernel"));
     CT_TRY(ct_queue_create(context, &queue));
     buffer = clCreateBuffer(context->cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, bytes, result, &error);
-    CT_TRYCL(error);
+    CT_TRY(ct_check_cl(error, "clCreateBuffer"));
     CT_TRYCL(clSetKernelArg(kernel, 0, sizeof buffer, &buffer));
     CT_TRYCL(clSetKernelArg(kernel, 1, sizeof offset, &offset));
     CT_TRYCL(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &items, &items, 0, NULL, NULL));

@@ -11,7 +11,7 @@ static clattn_status check_room(const char *what, const clattn_buf *buf, int64_t
     }
     const cl_int error = clGetMemObjectInfo(buf->mem, CL_MEM_SIZE, sizeof size, &size, NULL);
     if (error != CL_SUCCESS) {
-        return ct_fail(error, "clattn_enqueue: %s is no memory object: %s", what, clattn_status_name(error));
+        return ct_fail(error, "clattn_enqueue: %s is no memory object: clGetMemObjectInfo returned %s", what, clattn_status_name(error));
     }
     if (buf->offset > size || (int64_t)(size - buf->offset) < bytes) {
         return ct_fail(code, "clattn_enqueue: %s has %zu bytes behind offset %zu, needed are %lld", what,
@@ -114,7 +114,7 @@ static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool 
         CT_TRY(ct_launch_set(plan, l, by_slot, workspace, NULL));
         const cl_int error = ct_launch_enqueue(l, queue, n, n ? list : NULL, wants ? &after : NULL);
         if (error != CL_SUCCESS) {
-            CT_FAIL(error, "launching %s returned %s", l->program->name, clattn_status_name(error));
+            CT_FAIL(error, "clEnqueueNDRangeKernel of %s returned %s", l->program->name, clattn_status_name(error));
         }
         if (before) {
             clReleaseEvent(before);

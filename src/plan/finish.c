@@ -179,7 +179,7 @@ clattn_status ct_plan_finish(clattn_plan *plan)
     }
     CT_TRY(ct_queue_create(plan->context, &queue));
     scratch = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, 4096, NULL, &error);
-    CT_TRYCL(error);
+    CT_TRY(ct_check_cl(error, "clCreateBuffer"));
     for (int i = 0; i < plan->n_launches; i++) {
         if (plan->launches[i]->warm >= 0) {
             CT_TRY(warm_up(plan, plan->launches[i], queue, scratch));

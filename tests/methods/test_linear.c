@@ -21,30 +21,15 @@ static int open_device(void **state)
 static void check_all(const char *backend, const char *const *problems, uint64_t seed, int first, int step)
 {
     clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
-    ct_check_place place = env->place;
+    ct_env one = *env;
     options.backend = backend;
-    place.context = ct_env_context(env, &options);
-    for (int i = 0; problems[i]; i++) {
-        ct_check_result result;
-        char figures[1024];
-        if (i < first || (i - first) % step) {
-            continue;
-        }
-        const clattn_status st = ct_check_text(&place, problems[i], seed + (uint64_t)i, &result);
-        if (st == CLATTN_DEVICE_LACKS && strcmp(backend, "ref") != 0) {
-            continue; /* not every device; says so in clattn devices */
-        }
-        if (st != CLATTN_OK) {
-            clattn_context_release(place.context);
-            fail_msg("%s on %s: %s: %s", problems[i], backend, clattn_status_name(st), clattn_error_detail());
-        }
-        ct_check_format(&result, figures, sizeof figures);
-        if (!result.passed) {
-            clattn_context_release(place.context);
-            fail_msg("%s on %s, seed %llu: %s\n%s", problems[i], backend, (unsigned long long)seed + (unsigned long long)i, result.text, figures);
+    one.place.context = ct_env_context(env, &options);
+    for (int i = 0; ct_env_usable(one.place.context, backend) && problems[i]; i++) {
+        if (i >= first && (i - first) % step == 0) {
+            ct_assert_check(&one, problems[i], seed + (uint64_t)i);
         }
     }
-    clattn_context_release(place.context);
+    clattn_context_release(one.place.context);
 }
 
 static void everywhere(const char *const *problems, uint64_t seed)

@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include "device/context.h"
+#include "device/tiles.h"
+
 #define MAX_PLATFORMS 16
 #define MAX_DEVICES 32
 #define SKIPPED 77
@@ -55,15 +58,20 @@ bool ct_env_device(cl_platform_id *platform, cl_device_id *device)
     return find_device(CL_DEVICE_TYPE_GPU, NULL, platform, device) || find_device(CL_DEVICE_TYPE_ALL, NULL, platform, device);
 }
 
-int ct_env_setup(void **state)
+void ct_env_need_device(cl_platform_id *platform, cl_device_id *device)
 {
-    static ct_env env;
-    cl_int error = CL_SUCCESS;
-    if (!ct_env_device(&env.platform, &env.place.device)) {
+    if (!ct_env_device(platform, device)) {
         const char *wanted = getenv("CLATTN_DEVICE");
         fprintf(stderr, "skipped: no OpenCL device%s%s\n", wanted ? " matches CLATTN_DEVICE=" : "", wanted ? wanted : "");
         exit(SKIPPED);
     }
+}
+
+int ct_env_setup(void **state)
+{
+    static ct_env env;
+    cl_int error = CL_SUCCESS;
+    ct_env_need_device(&env.platform, &env.place.device);
     env.place.cl = clCreateContext(NULL, 1, &env.place.device, NULL, NULL, &error);
     assert_int_equal(error, CL_SUCCESS);
 #pragma GCC diagnostic push
@@ -93,7 +101,33 @@ clattn_context *ct_env_context(const ct_env *env, const clattn_context_options *
     return context;
 }
 
-static void judge(clattn_status st, const char *problem, uint64_t seed, const ct_check_result *result)
+bool ct_env_usable(clattn_context *context, const char *tile)
+{
+    int at = 0;
+    const char *why;
+    char said[256];
+    while (strcmp(ct_tiles[at].name, tile) != 0) {
+        at++;
+    }
+    if ((context->backend[0] && strcmp(context->backend, tile) != 0) || !ct_tiles[at].accepts(&context->facts, said, sizeof said)) {
+        return false;
+    }
+    if (!ct_tile_usable(context, at, &why)) {
+        fail_msg("%s was to run here: %s", tile, why);
+    }
+    return true;
+}
+
+static void judge_backend(const ct_env *env, const char *problem, const char *ran)
+{
+    const clattn_context *context = env->place.context;
+    const char *wanted = context->backend[0] ? context->backend : context->facts.cpu ? "cpu" : NULL;
+    if (wanted ? strcmp(ran, wanted) != 0 : strcmp(ran, "ref") == 0) {
+        fail_msg("'%s' ran on %s, expected was %s", problem, ran, wanted ? wanted : "any but ref");
+    }
+}
+
+static void judge(const ct_env *env, clattn_status st, const char *problem, uint64_t seed, const ct_check_result *result)
 {
     char figures[512];
     if (st != CLATTN_OK) {
@@ -105,13 +139,14 @@ static void judge(clattn_status st, const char *problem, uint64_t seed, const ct
         fail_msg("clattn check '%s' --seed %llu\n%s %s: %s\n%s", problem, (unsigned long long)seed, result->backend,
                  result->kernel, result->text, figures);
     }
+    judge_backend(env, problem, result->backend);
 }
 
 void ct_assert_check(const ct_env *env, const char *problem, uint64_t seed)
 {
     ct_check_result result;
     const clattn_status st = ct_check_text(&env->place, problem, seed, &result);
-    judge(st, problem, seed, &result);
+    judge(env, st, problem, seed, &result);
 }
 
 void ct_assert_check_layout(const ct_env *env, const clattn_problem *problem, clattn_layout *layout, uint64_t seed)
@@ -120,7 +155,7 @@ void ct_assert_check_layout(const ct_env *env, const clattn_problem *problem, cl
     char text[2048];
     ct_assert_status(clattn_problem_format(problem, text, sizeof(text)), CLATTN_OK, NULL);
     const clattn_status st = ct_check_run(&env->place, problem, layout, seed, &result);
-    judge(st, text, seed, &result);
+    judge(env, st, text, seed, &result);
 }
 
 void ct_assert_status(clattn_status status, clattn_status expected, const char *word)

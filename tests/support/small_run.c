@@ -35,8 +35,9 @@ static clattn_status open_backend(const char *backend, clattn_context **out)
 {
     cl_platform_id platform = NULL;
     cl_device_id device = NULL;
-    cl_int error = ct_env_device(&platform, &device) ? CL_SUCCESS : CL_DEVICE_NOT_FOUND;
-    if (!error && !device_context) {
+    cl_int error = CL_SUCCESS;
+    ct_env_need_device(&platform, &device);
+    if (!device_context) {
         device_context = clCreateContext(NULL, 1, &device, NULL, NULL, &error);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* the newer call is not in OpenCL 1.2 */
@@ -118,14 +119,9 @@ static clattn_status run_plan(clattn_plan *plan, const small_value *values, int 
 
 bool small_usable(const char *backend)
 {
-    clattn_context *context;
-    clattn_plan *plan = NULL;
-    clattn_problem problem;
-    clattn_problem_init(&problem);
-    strcpy(problem.method, "merge");
-    const bool usable = open_backend(backend, &context) == CLATTN_OK && clattn_plan_create(&plan, context, &problem, NULL) == CLATTN_OK;
-    clattn_plan_release(plan);
-    return usable;
+    clattn_context *context = NULL;
+    ct_assert_status(open_backend(backend, &context), CLATTN_OK, NULL);
+    return ct_env_usable(context, backend);
 }
 
 clattn_status small_run(const char *backend, const clattn_problem *problem, clattn_layout *layout, const small_value *values, int count)

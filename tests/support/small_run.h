@@ -15,7 +15,7 @@ typedef struct small_value {
 
 /* "cpu", "simt", "ref"; NULL past the end. */
 const char *small_backend(int index);
-/* False if the device cannot use this backend. */
+/* False if the device says that it cannot use this backend; see ct_env_usable(). */
 bool small_usable(const char *backend);
 /* Outputs start as NaN, as does the workspace; guards around every buffer are verified. Returns the first error. */
 clattn_status small_run(const char *backend, const clattn_problem *problem, clattn_layout *layout, const small_value *values, int count);

@@ -9,8 +9,7 @@
 
 bool tiny_usable(const tiny *t, int index)
 {
-    char why[CT_WHY_BYTES];
-    return ct_tile_usable(t->env->place.context, index, why);
+    return ct_env_usable(t->env->place.context, ct_tiles[index].name);
 }
 
 void tiny_build(tiny *t, const char *const *parts, const ct_define *defines, size_t n_defines, const ct_define *more, size_t n_more, const char *text)

@@ -1,7 +1,7 @@
 # Embeds kernel texts as byte arrays (a C11 literal may be no longer than 4095 characters), and makes the method registry.
 
-# embed_cl(OUT ROOT FILES...): one generated .c with the table ct_cl_files; made again when a text changes.
-function(embed_cl out root)
+# clattn_embed_cl(OUT ROOT FILES...): one generated .c with the table ct_cl_files; made again when a text changes.
+function(clattn_embed_cl out root)
     set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated/cl_files.c)
     string(REPLACE ";" "," joined "${ARGN}")
     add_custom_command(OUTPUT ${generated}
@@ -12,8 +12,8 @@ function(embed_cl out root)
     set(${out} ${generated} PARENT_SCOPE)
 endfunction()
 
-# method_registry(OUT DIR): ct_methods[] from the files DIR/*.c that define a ct_method.
-function(method_registry out dir)
+# clattn_method_registry(OUT DIR): ct_methods[] from the files DIR/*.c that define a ct_method.
+function(clattn_method_registry out dir)
     file(GLOB files CONFIGURE_DEPENDS ${dir}/*.c)
     list(SORT files)
     set(externs "")

@@ -1,0 +1,59 @@
+"""The arguments of a kernel as its source declares them: buffers in order, and the record by value, packed by the names that the source gives."""
+import os
+import re
+import struct
+
+CL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cl")
+CODES = {"long": "q", "int": "i", "float": "f", "strides": "3q"}     # strides: batch, head, row; see cl/tile/tile.cl
+
+
+def read(*paths):
+    text = ""
+    for path in paths:
+        with open(os.path.join(CL, path)) as file:
+            text += file.read()
+    return re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
+
+
+class Arguments:
+    """Of kernel `kernel`, whose texts lie in cl/."""
+
+    def __init__(self, kernel, *paths):
+        text = read(*paths)
+        head = re.search(r"\b%s\((.*?)\)\s*\{" % kernel, text, re.S).group(1)
+        self.buffers = [(kind == "TENSOR", name) for kind, name in re.findall(r"\b(TENSOR|BUFFER)\((?:[^(),]*,)?\s*(\w+)\)", head)]
+        record = re.search(r"const (\w+_args) \w+\s*$", head)
+        self.fields = self.fields_of(text, record.group(1)) if record else []
+        assert head.count("(") == len(self.buffers), "not every argument of %s was understood" % kernel
+
+    @staticmethod
+    def fields_of(text, record):
+        body = re.search(r"typedef struct \{([^{}]*)\}\s*%s;" % record, text).group(1)
+        fields = []
+        for kind, names in re.findall(r"(\w+)\s+([^;]+);", body):
+            for name in names.split(","):
+                name, count = re.fullmatch(r"\s*(\w+)(?:\[(\d+)\])?\s*", name).groups()
+                fields.append((name, (count or "") + CODES[kind]))
+        return fields
+
+    def pack_buffers(self, given):
+        """A pointer, an offset in elements; of a tensor with maps also where the tensor lies, which no kernel here reads. 0: not given."""
+        self.known(given, [name for _, name in self.buffers])
+        return b"".join(struct.pack("<Qq", given.get(name, 0), 0) + b"\0" * 8 * tensor for tensor, name in self.buffers)
+
+    def pack_record(self, given):
+        """As C lays it out: longs come first, so the only hole is at the end."""
+        self.known(given, [name for name, _ in self.fields])
+        packed = b""
+        for name, code in self.fields:
+            size = struct.calcsize(code[-1])
+            assert len(packed) % size == 0, "a hole before '%s'" % name
+            value = given.get(name, 0)
+            count = int(code[:-1] or 1)
+            packed += struct.pack("<" + code, *(value if isinstance(value, tuple) else (value,) * count))
+        return packed + b"\0" * (-len(packed) % 8)
+
+    @staticmethod
+    def known(given, names):
+        strange = set(given) - set(names)
+        assert not strange, "no argument is called %s; there are %s" % (sorted(strange), names)
