@@ -104,15 +104,14 @@ clattn_context *ct_env_context(const ct_env *env, const clattn_context_options *
 bool ct_env_usable(clattn_context *context, const char *tile)
 {
     int at = 0;
-    const char *why;
-    char said[256];
+    char why[CT_WHY_BYTES];
     while (strcmp(ct_tiles[at].name, tile) != 0) {
         at++;
     }
-    if ((context->backend[0] && strcmp(context->backend, tile) != 0) || !ct_tiles[at].accepts(&context->facts, said, sizeof said)) {
+    if ((context->backend[0] && strcmp(context->backend, tile) != 0) || !ct_tiles[at].accepts(&context->facts, why, sizeof why)) {
         return false;
     }
-    if (!ct_tile_usable(context, at, &why)) {
+    if (!ct_tile_usable(context, at, why)) {
         fail_msg("%s was to run here: %s", tile, why);
     }
     return true;
