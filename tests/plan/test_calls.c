@@ -164,7 +164,7 @@ static void fill_slots(subject *s, const clattn_plan *plan)
     if (ct_method_find(s->problem.method)->patterned) {
         ct_assert_status(clattn_layout_from_problem(&layout, &s->problem, NULL), CLATTN_OK, NULL);
     }
-    const ct_fill fill = {&s->problem, layout, CT_INPUTS_NORMAL, 5};
+    const ct_fill fill = {.problem = &s->problem, .layout = layout, .inputs = CT_INPUTS_NORMAL, .seed = 5};
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         ct_tensor *t = &s->slots[slot];
         const int64_t open = slot == CLATTN_COL_IDX && layout ? (int64_t)layout->heads * layout->rows * layout->cols : 0;

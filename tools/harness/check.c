@@ -1,39 +1,13 @@
 #include "harness/check.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/compare.h"
+#include "harness/check_run.h"
 #include "harness/inputs.h"
 #include "harness/storage.h"
-#include "harness/tensor.h"
-#include "harness/texts.h"
-#include "methods/method.h"
-#include "plan/problem.h"
 
-#define WORK_LIMIT 1e9   /* multiplications of a reference, beyond which rows are sampled */
-#define LEAST_ROWS 24
 #define FAR_ELEMENTS (1 << 25)       /* of a k with far rows: a row stride beyond 2^24 where there are one or two */
-
-/* One check, from the problem to the comparison. */
-typedef struct check_run {
-    const ct_check_place *place;
-    ct_check_result *result;
-    clattn_problem problem;
-    uint64_t seed;
-    const ct_text_pair *pair;
-    const ct_method *method;
-    clattn_layout *layout;       /* the reference's */
-    clattn_plan *plan;
-    cl_command_queue queue;
-    ct_tensor slots[CLATTN_SLOT_COUNT];
-    ct_guarded workspace;
-    ct_reference_io io;
-    int64_t *rows;
-    double *outputs[3][3];       /* double, single, single of base 2; o, lse, state */
-    double *rounded[3];          /* q, k, v as operands of tf32, for the single ones */
-} check_run;
 
 /* Gaps of a few elements between rows, heads and batches; different for each tensor. */
 static clattn_strides gaps(const clattn_problem *p, int64_t heads, int64_t n, int64_t d, int64_t gap)
@@ -183,14 +157,6 @@ out:
     return st;
 }
 
-static void complain(check_run *c, const char *text)
-{
-    c->result->passed = false;
-    if (!c->result->text[0]) {
-        snprintf(c->result->text, sizeof(c->result->text), "%s", text);
-    }
-}
-
 static clattn_status poison_outputs(check_run *c)
 {
     clattn_status st = CLATTN_OK;
@@ -230,7 +196,7 @@ static clattn_status run_times(check_run *c, int runs)
             st = ct_guarded_read(&t->device, c->queue, t->raw);
             if (st == CLATTN_OK && run && memcmp(first, t->raw, t->bytes) != 0) {
                 snprintf(text, sizeof(text), "%s: run %d gives other bits than the one before", clattn_slot_name(t->slot), run + 1);
-                complain(c, text);
+                ct_check_complain(c, text);
             }
             ct_release(NULL, first);
             CT_TRY(st);
@@ -252,11 +218,11 @@ static clattn_status verify_memory(check_run *c)
         }
         const char *name = clattn_slot_name(t->slot);
         if (ct_guarded_verify(&t->device, c->queue, name) != CLATTN_OK) {
-            complain(c, clattn_error_detail());
+            ct_check_complain(c, clattn_error_detail());
         }
         if (t->output && !ct_tensor_unpack(t)) {
             snprintf(text, sizeof(text), "%s: the gaps between its rows were written", name);
-            complain(c, text);
+            ct_check_complain(c, text);
         }
         if (!t->output) {
             unsigned char *now = ct_alloc(NULL, t->bytes);
@@ -266,139 +232,17 @@ static clattn_status verify_memory(check_run *c)
             st = ct_guarded_read(&t->device, c->queue, now);
             if (st == CLATTN_OK && memcmp(now, t->raw, t->bytes) != 0) {
                 snprintf(text, sizeof(text), "%s: the input was written", name);
-                complain(c, text);
+                ct_check_complain(c, text);
             }
             ct_release(NULL, now);
             CT_TRY(st);
         }
     }
     if (c->workspace.mem && ct_guarded_verify(&c->workspace, c->queue, "workspace") != CLATTN_OK) {
-        complain(c, clattn_error_detail());
+        ct_check_complain(c, clattn_error_detail());
     }
 out:
     return st;
-}
-
-/* All rows if the reference can afford them; else a sample that always has the first and the last. */
-static clattn_status choose_rows(check_run *c)
-{
-    clattn_status st = CLATTN_OK;
-    const clattn_problem *p = &c->problem;
-    const int64_t all = p->b * p->hq * p->nq, keys = ct_problem_max_k(p);
-    const double row = (double)keys * (double)(p->dqk + p->dv), work = row * (double)all;
-    if (work <= WORK_LIMIT) {
-        return CLATTN_OK;
-    }
-    c->io.n_rows = ct_min(all, ct_max(LEAST_ROWS, (int64_t)(WORK_LIMIT / row)));
-    c->rows = ct_alloc_array(NULL, (size_t)c->io.n_rows, sizeof(int64_t));
-    if (!c->rows) {
-        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a sample of %lld rows", (long long)c->io.n_rows);
-    }
-    ct_random random = ct_random_of(c->seed, 1000);
-    const double part = (double)all / (double)c->io.n_rows;
-    for (int64_t i = 0; i < c->io.n_rows; i++) { /* one of each part, so that none comes twice */
-        const int64_t low = (int64_t)(part * (double)i), high = ct_min((int64_t)(part * (double)(i + 1)), all) - 1;
-        c->rows[i] = i == 0 ? 0 : i == c->io.n_rows - 1 ? all - 1 : ct_random_int(&random, low, ct_max(low, high));
-    }
-    c->io.rows = c->rows;
-out:
-    return st;
-}
-
-/* With tf32=1 the peers see q, k and v as a matrix unit may see them; the reference does not. */
-static clattn_status round_inputs(check_run *c)
-{
-    clattn_status st = CLATTN_OK;
-    for (int i = 0; i < 3 && c->problem.tf32 && c->problem.dtype == CLATTN_F32; i++) {
-        const ct_tensor *t = &c->slots[CLATTN_Q + i];
-        if (!t->used) {
-            continue;
-        }
-        c->rounded[i] = ct_alloc_array(NULL, (size_t)t->count, sizeof(double));
-        if (!c->rounded[i]) {
-            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for %lld rounded elements", (long long)t->count);
-        }
-        for (int64_t e = 0; e < t->count; e++) {
-            c->rounded[i][e] = ct_tf32_round(t->values[e]);
-        }
-        c->io.in[CLATTN_Q + i] = c->rounded[i];
-    }
-out:
-    return st;
-}
-
-static clattn_status run_references(check_run *c)
-{
-    clattn_status st = CLATTN_OK;
-    static const clattn_slot slots[3] = {CLATTN_O, CLATTN_LSE, CLATTN_STATE_OUT};
-    CT_TRY(choose_rows(c));
-    if (c->pair) {
-        c->io.score = c->pair->score;
-        c->io.hidden = c->pair->hidden;
-    }
-    for (int single = 0; single < 3; single++) {
-        for (int i = 0; i < 3; i++) {
-            const ct_tensor *t = &c->slots[slots[i]];
-            if (!t->used) {
-                continue;
-            }
-            double *numbers = ct_alloc_array(NULL, (size_t)t->count, sizeof(double));
-            if (!numbers) {
-                CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a reference of %lld elements", (long long)t->count);
-            }
-            for (int64_t e = 0; e < t->count; e++) {
-                numbers[e] = NAN;
-            }
-            c->outputs[single][i] = numbers;
-        }
-        if (single == 1) {
-            CT_TRY(round_inputs(c));
-        }
-        c->io.single = single;
-        c->io.o = c->outputs[single][0];
-        c->io.lse = c->outputs[single][1];
-        c->io.state_out = c->outputs[single][2];
-        CT_TRY(c->method->reference(&c->problem, c->layout, &c->io, NULL));
-    }
-out:
-    return st;
-}
-
-static void compare(check_run *c)
-{
-    static const struct {
-        clattn_slot slot;
-        const char *name;
-    } outputs[3] = {{CLATTN_O, "O"}, {CLATTN_LSE, "LSE"}, {CLATTN_STATE_OUT, "state"}};
-    ct_check_figure *figures[3] = {&c->result->o, &c->result->lse, &c->result->state};
-    for (int i = 0; i < 3; i++) {
-        const ct_tensor *t = &c->slots[outputs[i].slot];
-        if (!t->used || t->count == 0) {
-            continue;
-        }
-        const bool by_row = i < 2;
-        const ct_comparison comparison = {
-            .got = t->values,
-            .reference = c->outputs[0][i],
-            .peers = {c->outputs[1][i], c->outputs[2][i]},
-            .count = t->count,
-            .width = i == 0 ? c->problem.dv : 1,
-            .rows = by_row ? c->io.rows : NULL,
-            .n_rows = c->io.n_rows,
-            .dtype = t->dtype,
-            .tf32 = c->problem.tf32 && t->dtype == CLATTN_F32,
-            .log_sum = i == 1,
-            .nan = (c->seed & CT_SEED_NAN) != 0,
-        };
-        *figures[i] = ct_compare(&comparison);
-        const int64_t worst = figures[i]->worst;
-        if (!figures[i]->passed) {
-            char text[256];
-            snprintf(text, sizeof(text), "%s: element %lld is %.9g, the reference %.9g, its single-precision peer %.9g", outputs[i].name,
-                     (long long)worst, t->values[worst], c->outputs[0][i][worst], c->outputs[1][i][worst]);
-            complain(c, text);
-        }
-    }
 }
 
 static void check_release(check_run *c)
@@ -489,7 +333,7 @@ static void compare_bits(check_run *c, const check_run *first, int64_t rerun)
         const ct_tensor *t = &c->slots[slot], *before = &first->slots[slot];
         if (t->used && t->output && memcmp(t->values, before->values, (size_t)t->count * sizeof(*t->values)) != 0) {
             snprintf(text, sizeof(text), "%s: rerun %lld, of a fresh plan on fresh buffers, gives other bits", clattn_slot_name(t->slot), (long long)rerun + 1);
-            complain(c, text);
+            ct_check_complain(c, text);
         }
     }
 }
@@ -515,8 +359,8 @@ clattn_status ct_check_reruns(const ct_check_place *place, const clattn_problem 
     result->passed = true;
     CT_TRY(begin(&c, place, problem, seed, result));
     CT_TRY(run_fresh(c, layout, 2));
-    CT_TRY(run_references(c));
-    compare(c);
+    CT_TRY(ct_check_references(c));
+    ct_check_compare(c);
     c->problem = *problem;                     /* as it was before the seed changed it */
     for (int64_t i = 0; i < reruns; i++) {
         CT_TRY(rerun(c, layout, i, result));
@@ -538,26 +382,4 @@ clattn_status ct_check_text(const ct_check_place *place, const char *problem, ui
     memset(result, 0, sizeof(*result));
     const clattn_status st = clattn_problem_parse(&parsed, problem);
     return st == CLATTN_OK ? ct_check_run(place, &parsed, NULL, seed, result) : st;
-}
-
-static size_t format_figure(const char *name, const ct_check_figure *f, char *text, size_t bytes)
-{
-    if (!f->present) {
-        return 0;
-    }
-    const int length = snprintf(text, bytes, "%s max %.2e (peer %.2e, limit %.2e)  rms %.2e (peer %.2e, limit %.2e)%s  ", name,
-                                f->max, f->peer_max, f->limit_max, f->rms, f->peer_rms, f->limit_rms,
-                                f->bad ? "  NOT FINITE" : "");
-    return length < 0 ? 0 : (size_t)ct_min(length, (int64_t)bytes - 1);
-}
-
-void ct_check_format(const ct_check_result *result, char *text, size_t bytes)
-{
-    size_t used = format_figure("O", &result->o, text, bytes);
-    used += format_figure("LSE", &result->lse, text + used, bytes - used);
-    used += format_figure("state", &result->state, text + used, bytes - used);
-    while (used > 0 && text[used - 1] == ' ') {
-        used--;
-    }
-    text[used] = '\0';
 }

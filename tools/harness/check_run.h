@@ -1,0 +1,37 @@
+/* Inside the check engine: a check under way. */
+#ifndef CT_CHECK_RUN_H
+#define CT_CHECK_RUN_H
+
+#include "harness/check.h"
+#include "harness/guarded.h"
+#include "harness/tensor.h"
+#include "harness/texts.h"
+#include "methods/method.h"
+
+/* One check, from the problem to the comparison. */
+typedef struct check_run {
+    const ct_check_place *place;
+    ct_check_result *result;
+    clattn_problem problem;
+    uint64_t seed;
+    const ct_text_pair *pair;
+    const ct_method *method;
+    clattn_layout *layout;       /* the reference's */
+    clattn_plan *plan;
+    cl_command_queue queue;
+    ct_tensor slots[CLATTN_SLOT_COUNT];
+    ct_guarded workspace;
+    ct_reference_io io;
+    int64_t *rows;
+    double *outputs[3][3];       /* double, single, single of base 2; o, lse, state */
+    double *rounded[3];          /* q, k, v as operands of tf32, for the single ones */
+} check_run;
+
+/* A wrong result: the first one's sentence is kept. */
+void ct_check_complain(check_run *c, const char *text);
+/* The double reference and its single-precision peers into c->outputs. */
+clattn_status ct_check_references(check_run *c);
+/* What came out against them. */
+void ct_check_compare(check_run *c);
+
+#endif
