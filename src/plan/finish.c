@@ -157,11 +157,15 @@ static clattn_status warm_up(clattn_plan *plan, ct_launch *l, cl_command_queue q
 {
     clattn_status st = CLATTN_OK;
     CT_TRY(ct_launch_set(plan, l, NULL, clattn_buf_none(), scratch));
+    const char *call = "clEnqueueNDRangeKernel";
     cl_int error = ct_launch_enqueue(l, queue, 0, NULL, NULL);
-    error = error == CL_SUCCESS ? clFinish(queue) : error;
+    if (error == CL_SUCCESS) {
+        call = "clFinish";
+        error = clFinish(queue);
+    }
     if (error != CL_SUCCESS) {
-        CT_FAIL(error, "kernel %s: its first launch, %zux%zux%zu groups of %zu work-items, returned %s (%d)", l->program->name, l->groups[0],
-                l->groups[1], l->groups[2], l->items, clattn_status_name(error), (int)error);
+        CT_FAIL(error, "kernel %s: its first launch, %zux%zux%zu groups of %zu work-items: %s returned %s (%d)", l->program->name, l->groups[0],
+                l->groups[1], l->groups[2], l->items, call, clattn_status_name(error), (int)error);
     }
     ct_program_keep(plan->context, l->program);
 out:
