@@ -102,6 +102,8 @@ OP void far_rows(stage *c, const row *best, row *base) {
     }
     EACH_PAIR(i) c->s.x[i] -= from.x[ROW_OF(i)];
 }
+/* Rounded the same way whenever it is asked for: a plain product may be fused with what is subtracted from it, even in another statement. */
+#define BASE(m) fma(m, (VF)(c->scale2), (VF)(0.0f))
 OP void step_middle(stage *c, int j) {
     const int row0 = c->row0, key0 = c->key0;
 #if SCORES
@@ -139,8 +141,8 @@ OP void step_middle(stage *c, int j) {
     fold_max(&c->t, &best, &top);
     VI far = (VI)(0);
     EACH_ROW(r) {
-        base.x[r] = pick(best.x[r] > (VF)(-INFINITY), best.x[r] * c->scale2, (VF)(0.0f));    /* 0: a row that has seen nothing */
-        const VF before = c->m.x[r] * c->scale2;   /* rounded as the base of earlier weights was: a statement of its own, so not fused */
+        const VF before = BASE(c->m.x[r]);
+        base.x[r] = pick(best.x[r] > (VF)(-INFINITY), BASE(best.x[r]), (VF)(0.0f));    /* 0: a row that has seen nothing */
         c->alpha.x[r] = vexp2(before - base.x[r]);
         far |= vabs(base.x[r]) > (VF)(BEYOND);
     }

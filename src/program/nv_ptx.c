@@ -69,13 +69,13 @@ clattn_status ct_nv_retarget(struct clattn_context *context, const ct_program_sp
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the PTX of kernel %s", spec->kernel);
     }
     if (!edited) {
-        CT_FAIL(CLATTN_BUILD_FAILED, "the driver gives no PTX to retarget to %s", spec->ptx_target);
+        CT_FAIL(CLATTN_BUILD_FAILED, "the driver gives no PTX to retarget to %s (clGetProgramInfo)", spec->ptx_target);
     }
     *bytes = text.length + 1;
     const cl_int code = ct_program_load(context, spec, (const unsigned char *)text.data, *bytes, options, loaded);
     if (code != CL_SUCCESS) {
         const bool refused = code == CL_BUILD_PROGRAM_FAILURE || code == CL_INVALID_BINARY;
-        CT_FAIL(refused ? CLATTN_BUILD_FAILED : code, "loading the PTX of %s for %s returned %s (%d)", spec->kernel, spec->ptx_target,
+        CT_FAIL(refused ? CLATTN_BUILD_FAILED : code, "loading the PTX of %s for %s (clCreateProgramWithBinary, clBuildProgram) returned %s (%d)", spec->kernel, spec->ptx_target,
                 clattn_status_name(code), (int)code);
     }
     report(context, spec, *loaded);
