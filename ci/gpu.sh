@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds, tests, checks and times clattn on a machine with a GPU, one without a package registry or root included.
-#   ci/gpu.sh [STEP...]      steps: build devices tests check check_mma reruns table (all of them by default); pack
+#   ci/gpu.sh [STEP...]      steps: build devices tests check check_mma values reruns table (all of them by default); pack
 # pack is for a machine with registries (Debian 12): it fetches into $CLATTN_DEBS (.icd in the source tree) the Debian packages that
 # the other machine lacks, and fla, a peer of the table. Take that folder along; here they are unpacked into the build folder.
 # table: tools/compare/gpu.py with the options $CLATTN_GPU_TABLE (such as "--rows 1,5"). $CLATTN_COMMIT says what is measured where
-# there is no .git. Problems of check and reruns: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): nine files.
+# there is no .git. Problems of check and reruns: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): ten files.
 # reruns: each problem $CLATTN_GPU_RERUNS times (10) with a fresh plan and fresh buffers, 50 times where groups stay and rows are cut into parts.
 # Where a command may take ten minutes: build, devices, tests and the checks in one, the table in another.
 # shellcheck disable=SC2317
@@ -81,6 +81,25 @@ step_check_mma() {
     grep -A 3 '^FAIL' "$out/check_mma.log" | head -n 80 || true
     tail -n 1 "$out/check_mma.log"
 }
+# Masks of every customary constant, NaN behind padding, scores as large as whole numbers make them: on both of NVIDIA's tiles.
+# Seeds are those of tools/harness/check.h.
+step_values() {
+    local backend mask
+    : >"$out/values.log"
+    for backend in nv_wgmma nv_mma; do
+        for mask in $(seq 1 13); do
+            "$build/clattn" check --backend $backend --seed $(((1 << 44) + (mask << 40) + 3)) "dense b=2 n=300 h=2 d=128 dtype=f16 bias=1" \
+                "dense n=300 h=2 d=64 dtype=bf16 bias=1 causal=1" "dense b=2 n=200 h=2 d=64 dtype=bf16 key_padding=1" \
+                "dense b=2 hq=8 hk=2 nq=2 nk=300 d=128 pass=decode dtype=f16 key_padding=1" >>"$out/values.log" 2>&1 || bad=1
+        done
+        for seed in 1 2 3 4; do
+            "$build/clattn" check --backend $backend --seed $(((6 << 32) + seed)) "dense n=300 h=2 d=64 dtype=bf16" \
+                "dense n=300 h=2 d=128 dtype=f16 causal=1" >>"$out/values.log" 2>&1 || bad=1
+        done
+    done
+    grep -A 3 '^FAIL' "$out/values.log" | head -n 80 || true
+    echo "$(grep -c '^ok' "$out/values.log") good"
+}
 # Fresh plans and buffers, each problem in a process of its own, with a limit: a hang would take the others with it.
 step_reruns() {
     local problem times good=0 all=0
@@ -110,7 +129,7 @@ step_table() {
 found=()
 prepare
 private_caches "$build"
-[ $# -gt 0 ] || set -- build devices tests check check_mma reruns table
+[ $# -gt 0 ] || set -- build devices tests check check_mma values reruns table
 for step in "$@"; do
     say "$step"
     "step_$step"
