@@ -14,7 +14,7 @@ const clattn_allocator *ct_builder_allocator(ct_builder *b) { return &b->plan->a
 static int64_t slot_bytes(const clattn_problem *problem, clattn_slot slot, clattn_dtype dtype, int rank, const int64_t *dims)
 {
     int64_t elements = 1;
-    if (slot <= CLATTN_O) {
+    if (slot <= CLATTN_O && rank == 4) { /* the second says it to compilers that inline this for other slots */
         const clattn_strides s = ct_problem_strides(problem, slot);
         elements = (dims[0] - 1) * s.batch + (dims[1] - 1) * s.head + (dims[2] - 1) * s.row + dims[3];
     } else {
