@@ -21,7 +21,7 @@ class Arguments:
     def __init__(self, kernel, *paths):
         text = read(*paths)
         head = re.search(r"\b%s\((.*?)\)\s*\{" % kernel, text, re.S).group(1)
-        self.buffers = [(kind == "TENSOR", name) for kind, name in re.findall(r"\b(TENSOR|BUFFER)\((?:[^(),]*,)?\s*(\w+)\)", head)]
+        self.buffers = [(kind == "TENSOR", name) for kind, name in re.findall(r"\b(TENSOR|BUFFER|BUFFER_SHARED)\((?:[^(),]*,)?\s*(\w+)\)", head)]
         record = re.search(r"const (\w+_args) \w+\s*$", head)
         self.fields = self.fields_of(text, record.group(1)) if record else []
         assert head.count("(") == len(self.buffers), "not every argument of %s was understood" % kernel
