@@ -13,20 +13,33 @@
 
 typedef struct value_case { const char *problem; uint64_t seed; } value_case;
 
+/* One context a backend for all tests, so that a program is compiled once. */
+static clattn_context *contexts[3];
+
+static int close_all(void **state)
+{
+    for (size_t b = 0; b < CT_COUNT(contexts); b++) {
+        clattn_context_release(contexts[b]);
+    }
+    return ct_env_teardown(state);
+}
+
 static void everywhere(const ct_env *env, const value_case *cases, size_t count)
 {
     for (int b = 0; small_backend(b); b++) {
         if (!small_usable(small_backend(b))) {
             continue;
         }
-        clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
-        options.backend = small_backend(b);
+        if (!contexts[b]) {
+            clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+            options.backend = small_backend(b);
+            contexts[b] = ct_env_context(env, &options);
+        }
         ct_env one = *env;
-        one.place.context = ct_env_context(env, &options);
+        one.place.context = contexts[b];
         for (size_t i = 0; i < count; i++) {
             ct_assert_check(&one, cases[i].problem, cases[i].seed);
         }
-        clattn_context_release(one.place.context);
     }
 }
 
@@ -98,5 +111,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(masks), cmocka_unit_test(large_logits), cmocka_unit_test(sinking_text), cmocka_unit_test(scales),
                                        cmocka_unit_test(nan_behind_masks)};
-    return cmocka_run_group_tests_name("values", tests, ct_env_setup, ct_env_teardown);
+    return cmocka_run_group_tests_name("values", tests, ct_env_setup, close_all);
 }
