@@ -32,7 +32,7 @@ static const struct { const char *kernel, *text, *problem; } kinds[] = {
 
 /* ---- a driver's refusals, by the kernel's name ------------------------------------------------------------------ */
 
-static struct { const char *kernel; int left; cl_int launch; size_t most; } refusal;
+static struct { const char *kernel; int left; cl_int launch; bool few; } refusal; /* few: the driver says "groups of 0" */
 
 static bool refused(cl_kernel kernel)
 {
@@ -51,8 +51,8 @@ cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel
     void *found = dlsym(RTLD_NEXT, "clGetKernelWorkGroupInfo");
     memcpy(&real, &found, sizeof real);
     const cl_int code = real(kernel, device, what, room, value, needed);
-    if (code == CL_SUCCESS && what == CL_KERNEL_WORK_GROUP_SIZE && !refusal.launch && refused(kernel)) {
-        memcpy(value, &refusal.most, sizeof refusal.most);
+    if (code == CL_SUCCESS && what == CL_KERNEL_WORK_GROUP_SIZE && refusal.few) {
+        memset(value, 0, sizeof(size_t));
     }
     return code;
 }
@@ -161,27 +161,28 @@ static void find_first(const ct_env *env, const char *problem, char first[16])
     clattn_context_release(context);
 }
 
+/* The driver's own number is in the sentence when a launch fails, and is no reason to decline when it does not: some say too little. */
 static void groups_too_large(void **state)
 {
     char first[16];
     clattn_plan *plan;
     for (size_t i = 0; i < CT_COUNT(kinds); i++) {
+        refusal.few = false;
+        find_first(*state, kinds[i].problem, first);
+        refusal.few = true;
         find_first(*state, kinds[i].problem, first);
         refusal.kernel = kinds[i].kernel;
-        refusal.most = 0;
+        refusal.launch = CL_INVALID_WORK_GROUP_SIZE;
         refusal.left = 1;
-        must_fall_back(*state, kinds[i].problem, first, "groups of at most 0");
+        must_fall_back(*state, kinds[i].problem, first, "CL_INVALID_WORK_GROUP_SIZE (-54); the driver says that it runs this kernel in groups of at most 0");
         assert_int_equal(refusal.left, 0);
-    }
-    for (size_t i = 0; small_usable("simt") && i < CT_COUNT(kinds); i++) {
-        clattn_context *context = open_context(*state, "simt");
-        refusal.kernel = kinds[i].kernel;
-        refusal.most = 1;
         refusal.left = 1;
-        ct_assert_status(create(context, kinds[i].problem, NULL, &plan), CLATTN_DEVICE_LACKS, "work-items; this device runs it in groups of at most 1");
+        clattn_context *context = open_context(*state, first);
+        ct_assert_status(create(context, kinds[i].problem, NULL, &plan), CL_INVALID_WORK_GROUP_SIZE, "groups of at most 0");
         clattn_context_release(context);
     }
-    refusal.left = 0;
+    refusal.left = refusal.launch = 0;
+    refusal.few = false;
 }
 
 static void refused_at_the_launch(void **state)
