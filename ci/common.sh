@@ -27,6 +27,17 @@ as_root() {
 # Tells whether a Debian package is installed.
 installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
 
+# one_at_a_time COMMAND...: several scripts of this folder may run at once; packages are had by one of them.
+one_at_a_time() {
+    local lock rc=0
+    mkdir -p "$build"
+    exec {lock}>"$build/install.lock"
+    flock "$lock"
+    "$@" || rc=$?
+    exec {lock}>&-
+    return $rc
+}
+
 # need PACKAGE...: installs those that are missing.
 need() {
     command -v dpkg-query >/dev/null || { say "not a Debian system: make sure of $*"; return 0; }
@@ -36,13 +47,17 @@ need() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
+    one_at_a_time install_packages "${missing[@]}"
+}
+install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     as_root apt-get update -qq || say "apt-get update failed; trying what is known"
-    as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # unpack DIRECTORY PACKAGE...: a package's files without installing it (some exclude each other).
-unpack() {
+unpack() { one_at_a_time unpack_now "$@"; }
+unpack_now() {
     local into=$1 package
     shift
     mkdir -p "$into/deb"
@@ -57,10 +72,14 @@ unpack() {
 
 # python_env DIRECTORY PIP-ARGUMENTS...: a Python environment with packages from PyPI, made once.
 python_env() {
+    [ ! -e "$1/ready" ] || return 0
+    need python3-venv
+    one_at_a_time make_python_env "$@"
+}
+make_python_env() {
     local into=$1
     shift
     [ ! -e "$into/ready" ] || return 0
-    need python3-venv
     mkdir -p "$(dirname "$into")" && python3 -m venv "$into" && "$into/bin/pip" install -q --disable-pip-version-check "$@" && touch "$into/ready"
 }
 

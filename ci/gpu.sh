@@ -6,6 +6,8 @@
 # table: tools/compare/gpu.py with the options $CLATTN_GPU_TABLE (such as "--rows 1,5"). $CLATTN_COMMIT says what is measured where
 # there is no .git. Problems of check and reruns: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): ten files.
 # reruns: each problem $CLATTN_GPU_RERUNS times (10) with a fresh plan and fresh buffers, 50 times where groups stay and rows are cut into parts.
+# sanitize (only when asked): what OpenCL did for each line of ci/gpu_sanitize.txt, recorded, is done again through CUDA under compute-sanitizer's
+# tools $CLATTN_SANITIZERS (memcheck initcheck synccheck racecheck), $CLATTN_JOBS at a time.
 # Where a command may take ten minutes: build, devices, tests and the checks in one, the table in another.
 # shellcheck disable=SC2317
 . "$(dirname "$0")/common.sh"
@@ -19,7 +21,7 @@ bad=0
 
 packages="ocl-icd-libopencl1 ocl-icd-opencl-dev opencl-c-headers libxxhash-dev libjansson4 libjansson-dev libpng16-16 libpng-dev
     libcmocka0 libcmocka-dev pkgconf pkgconf-bin libpkgconf3 zlib1g-dev"
-wheels="fla-core==0.6.0 einops packaging" # fla imports the others
+wheels="fla-core==0.6.0 einops packaging nvidia-cuda-sanitizer-api==13.0.85" # fla imports the next two; the last is of driver 580's release
 
 step_pack() {
     mkdir -p "$debs"
@@ -119,6 +121,38 @@ step_reruns() {
     grep -A 3 '^FAIL' "$out/reruns.log" | head -n 80 || true
     echo "$good of $all passed with fresh plans"
     [ "$good" = "$all" ] || bad=1
+}
+# sanitize_one TOOL BACKEND PROBLEM...: 0 if the replay brought the recorded bytes and the tool found nothing.
+sanitize_one() {
+    local tool=$1 backend=$2 record log options=()
+    shift 2
+    record=$build/sanitize/$(tr -c 'a-z0-9=,' _ <<<"$backend $*")
+    log=$record.$tool.log
+    [ "$tool" != initcheck ] || options=(--uninitialised)
+    if [ "$tool" = record ]; then
+        rm -rf "$record"; mkdir -p "$record"
+        CLATTN_CACHE=off CLATTN_RECORD=$record LD_PRELOAD=$build/gpu_record.so "$build/clattn" check --backend "$backend" "$*" >"$log" 2>&1
+    else
+        timeout 300 "$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 20 python3 "$root/ci/gpu_replay.py" "$record" "${options[@]}" >"$log" 2>&1
+    fi && echo "ok   $tool $backend $*" || { echo "FAIL $tool $backend $*"; head -n 60 "$log"; }
+}
+step_sanitize() {
+    sanitizer=$(find "$prefix/python" /usr/local/cuda* -path '*/compute-sanitizer/compute-sanitizer' -type f 2>/dev/null | head -n 1)
+    [ -n "$sanitizer" ] || die "compute-sanitizer is neither packed (ci/gpu.sh pack) nor part of a CUDA toolkit here"
+    chmod +x "$(dirname "$sanitizer")"/* 2>/dev/null || true
+    cc -std=gnu11 -O1 -shared -fPIC -I "$prefix/usr/include" "$root/ci/gpu_record.c" -o "$build/gpu_record.so" -ldl
+    export sanitizer build root
+    export -f sanitize_one
+    local tool
+    : >"$out/sanitize.log"
+    for tool in record ${CLATTN_SANITIZERS:-memcheck initcheck synccheck racecheck}; do
+        lines_of "$root/ci/gpu_sanitize.txt" | sed "s/^/$tool /" | tr '\n' '\0' |
+            xargs -0 -n 1 -P "$jobs" bash -c 'read -ra words <<<"$0"; sanitize_one "${words[@]}"' >"$build/sanitize.$tool.txt" 2>&1 || true
+        cat "$build/sanitize.$tool.txt" >>"$out/sanitize.log"
+        grep -A 8 '^FAIL' "$build/sanitize.$tool.txt" | head -n 80 || true
+        echo "$tool: $(grep -c '^ok' "$build/sanitize.$tool.txt") good, $(grep -c '^FAIL' "$build/sanitize.$tool.txt") not"
+        ! grep -q '^FAIL' "$build/sanitize.$tool.txt" || bad=1
+    done
 }
 step_table() {
     local options

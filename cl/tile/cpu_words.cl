@@ -119,6 +119,12 @@ OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
     t->pitch[s] = x->row;
 }
 OP void stream_release(tile *t, int s, int j) {}
+/* Does a byte of this tile hide a row? Mostly none does, and the tile is read where it lies. */
+OP int any_hidden(const __global uchar *bytes, int n) {
+    int hidden = 0;
+    for (int r = 0; bytes && r < min(n, BN); r++) hidden |= bytes[r] == 0;
+    return hidden;
+}
 OP void copy_rows(tile *t, int s, int j, const int width, const int pitch, const __global uchar *bytes, int n) {
     float *y = t->copy[s];
     gptr p = t->tile[s][j & 1];

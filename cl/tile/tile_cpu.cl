@@ -22,7 +22,7 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {      /* out = q
     MICRO(MR_FOR(BN), BN, DK, 0.0f, x[(i + r) * pitch + k], y[(i + r) * ROW_LEN + c0 + v], AHEAD)
 }
 OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {    /* after the pending row scale */
-    if (bytes) copy_rows(t, s, j, DV, DV4, bytes, n);
+    if (any_hidden(bytes, n)) copy_rows(t, s, j, DV, DV4, bytes, n);
     const rows_in x = t->ready[s];
     const long pitch = t->step[s];
     const VF *m = p->x;

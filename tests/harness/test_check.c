@@ -218,6 +218,27 @@ static void filled_slots_are_legal(void **state)
     }
 }
 
+/* Some are long: a few queries against many keys, long softmax problems, long recurrences. */
+static void random_problems_are_long_now_and_then(void **state)
+{
+    (void)state;
+    int caches = 0, squares = 0, recurrences = 0, all = 0;
+    for (uint64_t i = 0; i < 600; i++) {
+        char text[2048];
+        uint64_t seed;
+        clattn_problem p;
+        ct_assert_status(ct_rand_problem(3, i, text, sizeof text, &seed), CLATTN_OK, NULL);
+        ct_assert_status(clattn_problem_parse(&p, text), CLATTN_OK, NULL);
+        const ct_method *method = ct_method_find(p.method);
+        all += p.nk > 1000;
+        caches += p.nk >= 5000 && p.nq <= 4;
+        squares += method->softmax && p.nk > 1000 && p.nq == p.nk;
+        recurrences += method->linear && !method->softmax && p.nq >= 5000;
+    }
+    assert_in_range(all, 600 / 50, 600 / 10);
+    assert_true(caches >= 3 && squares >= 3 && recurrences >= 3);
+}
+
 /* Random problems repeat, differ, and between them use every method and nearly every key. */
 static void random_problems_cover_the_keys(void **state)
 {
@@ -320,6 +341,7 @@ int main(void)
         cmocka_unit_test(guards_find_a_stray_byte),
         cmocka_unit_test(filled_slots_are_legal),
         cmocka_unit_test(random_problems_cover_the_keys),
+        cmocka_unit_test(random_problems_are_long_now_and_then),
         cmocka_unit_test(every_seed_bit_is_checked),
         cmocka_unit_test(texts_mean_what_they_say),
         cmocka_unit_test(layouts_of_ones_own),

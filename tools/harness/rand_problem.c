@@ -11,7 +11,9 @@
 #include "plan/keys.h"
 
 #define TRIES 2000
-#define WORK 5e7 /* multiplications of one reference */
+#define WORK 5e7      /* multiplications of one reference */
+#define LONG_WORK 1e9 /* of a long one, of which rows are sampled */
+#define SHORT 1000    /* the longest of `lengths` */
 
 /* Lengths and widths that caught somebody's bug; the first ones come often. */
 static const int64_t lengths[] = {64,  128, 65, 63,  1,   15,  16,  17,  31,  100, 111, 113,
@@ -48,6 +50,19 @@ static void draw_sizes(clattn_problem *p, const ct_method *method, ct_random *r)
         p->max_q = ct_random_chance(r, 0.5) ? ct_min(p->nq, (p->nq + p->sequences - 1) / p->sequences * 2) : 0;
         p->max_k = p->nk == p->nq ? p->max_q : 0;
     }
+}
+
+/* A few tokens against a long cache, or a sequence of many chunks, parts and tiles: counters and sums that a short one never fills. */
+static void draw_long(clattn_problem *p, const ct_method *method, ct_random *r)
+{
+    const bool recurrent = method->linear && !method->softmax, cache = !recurrent && ct_random_chance(r, 0.5);
+    p->b = 1;
+    p->hk = ct_random_int(r, 1, 2);
+    p->hq = p->hk * ct_random_int(r, 1, 2);
+    p->nk = recurrent || cache ? ct_random_int(r, 5000, 40000) : ct_random_int(r, 1200, 2500);
+    p->nq = cache ? ct_random_int(r, 1, 4) : p->nk;
+    p->pass = cache && ct_random_chance(r, 0.5) ? CLATTN_DECODE : CLATTN_FWD;
+    p->max_q = p->max_k = 0;
 }
 
 static void draw_scores(clattn_problem *p, ct_random *r)
@@ -139,7 +154,7 @@ static void draw_square(clattn_problem *p, ct_random *r)
 {
     static const int few[] = {16, 16, 32, 64};
     p->block_q = p->block_k = PICK(r, few);
-    p->nq = p->nk = p->block_q * ct_random_int(r, 1, 10);
+    p->nq = p->nk = p->block_q * (p->nk > SHORT ? ct_min(p->nk, 2500) / p->block_q : ct_random_int(r, 1, 10));
     p->max_q = p->max_k = 0;
     p->pass = CLATTN_FWD;
 }
@@ -196,11 +211,14 @@ static void draw_pattern(clattn_problem *p, ct_random *r)
     }
 }
 
-static void draw_problem(clattn_problem *p, const ct_method *method, ct_random *r)
+static void draw_problem(clattn_problem *p, const ct_method *method, bool is_long, ct_random *r)
 {
     clattn_problem_init(p);
     snprintf(p->method, sizeof(p->method), "%s", method->name);
     draw_sizes(p, method, r);
+    if (is_long) {
+        draw_long(p, method, r);
+    }
     p->scale = ct_random_chance(r, 0.2) ? (ct_random_chance(r, 0.8) ? 0.25 : -0.125) : NAN;
     if (method->softmax && ct_random_chance(r, 0.08)) {
         p->scale = PICK(r, far_scales);
@@ -232,15 +250,23 @@ static void draw_problem(clattn_problem *p, const ct_method *method, ct_random *
     }
 }
 
+/* Of the reference: pairs of tokens, or a state that every token changes and reads. */
+static double work_of(const clattn_problem *p, const ct_method *method)
+{
+    const double heads = (double)(p->b * p->hq), queries = (double)p->nq, keys = (double)p->nk;
+    return p->nk > SHORT && !method->softmax ? heads * keys * 2.0 * (double)p->dqk * (double)p->dv
+                                             : heads * queries * keys * (double)(p->dqk + p->dv);
+}
+
 /* Legal as a whole: small, its sequences fit, its layout can be made, and its text says the same. */
-static bool legal(const clattn_problem *p, char *text, size_t bytes, clattn_status *st)
+static bool legal(const clattn_problem *p, const ct_method *method, char *text, size_t bytes, clattn_status *st)
 {
     clattn_problem again;
     clattn_layout *layout = NULL;
-    const double work = (double)(p->b * p->hq) * (double)p->nq * (double)p->nk * (double)(p->dqk + p->dv);
+    const double work = work_of(p, method);
     const bool cramped = p->sequences && ((p->max_q && p->max_q * p->sequences < p->nq) ||
                                           (p->max_k && p->max_k * p->sequences < p->nk));
-    if (work > WORK || cramped || clattn_problem_check(p) != CLATTN_OK) {
+    if (work > (p->nk > SHORT ? LONG_WORK : WORK) || cramped || clattn_problem_check(p) != CLATTN_OK) {
         return false;
     }
     if (clattn_layout_from_problem(&layout, p, NULL) != CLATTN_OK) {
@@ -283,11 +309,13 @@ clattn_status ct_rand_problem(uint64_t seed, uint64_t index, char *text, size_t 
     if (ct_method_count == 0) {
         return ct_fail(CLATTN_UNSUPPORTED, "this library was built without methods");
     }
-    /* drawn once: a method with many rules is not rarer */
+    /* both drawn once: what has many rules is not rarer */
     const ct_method *method = ct_methods[ct_random_int(&random, 0, ct_method_count - 1)];
+    ct_random length = ct_random_of(seed ^ 0x4c6f6e67, index);
+    const bool is_long = ct_random_chance(&length, 0.05);
     for (int i = 0; i < TRIES; i++) {
-        draw_problem(&problem, method, &random);
-        if (legal(&problem, text, bytes, &st)) {
+        draw_problem(&problem, method, is_long, &random);
+        if (legal(&problem, method, text, bytes, &st)) {
             *check_seed = draw_check(&problem, &random);
             return st;
         }
