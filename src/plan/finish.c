@@ -4,14 +4,11 @@
 
 #include "plan/plan_parts.h"
 
-static clattn_status set_value(ct_launch *l, cl_uint *index, const void *value, size_t bytes)
+static clattn_status set_arg(const ct_launch *l, cl_uint index, const void *value, size_t bytes)
 {
-    const cl_int error = clSetKernelArg(l->kernel, *index, bytes, value);
-    if (error != CL_SUCCESS) {
-        return ct_fail(error, "clSetKernelArg(%s, %u, %zu bytes) returned %s", l->spec.kernel, *index, bytes, clattn_status_name(error));
-    }
-    (*index)++;
-    return CLATTN_OK;
+    const cl_int error = clSetKernelArg(l->kernel, index, bytes, value);
+    return error == CL_SUCCESS ? CLATTN_OK
+                               : ct_fail(error, "clSetKernelArg(%s, %u, %zu bytes) returned %s", l->spec.kernel, index, bytes, clattn_status_name(error));
 }
 
 /* What a buffer argument names, and where it begins, in elements. */
@@ -35,23 +32,50 @@ static clattn_buf buffer_of(const clattn_plan *plan, const ct_ref *ref, const cl
     return buf;
 }
 
-/* A buffer argument of a kernel is a base pointer and, unless it stands alone, a long: the offset in elements. */
-static clattn_status set_buffer(ct_launch *l, cl_uint *index, ct_kernel_arg *arg, const clattn_buf *buf, cl_long offset)
+static clattn_status set_pointer(const ct_launch *l, cl_uint index, const void *pointer)
 {
-    if (buf->svm) {
-        const cl_int error = clSetKernelArgSVMPointer(l->kernel, *index, buf->svm);
-        if (error != CL_SUCCESS) {
-            return ct_fail(error, "clSetKernelArgSVMPointer(%s, %u) returned %s", l->spec.kernel, *index, clattn_status_name(error));
-        }
-        (*index)++;
-    } else {
-        const clattn_status st = set_value(l, index, buf->mem ? &buf->mem : NULL, sizeof buf->mem);
-        if (st != CLATTN_OK) {
-            return st;
-        }
+    const cl_int error = clSetKernelArgSVMPointer(l->kernel, index, pointer);
+    return error == CL_SUCCESS ? CLATTN_OK
+                               : ct_fail(error, "clSetKernelArgSVMPointer(%s, %u) returned %s", l->spec.kernel, index, clattn_status_name(error));
+}
+
+static clattn_status set_base(const ct_launch *l, cl_uint index, ct_kernel_arg *arg, const clattn_buf *buf)
+{
+    const bool none = !buf->svm && !buf->mem;
+    const ct_holds wanted = none ? CT_HOLDS_NOTHING : arg->ref.where == CT_CONSTANT ? CT_HOLDS_CONSTANT : CT_HOLDS_UNKNOWN;
+    if (wanted != CT_HOLDS_UNKNOWN && arg->holds == wanted) {
+        return CLATTN_OK;
     }
-    arg->pointer = buf->svm != NULL;
-    return arg->alone ? CLATTN_OK : set_value(l, index, &offset, sizeof offset);
+    arg->holds = CT_HOLDS_UNKNOWN;
+    const clattn_status st = buf->svm ? set_pointer(l, index, buf->svm) : set_arg(l, index, none ? NULL : &buf->mem, sizeof buf->mem);
+    if (st == CLATTN_OK) {
+        arg->pointer = buf->svm != NULL;
+        arg->holds = wanted;
+    }
+    return st;
+}
+
+static clattn_status set_offset(const ct_launch *l, cl_uint index, ct_kernel_arg *arg, cl_long offset)
+{
+    if (arg->holds_offset && arg->offset == offset) {
+        return CLATTN_OK;
+    }
+    const clattn_status st = set_arg(l, index, &offset, sizeof offset);
+    arg->holds_offset = st == CLATTN_OK;
+    arg->offset = offset;
+    return st;
+}
+
+/* `zero`: zeros in its place, for the warm-up. */
+static clattn_status set_value(const ct_launch *l, cl_uint index, ct_kernel_arg *arg, bool zero)
+{
+    static const unsigned char zeros[CT_VALUE_BYTES];
+    if (!zero && arg->holds == CT_HOLDS_VALUE) {
+        return CLATTN_OK;
+    }
+    const clattn_status st = set_arg(l, index, zero ? zeros : arg->value, arg->bytes);
+    arg->holds = st == CLATTN_OK && !zero ? CT_HOLDS_VALUE : CT_HOLDS_UNKNOWN;
+    return st;
 }
 
 static clattn_status create_kernel(ct_launch *l, cl_kernel *out)
@@ -70,14 +94,18 @@ static clattn_status renew_kernel(ct_launch *l)
     if (st == CLATTN_OK) {
         clReleaseKernel(l->kernel);
         l->kernel = fresh;
+        for (int i = 0; i < l->n_args; i++) {
+            l->args[i].holds = CT_HOLDS_UNKNOWN;
+            l->args[i].pointer = l->args[i].holds_offset = false;
+        }
     }
     return st;
 }
 
+/* In a kernel's list a buffer is a base pointer and, unless it stands alone, a long behind it: the offset in elements. */
 clattn_status ct_launch_set(clattn_plan *plan, ct_launch *l, const clattn_buf *args, clattn_buf workspace, cl_mem scratch)
 {
     clattn_status st = CLATTN_OK;
-    static const unsigned char zeros[CT_VALUE_BYTES];
     clattn_buf bufs[CT_MAX_ARGS];
     cl_long offsets[CT_MAX_ARGS];
     cl_uint index = 0;
@@ -94,11 +122,13 @@ clattn_status ct_launch_set(clattn_plan *plan, ct_launch *l, const clattn_buf *a
     }
     for (int i = 0; i < l->n_args; i++) {
         ct_kernel_arg *arg = &l->args[i];
-        if (arg->buffer) {
-            CT_TRY(set_buffer(l, &index, arg, &bufs[i], offsets[i]));
-        } else {
-            CT_TRY(set_value(l, &index, !args && values == l->warm ? zeros : arg->value, arg->bytes));
-            values++;
+        if (!arg->buffer) {
+            CT_TRY(set_value(l, index++, arg, !args && values++ == l->warm));
+            continue;
+        }
+        CT_TRY(set_base(l, index++, arg, &bufs[i]));
+        if (!arg->alone) {
+            CT_TRY(set_offset(l, index++, arg, offsets[i]));
         }
     }
 out:

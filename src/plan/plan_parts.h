@@ -16,9 +16,16 @@
 #define CT_VALUE_BYTES 512
 #define CT_MOST_GROUPS 65535 /* in a second or third dimension: CUDA's bound; what has more is launched in the first */
 
+/* What a kernel is known to have in the place of an argument, so that it need not be set again. A caller's buffer is set for every launch: a new
+ * memory object may have the handle of one that is gone. */
+typedef enum ct_holds { CT_HOLDS_UNKNOWN = 0, CT_HOLDS_NOTHING, CT_HOLDS_CONSTANT, CT_HOLDS_VALUE } ct_holds;
+
 typedef struct ct_kernel_arg {
     bool buffer, alone;           /* alone: without an offset */
     bool pointer;                 /* of a buffer: the kernel has a shared pointer in this place */
+    bool holds_offset;            /* and `offset` behind it */
+    ct_holds holds;
+    cl_long offset;
     ct_ref ref;
     size_t bytes;                 /* of a value */
     unsigned char value[CT_VALUE_BYTES];

@@ -359,6 +359,40 @@ static void shared_and_sub_buffers(void **state)
     }
 }
 
+/* A kernel keeps what was set for the launch before: what is given now, left out or elsewhere must count now. */
+static void optional_slots_come_and_go(void **state)
+{
+    enum { ROWS = H * N };
+    const ct_env *env = *state;
+    static float lse[2 * ROWS], first[ROWS], poison[2 * ROWS];
+    memset(poison, 0xff, sizeof poison);
+    cl_mem places[2] = {buffer(env, sizeof poison, poison), buffer(env, sizeof poison, poison)};
+    clattn_arg args[5];
+    args_of(args, buffers);
+    for (int turn = 0; turn < 6; turn++) { /* without; here; there, behind; without; there again; here, behind */
+        const int at = (const int[]){-1, 0, 1, -1, 1, 0}[turn], behind = turn == 2 || turn == 5 ? ROWS : 0;
+        if (at >= 0) {
+            args[4] = (clattn_arg){CLATTN_LSE, clattn_buf_mem(places[at], (size_t)behind * 4)};
+        }
+        for (int i = 0; i < 2; i++) {
+            clEnqueueWriteBuffer(env->queue, places[i], CL_TRUE, 0, sizeof poison, poison, 0, NULL, NULL);
+        }
+        assert_int_equal(clattn_enqueue(env->queue, plan, args, at < 0 ? 4 : 5, clattn_buf_none(), 0, NULL, NULL), CLATTN_OK);
+        read_and_compare(env, env->queue, buffers[3], 0);
+        for (int i = 0; i < 2; i++) {
+            clEnqueueReadBuffer(env->queue, places[i], CL_TRUE, 0, sizeof lse, lse, 0, NULL, NULL);
+            if (turn == 1 && i == 0) {
+                memcpy(first, lse, sizeof first);
+                assert_true(isfinite(first[0]) && isfinite(first[ROWS - 1]));
+            }
+            assert_memory_equal(lse + behind, i == at ? first : poison, sizeof first);
+            assert_memory_equal(lse + ROWS - behind, poison, sizeof first);
+        }
+    }
+    clReleaseMemObject(places[0]);
+    clReleaseMemObject(places[1]);
+}
+
 /* The plan and its context may go while their launches still wait. */
 static void released_at_once(void **state)
 {
@@ -644,6 +678,7 @@ int main(void)
         cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_buffer_of_a_text),
         cmocka_unit_test(the_workspace_is_checked), cmocka_unit_test(work_is_counted),
         cmocka_unit_test(offsets_pointers_and_events), cmocka_unit_test(shared_and_sub_buffers),
+        cmocka_unit_test(optional_slots_come_and_go),
         cmocka_unit_test(released_at_once), cmocka_unit_test(out_of_order), cmocka_unit_test(many_queues),
         cmocka_unit_test(many_threads), cmocka_unit_test(many_threads_and_plans),
         cmocka_unit_test(allocations_fail),      cmocka_unit_test(contexts_are_checked),
