@@ -14,7 +14,8 @@ mkdir -p "$work"
 use_pocl() {
     need pocl-opencl-icd
     export OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd
-    # where there is no GPU the whole suite has run on it already
+    # where there is no GPU the whole suite has run on it already, and its kernels are compiled
+    [ ! -d "$build/pocl_cache" ] || export POCL_CACHE_DIR=$build/pocl_cache
     tests='^(tile_|merge_)' backends="ref simt" # cpu: ci/random.sh
 }
 
