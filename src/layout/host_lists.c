@@ -216,7 +216,8 @@ static clattn_status make_shared(const maker *m, const clattn_allocator *allocat
 {
     tile_run run;
     const clattn_status st = ct_lists_descending(m->w, allocator, &lists->list, &lists->entries);
-    for (int64_t i = 0; st == CLATTN_OK && sees_all(m, &run) && i < lists->entries; i++) {
+    const int64_t ascending = st == CLATTN_OK && sees_all(m, &run) ? lists->entries : 0;
+    for (int64_t i = 0; i < ascending; i++) {
         lists->list[i] = (int32_t)(tile_at(&run, i) * m->w->tile_cols);
     }
     return st;
