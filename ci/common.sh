@@ -115,6 +115,18 @@ need_build() {
 # Each non-empty line that is no comment.
 lines_of() { grep -Ev '^[[:space:]]*(#|$)' "$1"; }
 
+# for_each WORDS: each line of standard input for each word (a backend, a chip), as pairs for `xargs -0 -n 2`.
+for_each() {
+    local word line lines
+    mapfile -t lines
+    for word in $1; do
+        for line in "${lines[@]}"; do printf '%s\0%s\0' "$word" "$line"; done
+    done
+}
+
+# file_name WORDS...: a name for what belongs to a problem.
+file_name() { printf '%s' "$*" | tr -c 'A-Za-z0-9.=,' _; }
+
 # Keep the user's caches out of it.
 private_caches() {
     export CLATTN_CACHE_DIR=$1/cache POCL_CACHE_DIR=$1/pocl_cache

@@ -126,7 +126,7 @@ step_reruns() {
 sanitize_one() {
     local tool=$1 backend=$2 record log options=()
     shift 2
-    record=$build/sanitize/$(tr -c 'a-z0-9=,' _ <<<"$backend $*")
+    record=$build/sanitize/$(file_name "$backend" "$*")
     log=$record.$tool.log
     [ "$tool" != initcheck ] || options=(--uninitialised)
     if [ "$tool" = record ]; then
@@ -142,12 +142,12 @@ step_sanitize() {
     chmod +x "$(dirname "$sanitizer")"/* 2>/dev/null || true
     cc -std=gnu11 -O1 -shared -fPIC -I "$prefix/usr/include" "$root/ci/gpu_record.c" -o "$build/gpu_record.so" -ldl
     export sanitizer build root
-    export -f sanitize_one
+    export -f sanitize_one file_name
     local tool
     : >"$out/sanitize.log"
     for tool in record ${CLATTN_SANITIZERS:-memcheck initcheck synccheck racecheck}; do
-        lines_of "$root/ci/gpu_sanitize.txt" | sed "s/^/$tool /" | tr '\n' '\0' |
-            xargs -0 -n 1 -P "$jobs" bash -c 'read -ra words <<<"$0"; sanitize_one "${words[@]}"' >"$build/sanitize.$tool.txt" 2>&1 || true
+        lines_of "$root/ci/gpu_sanitize.txt" |
+            xargs -d '\n' -n 1 -P "$jobs" bash -c 'sanitize_one "$1" $2' one "$tool" >"$build/sanitize.$tool.txt" 2>&1 || true
         cat "$build/sanitize.$tool.txt" >>"$out/sanitize.log"
         grep -A 8 '^FAIL' "$build/sanitize.$tool.txt" | head -n 80 || true
         echo "$tool: $(grep -c '^ok' "$build/sanitize.$tool.txt") good, $(grep -c '^FAIL' "$build/sanitize.$tool.txt") not"

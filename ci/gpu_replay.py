@@ -14,7 +14,10 @@ import pathlib
 import re
 import sys
 
-GUARD, CANARY, POISON = 512, b"\xa5", b"\xff"  # tools/harness/guarded.c
+GUARDED = pathlib.Path(__file__).resolve().parent.parent / "tools/harness"
+GUARD = int(re.search(r"CT_GUARD_BYTES (\d+)", (GUARDED / "guarded.h").read_text())[1])
+CANARY = bytes([int(re.search(r"CANARY 0x([0-9a-f]+)", (GUARDED / "guarded.c").read_text())[1], 16)])
+POISON = b"\xff"  # bytes of the NaN
 STATIC = 48 << 10  # what CUDA lets a program declare; OpenCL lets it have more
 
 

@@ -55,7 +55,7 @@ vendor() {
 
 # items NAME: one line "good|declined|failed ITEM" for each test and each check.
 items() {
-    local out=$work/$1 backend problem
+    local out=$work/$1
     mkdir -p "$out"
     suite "$out" --tests-regex "$tests" --timeout 200 >"$out/ctest.log" 2>&1 || true
     sed -nE 's/^ *[0-9]+\/[0-9]+ +Test +#[0-9]+: ([^ ]+) \.+(.*)$/\1 \2/p' "$out/ctest.log" |
@@ -66,18 +66,12 @@ items() {
                 *) echo "failed $name" ;;
             esac
         done
-    for backend in $backends; do
-        while IFS= read -r problem; do printf '%s\0%s\0' "$backend" "$problem"; done < <(lines_of "$root/ci/problems.txt")
-    done | xargs -0 -n 2 -P "$jobs" bash -c 'item "$@"' "$out"
+    lines_of "$root/ci/problems.txt" | for_each "$backends" | xargs -0 -n 2 -P "$jobs" bash -c 'item "$@"' "$out"
 }
 
 # item BACKEND PROBLEM: one check, with its log in the folder $0. One line is one write: processes do not mix theirs.
-item() {
-    local log
-    log=$0/check.$(tr -c 'a-z0-9=,' _ <<<"$1 $2").log
-    echo "$(check "$1" "$2" "$log" | cut -d ' ' -f 1) check $1 $2"
-}
-export -f item check
+item() { echo "$(check "$1" "$2" "$0/check.$(file_name "$1" "$2").log" | cut -d ' ' -f 1) check $1 $2"; }
+export -f item check file_name
 
 # judge NAME: reads items, prints what matters, returns 1 on a failure that is no quirk.
 judge() {

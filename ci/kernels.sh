@@ -62,11 +62,8 @@ export root work clc ptxas
 for chip in $amd; do targets+=" amd:$chip"; done
 for chip in $intel; do targets+=" intel:$chip"; done
 for chip in $nvidia; do targets+=" nvidia:$chip"; done
-for target in $targets $older; do
-    each=1
-    [[ " $older " != *" $target "* ]] || each=3
-    find "$work/dump" -name '*.cl' | sort | awk "NR % $each == 0" | while IFS= read -r text; do printf '%s\0%s\0' "$target" "$text"; done
-done | xargs -0 -n 2 -P "$jobs" bash -c 'compile_one "$1" "$2"' one >"$work/failures" 2>&1 || bad=1
+every() { find "$work/dump" -name '*.cl' | sort | awk "NR % $1 == 0"; } # the N-th text
+{ every 1 | for_each "$targets"; every 3 | for_each "$older"; } | xargs -0 -n 2 -P "$jobs" bash -c 'compile_one "$1" "$2"' one >"$work/failures" 2>&1 || bad=1
 cat "$work/failures"
 spills=$(grep -lE 'spilled around|[1-9][0-9]* bytes spill' "$work"/out/*.log 2>/dev/null | wc -l || true)
 say "$count kernels x $(echo $targets | wc -w) chips, a third of them x $(echo $older | wc -w) more; $(grep -c '^FAIL' "$work/failures" || true) failed; $spills with spills"

@@ -17,7 +17,7 @@ if [ $# -gt 0 ]; then printf '%s\n' "$@"; else lines_of "$root/ci/problems.txt";
 # one BACKEND PROBLEM: prints the verdict, fails on a wrong result or on anything in the log.
 one() {
     local backend=$1 problem=$2 name rc=0
-    name=$work/$backend.$(printf '%s' "$problem" | tr -c 'A-Za-z0-9.\n' '_')
+    name=$work/$(file_name "$backend" "$problem")
     timeout "$seconds" oclgrind --data-races --build-options "-D__builtin_prefetch(p,a,b)= -DIN_PLACE=0" \
         --local-mem-size "$bytes" --max-errors 20 --log "$name.log" "$build/clattn" check --backend "$backend" "$problem" >"$name.out" 2>&1 || rc=$?
     if [ -s "$name.log" ]; then
@@ -34,12 +34,10 @@ one() {
         echo "good $backend: $problem"
     fi
 }
-export -f one
+export -f one file_name
 # the default size is a small GPU's, and decides which tiles are chosen
 export work build seconds bytes=${CLATTN_LOCAL_BYTES:-65536}
-for backend in $backends; do
-    while IFS= read -r problem; do printf '%s\0%s\0' "$backend" "$problem"; done <"$work/problems"
-done | xargs -0 -n 2 -P "$jobs" bash -c 'one "$1" "$2"' one >"$work/verdicts" 2>&1 || failed=1
+for_each "$backends" <"$work/problems" | xargs -0 -n 2 -P "$jobs" bash -c 'one "$1" "$2"' one >"$work/verdicts" 2>&1 || failed=1
 sort "$work/verdicts" | grep -E '^(good|declined)' || true
 grep -vE '^(good|declined)' "$work/verdicts" || true
 say "$(grep -c '^good' "$work/verdicts" || true) good, $(grep -c '^declined' "$work/verdicts" || true) declined," \

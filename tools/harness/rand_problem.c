@@ -14,6 +14,7 @@
 #define WORK 5e7      /* multiplications of one reference */
 #define LONG_WORK 1e9 /* of a long one, of which rows are sampled */
 #define SHORT 1000    /* the longest of `lengths` */
+#define SQUARE 2500   /* the most tokens of a long problem in which each may see each */
 
 /* Lengths and widths that caught somebody's bug; the first ones come often. */
 static const int64_t lengths[] = {64,  128, 65, 63,  1,   15,  16,  17,  31,  100, 111, 113,
@@ -59,7 +60,7 @@ static void draw_long(clattn_problem *p, const ct_method *method, ct_random *r)
     p->b = 1;
     p->hk = ct_random_int(r, 1, 2);
     p->hq = p->hk * ct_random_int(r, 1, 2);
-    p->nk = recurrent || cache ? ct_random_int(r, 5000, 40000) : ct_random_int(r, 1200, 2500);
+    p->nk = recurrent || cache ? ct_random_int(r, 5000, 40000) : ct_random_int(r, 1200, SQUARE);
     p->nq = cache ? ct_random_int(r, 1, 4) : p->nk;
     p->pass = cache && ct_random_chance(r, 0.5) ? CLATTN_DECODE : CLATTN_FWD;
     p->max_q = p->max_k = 0;
@@ -154,7 +155,7 @@ static void draw_square(clattn_problem *p, ct_random *r)
 {
     static const int few[] = {16, 16, 32, 64};
     p->block_q = p->block_k = PICK(r, few);
-    p->nq = p->nk = p->block_q * (p->nk > SHORT ? ct_min(p->nk, 2500) / p->block_q : ct_random_int(r, 1, 10));
+    p->nq = p->nk = p->block_q * (p->nk > SHORT ? ct_min(p->nk, SQUARE) / p->block_q : ct_random_int(r, 1, 10));
     p->max_q = p->max_k = 0;
     p->pass = CLATTN_FWD;
 }
