@@ -59,7 +59,7 @@ step_build() {
 }
 step_devices() { "$build/clattn" devices | tee "$out/devices.txt"; }
 step_tests() {
-    whole --test-dir "$build" --parallel "$jobs" --timeout 200 >"$out/tests.log" 2>&1 || bad=1 # one that is skipped, too
+    whole --test-dir "$build" --parallel "$jobs" --timeout 200 --output-on-failure >"$out/tests.log" 2>&1 || bad=1 # one that is skipped, too
     grep -E 'tests passed|Failed|Timeout|Skipped' "$out/tests.log" || true
 }
 # Every problem on the GPU's first choice; spills and products put one after another are failures too.
@@ -124,16 +124,17 @@ step_reruns() {
 }
 # sanitize_one TOOL BACKEND PROBLEM...: 0 if the replay brought the recorded bytes and the tool found nothing.
 sanitize_one() {
-    local tool=$1 backend=$2 record log options=()
+    local tool=$1 backend=$2 record log options=() report=()
     shift 2
     record=$build/sanitize/$(file_name "$backend" "$*")
     log=$record.$tool.log
     [ "$tool" != initcheck ] || options=(--uninitialised)
+    [ "$tool" != racecheck ] || report=(--racecheck-report all)
     if [ "$tool" = record ]; then
         rm -rf "$record"; mkdir -p "$record"
         CLATTN_CACHE=off CLATTN_RECORD=$record LD_PRELOAD=$build/gpu_record.so "$build/clattn" check --backend "$backend" "$*" >"$log" 2>&1
     else
-        timeout 300 "$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 20 python3 "$root/ci/gpu_replay.py" "$record" "${options[@]}" >"$log" 2>&1
+        timeout 300 "$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 40 "${report[@]}" python3 "$root/ci/gpu_replay.py" "$record" "${options[@]}" >"$log" 2>&1
     fi && echo "ok   $tool $backend $*" || { echo "FAIL $tool $backend $*"; head -n 60 "$log"; }
 }
 step_sanitize() {

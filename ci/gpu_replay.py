@@ -3,7 +3,8 @@
 
     gpu_replay.py FOLDER [--uninitialised] [--library FILE]
 
-Programs are the PTX that NVIDIA's driver gave back. Each read must bring the bytes that it brought then: what ran is what was recorded.
+Programs are the PTX that NVIDIA's driver gave back. Each read must bring the bytes that it brought then: what ran is what was recorded. Words that
+hold the address of a buffer (tensor maps in a workspace) may hold another one's.
 --uninitialised leaves out the NaN that clattn's checks put into outputs and workspace (for initcheck: who reads there before anybody wrote?);
 what a read brings is then compared where the recorded bytes are no such NaN. Guard bands that the checks lay around buffers are cut off: an
 access beyond a buffer is one beyond its allocation.
@@ -52,9 +53,9 @@ class Cuda:
         return module
 
 
-def set_first(text, first):
-    """Global work offsets stand in registers that only NVIDIA's OpenCL fills: constants take their place."""
-    known = {0: 0, 1: 0, 2: 0, 3: first[0], 4: first[1], 5: first[2]}  # of the group, of the item
+def set_place(text, groups, first):
+    """Offsets of the work and numbers of groups stand in registers that only NVIDIA's OpenCL fills: constants take their place."""
+    known = dict(enumerate((0, 0, 0, *first, *groups)))  # offsets of the groups, of the items; groups
 
     def constant(match):
         number = int(match[1])
@@ -103,6 +104,9 @@ class Buffer:
         first, last = max(offset, self.cut), min(offset + size, self.size - self.cut)
         return first, max(0, last - first)
 
+    def holds(self, address):
+        return self.made and self.base() + self.cut <= address < self.base() + self.size - self.cut
+
     def free(self):
         if self.made and self.address.value:
             self.cuda.call("cuMemFree_v2", self.address)
@@ -138,6 +142,18 @@ class Replay:
         if length and not (self.uninitialised and int(value) == POISON[0]):
             self.cuda.call("cuMemsetD8_v2", ctypes.c_uint64(buffer.base() + first), ctypes.c_ubyte(int(value)), ctypes.c_size_t(length))
 
+    def same(self, wanted, got, address):
+        """Whether these are the same bytes, but for words that are addresses of buffers."""
+        if wanted == got:
+            return True
+        start = -address % 8
+        for at in range(start, len(got) - 7, 8):
+            word = int.from_bytes(got[at : at + 8], "little")
+            if got[at : at + 8] != wanted[at : at + 8] and not any(b.holds(word) for b in self.buffers.values()):
+                return False
+        end = start + (len(got) - start) // 8 * 8
+        return wanted[:start] == got[:start] and wanted[end:] == got[end:]
+
     def do_read(self, number, offset, size, file):
         buffer, wanted, offset = self.buffers[number], (self.folder / file).read_bytes(), int(offset)
         first, length = buffer.clip(offset, len(wanted))
@@ -147,14 +163,14 @@ class Replay:
         if length and not (self.uninitialised and POISON * 4 in wanted):
             self.cuda.call("cuMemcpyDtoH_v2", got, ctypes.c_uint64(buffer.base() + first), ctypes.c_size_t(length))
             self.reads += 1
-            if got.raw[:length] != wanted:
+            if not self.same(wanted, got.raw[:length], buffer.base() + first):
                 self.different += 1
                 print(f"read {self.reads}, buffer {number}: other bytes than were recorded", file=sys.stderr)
 
-    def function(self, kernel, file, first):
-        key = kernel, file, first
+    def function(self, kernel, file, groups, first):
+        key = kernel, file, groups, first
         if key not in self.functions:
-            text = set_first((self.folder / file).read_bytes().rstrip(b"\0").decode(), first)
+            text = set_place((self.folder / file).read_bytes().rstrip(b"\0").decode(), groups, first)
             text, local = make_dynamic(text)
             function = ctypes.c_void_p()
             self.cuda.call("cuModuleGetFunction", ctypes.byref(function), self.cuda.load(text.encode() + b"\0"), kernel.encode())
@@ -164,7 +180,7 @@ class Replay:
         return self.functions[key]
 
     def do_launch(self, kernel, file, sizes, arguments):
-        function, local = self.function(kernel, file, tuple(sizes[6:]))
+        function, local = self.function(kernel, file, tuple(sizes[:3]), tuple(sizes[6:]))
         values = []
         for kind, value in arguments:
             data = ctypes.c_uint64(self.buffers[value].base()) if kind == "buffer" else ctypes.create_string_buffer(bytes.fromhex(value), len(value) // 2)

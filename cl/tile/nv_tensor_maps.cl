@@ -54,6 +54,6 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void tensor_maps(BUFFER
         SETI("fill_mode.shared::cta.b1024.b32 [%0], 0");
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    asm volatile("tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%0], [%1], 128;"
-                 :: "l"((ulong)(AT(maps) + which * g.sequences + sequence)), "r"(a) : "memory");
+    if (get_local_id(0) < 16) ((__global ulong *)(AT(maps) + which * g.sequences + sequence))[get_local_id(0)] = m[get_local_id(0)];
+    asm volatile("fence.proxy.tensormap::generic.release.gpu;" ::: "memory");
 }

@@ -234,11 +234,12 @@ static clattn_status retarget(struct clattn_context *context, ct_entry *entry, c
 {
     cl_program loaded = NULL;
     clattn_status st = ct_nv_retarget(context, spec, *made, options, &loaded, &entry->binary, &entry->binary_bytes);
-    if (st == CLATTN_BUILD_FAILED && !loaded && code != CL_SUCCESS) {
-        st = fail_compile(context, &entry->program, *made, source, options, code);
-    } else if (st == CLATTN_BUILD_FAILED) {
-        char why[256];
-        snprintf(why, sizeof why, "%s", clattn_error_detail());
+    if (st == CLATTN_BUILD_FAILED) {
+        char first[96] = "", why[sizeof first + 256];
+        if (code != CL_SUCCESS) {
+            snprintf(first, sizeof first, "clBuildProgram returned %s (%d); ", clattn_status_name(code), (int)code);
+        }
+        snprintf(why, sizeof why, "%s%s", first, clattn_error_detail());
         st = fail_build(context, &entry->program, loaded ? loaded : *made, source, options, why);
     }
     if (loaded) {
