@@ -15,8 +15,8 @@ OP int classify(const window_places *w, PLACE k0, PLACE k1) {
 }
 /* Without a layout every line lists a run of tiles of `cols` keys, the first of which begins at key `origin`: those it sees are seen0 ... seen1 - 1,
  * those that hide no pair full0 ... full1 - 1 among them. `keys` are window_places whose places are numbers of keys, of which there are nk. A tile
- * that they end in is not full. A line that shares no list has an origin of its own, at the first key that it sees: a window of 1024 keys and 128
- * queries is 8 tiles of 144 so, 9 from key 0 on. Origins are multiples of 16, which is what reading several biases or bytes at once asks for. */
+ * that they end in is not full. A line that shares no list has an origin of its own, at the first key that it sees: a window of 1024 keys and 192
+ * queries are 10 tiles of 128 so, 10 or 11 from key 0 on. Origins are multiples of 16, which is what reading several biases or bytes at once asks for. */
 typedef struct { PLACE origin, seen0, seen1, full0, full1; } tile_run;
 OP PLACE own_origin(const window_places *keys, PLACE nk) { return min(max(keys->seen0, (PLACE)0), nk) / 16 * 16; }
 OP tile_run tiles_of(const window_places *keys, PLACE origin, PLACE cols, PLACE nk, int all_masked) {

@@ -262,13 +262,6 @@ static int64_t usual_keys(const ct_attend *a)
     return a->sequences ? ct_ceil_div(a->nk, a->sequences) : a->max_k;
 }
 
-/* Keys that a query sees at most; 0: no bound but their number. */
-static int64_t reach_of(const ct_attend *a)
-{
-    const int64_t right = a->causal ? 0 : a->right;
-    return a->left >= 0 && right >= 0 ? a->left + right + 1 : 0;
-}
-
 /* Groups that stay for several items: where items are so short that their beginnings and ends count. */
 static bool stays(const attend_parts *s)
 {
@@ -340,7 +333,7 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
     /* queries of one block row need no cut between blocks: decode over lists gets the tiles of decode */
     const ct_shape_wish wish = {.block_q = a->layout && a->layout->rows > 1 ? a->layout->block_q : 0, .block_k = a->layout ? a->layout->block_k : 0,
         .nq = a->max_q, .nk = usual_keys(a), .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
-        .reach = reach_of(a),
+        .window = a->left >= 0 || a->right >= 0,
         .reads = reads_of(a), .bias = is(a->bias),
         .tensors = {{"q", a->nq, a->qs.row}, {"k", a->nk, a->ks.row}, {"v", a->nk, a->vs.row}},
         .aligned = rows_aligned(a), .dtype = a->in, .tf32 = a->tf32, .dots = a->in == CLATTN_BF16 && ct_dots_pay(ct_builder_context(b))};

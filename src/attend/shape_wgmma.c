@@ -8,8 +8,8 @@
 enum { LOCAL_BYTES = 227 << 10, SLACK = 1024 + 512 /* alignment; barriers */, SLOTS = 2, WIDEST_HEAD = 256, LONG_TRIANGLE = 4096 /* keys */, CHUNK = 64, WIDEST_STATE = 128 };
 
 /* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers. The first row that
- * is wide enough and takes what masks and texts read; `long_rows`: for lists of many tiles only. */
-static const struct { int width; ct_reads reads; bool long_rows; int bm, bn, parts; } free_shapes[] = {
+ * is wide enough and takes what masks and texts read; `causal` rows are for long triangles only. */
+static const struct { int width; ct_reads reads; bool causal; int bm, bn, parts; } free_shapes[] = {
     {64, CT_READS_NOTHING, false, 192, 128, 1},
     {64, CT_READS_KEYS, false, 128, 128, 1},
     {64, CT_READS_BIAS, false, 128, 96, 1},
@@ -50,21 +50,12 @@ static int64_t local_bytes(const ct_shape *s, int dk, int dv, int helds)
     return 2 * (helds * s->bm * dk64 + 2 * SLOTS * s->bn * ct_max(dk64, dv64)) + SLACK;
 }
 
-/* Row i's wider tiles pay in long triangles, and in windows that they cover with no more columns than those of the next row. */
-static bool pays(const ct_shape_wish *wish, size_t i)
-{
-    const int64_t seen = free_shapes[i].bm / wish->pack + wish->reach - 1;
-    if (wish->block_k) {
-        return false;
-    }
-    return wish->reach ? ct_round_up(seen, free_shapes[i].bn) <= ct_round_up(seen, free_shapes[i + 1].bn)
-                       : wish->causal && wish->nk >= LONG_TRIANGLE;
-}
-
 static size_t row_of(const ct_shape_wish *wish, int widest)
 {
+    const bool triangle = wish->causal && !wish->window && !wish->block_k && wish->nk >= LONG_TRIANGLE;
     size_t i = 0;
-    while (free_shapes[i].width < widest || free_shapes[i].reads < wish->reads || (free_shapes[i].long_rows && !pays(wish, i))) {
+    while (free_shapes[i].width < widest || free_shapes[i].reads < wish->reads ||
+           (free_shapes[i].causal && !triangle)) {
         i++;
     }
     return i;

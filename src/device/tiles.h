@@ -33,7 +33,7 @@ typedef struct ct_shape_wish {
     int block_q, block_k; /* of the layout, in tokens; 0: free, every key is listed. accumulate: block_q is the chunk, or 0 */
     int64_t nq, nk;       /* queries of the longest sequence; keys of a usual one */
     int dk, dv, pack;
-    int64_t reach;        /* keys that a query sees at most, by a window; 0: no window, or open on one side */
+    bool window;
     ct_reads reads;
     bool bias;            /* something is added to every pair */
     bool causal;

@@ -199,17 +199,21 @@ static clattn_status fail_build(struct clattn_context *context, const ct_program
                                 const char *options, const char *why)
 {
     size_t bytes = 0;
-    char *log = NULL, *placed = NULL;
-    if (clGetProgramBuildInfo(made, context->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes) == CL_SUCCESS) {
+    char *log = NULL, *placed = NULL, none[96] = "(none)";
+    cl_int code = clGetProgramBuildInfo(made, context->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
+    if (code == CL_SUCCESS) {
         log = ct_alloc(&context->allocator, bytes + 1);
     }
-    if (log && clGetProgramBuildInfo(made, context->device, CL_PROGRAM_BUILD_LOG, bytes, log, NULL) != CL_SUCCESS) {
-        log[0] = '\0';
+    if (log) {
+        code = clGetProgramBuildInfo(made, context->device, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
     }
-    placed = log ? ct_program_places(&context->allocator, source, log) : NULL;
+    if (code != CL_SUCCESS) {
+        snprintf(none, sizeof none, "(none: clGetProgramBuildInfo returned %s (%d))", clattn_status_name(code), (int)code);
+    }
+    placed = log && code == CL_SUCCESS ? ct_program_places(&context->allocator, source, log) : NULL;
     const clattn_status st =
         ct_fail(CLATTN_BUILD_FAILED, "kernel %s: %s with options '%s'; the compiler's log:\n%s", program->name, why, options,
-                placed && *placed ? placed : "(none)");
+                placed && *placed ? placed : none);
     ct_release(&context->allocator, placed);
     ct_release(&context->allocator, log);
     return st;

@@ -53,7 +53,7 @@ static void test_every_width(void **state)
         ct_device_facts facts = {.nv_capability = 80, .local_memory = 48 << 10};
         ct_shape_wish w = {.dk = widths[i % CT_COUNT(widths)], .dv = widths[i / CT_COUNT(widths) % CT_COUNT(widths)],
             .block_q = blocks[j % CT_COUNT(blocks)], .block_k = blocks[j / CT_COUNT(blocks)], .nq = 1 + (int64_t)(i * 37 % 3000), .nk = 5000,
-            .pack = i % 3 == 0 ? 4 : 1, .causal = i & 1, .reach = i & 2 ? 1 + (int64_t)(i * 53 % 2000) : 0, .reads = (ct_reads)(i % 4), .aligned = multiples[i % 3],
+            .pack = i % 3 == 0 ? 4 : 1, .causal = i & 1, .window = i & 2, .reads = (ct_reads)(i % 4), .aligned = multiples[i % 3],
             .dtype = i % 5 == 0 ? CLATTN_F32 : CLATTN_BF16, .tf32 = true};
         ct_shape s = {0};
         char why[256] = "";

@@ -50,7 +50,7 @@ static void test_every_width(void **state)
         ct_device_facts facts = {.nv_capability = 90};
         ct_shape_wish w = {.dk = widths[i % CT_COUNT(widths)], .dv = widths[i / CT_COUNT(widths) % CT_COUNT(widths)],
             .block_q = blocks[j % CT_COUNT(blocks)], .block_k = blocks[j / CT_COUNT(blocks)], .nq = 1 + (int64_t)(i * 37 % 3000), .nk = 5000,
-            .pack = i % 3 == 0 ? 4 : 1, .causal = i & 1, .reach = i & 2 ? 1 + (int64_t)(i * 53 % 2000) : 0, .reads = (ct_reads)(i % 4), .bias = i % 5 == 0, .aligned = i % 7 ? 8 : 4,
+            .pack = i % 3 == 0 ? 4 : 1, .causal = i & 1, .window = i & 2, .reads = (ct_reads)(i % 4), .bias = i % 5 == 0, .aligned = i % 7 ? 8 : 4,
             .dtype = CLATTN_BF16};
         ct_shape s = {0};
         char why[256] = "";
@@ -80,22 +80,6 @@ static void test_untried(void **state)
         char why[256] = "";
         assert_true(ct_wgmma_shape(&facts, &w, &s, why, sizeof why));
         assert_int_equal(s.untried, cases[i].untried);
-    }
-}
-
-/* Of a window the tiles that cover it with fewer columns; where both take as many, the wider ones. */
-static void test_windows(void **state)
-{
-    static const struct { int64_t reach; int bn; } cases[] = {{1024, 144}, {512, 128}, {17, 144}, {1, 128}, {0, 144}};
-    const ct_device_facts facts = {.nv_capability = 90};
-    (void)state;
-    for (size_t i = 0; i < CT_COUNT(cases); i++) {
-        const ct_shape_wish w = {.nq = 8192, .nk = 8192, .dk = 128, .dv = 128, .pack = 1, .causal = true, .reach = cases[i].reach, .aligned = 8,
-                                 .dtype = CLATTN_BF16};
-        ct_shape s = {0};
-        char why[256] = "";
-        assert_true(ct_wgmma_shape(&facts, &w, &s, why, sizeof why));
-        assert_int_equal(s.bn, cases[i].bn);
     }
 }
 
@@ -166,7 +150,7 @@ static void test_states_declined(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_untried), cmocka_unit_test(test_windows), cmocka_unit_test(test_declined),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_untried), cmocka_unit_test(test_declined),
                                        cmocka_unit_test(test_states), cmocka_unit_test(test_states_declined)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

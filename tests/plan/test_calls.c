@@ -31,13 +31,15 @@ typedef struct subject {
     unsigned char *right;     /* O, when nothing fails */
     char backend[16];
     bool described;           /* every tile is probed, not only the one that is used */
+    long untold;              /* failures that nothing named */
 } subject;
 
-/* Calls whose failure need not be told: what was to be released is released, and what the cache holds, or does not get, is no error. */
+/* Calls whose failure need not be told: what was to be released is released, what the cache holds, or does not get, is no error, and what an
+ * assembler says of a good program goes to the log. */
 typedef struct harmless { const char *name; clattn_cache_mode mode; } harmless;
 static const harmless harmless_ones[] = {
     {"clReleaseCommandQueue", 0}, {"clReleaseContext", 0}, {"clReleaseEvent", 0}, {"clReleaseKernel", 0}, {"clReleaseMemObject", 0},
-    {"clReleaseProgram", 0}, {"clCreateProgramWithBinary", CLATTN_CACHE_READ_ONLY}, {"clBuildProgram", CLATTN_CACHE_READ_ONLY},
+    {"clReleaseProgram", 0}, {"clGetProgramBuildInfo", 0}, {"clCreateProgramWithBinary", CLATTN_CACHE_READ_ONLY}, {"clBuildProgram", CLATTN_CACHE_READ_ONLY},
     {"clCreateKernel", CLATTN_CACHE_READ_ONLY}, {"clGetProgramInfo", CLATTN_CACHE_READ_WRITE}};
 
 static bool is_harmless(const subject *s, const char *name)
@@ -111,7 +113,8 @@ static void judge(subject *s, clattn_context *context, const clattn_plan *plan, 
     const bool told = strstr(st ? clattn_error_detail() : clattn_plan_explain(plan), calls->failed) ||
                       strstr(said, calls->failed) || strstr(s->said, calls->failed);
     if (!told && (st || !is_harmless(s, calls->failed))) {
-        fail_msg("call %ld, %s, failed: %s, and the detail is '%s'", calls->fail_at, calls->failed, clattn_status_name(st), clattn_error_detail());
+        print_error("call %ld, %s, failed: %s, and the detail is '%s'\n", calls->fail_at, calls->failed, clattn_status_name(st), clattn_error_detail());
+        s->untold++;
     }
 }
 
@@ -252,6 +255,7 @@ static void calls_fail(const ct_env *env, const char *text, clattn_cache_mode mo
     }
     print_message("%s: %ld calls\n", text, n - 1);
     assert_true(n > 30);
+    assert_int_equal(s.untold, 0);
     subject_release(&s);
     ct_assert_check(env, text, 5);
 }
