@@ -118,16 +118,13 @@ OP void mb_wait(uint b, uint parity) {
 OP void put_ints(uint at, int4 x) { asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" :: "r"(at), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w) : "memory"); }
 /* Ints are read by lane 0, which tells the others: it is the one that says by a barrier that they may be written anew, and a barrier orders what
  * its own caller did. */
-#define FROM_LANE0(i) "shfl.sync.idx.b32 %" #i ", %" #i ", 0, 0x1f, 0xffffffff;\n"
-OP int get_int(tile *t, uint at) {
+OP int lane0_int(tile *t, uint at) {
     int x = 0;
-    asm volatile("{\n.reg .pred p;\nsetp.eq.s32 p, %1, 0;\n@p ld.shared.u32 %0, [%2];\n" FROM_LANE0(0) "}" : "+r"(x) : "r"(t->w.lane), "r"(at) : "memory");
+    asm volatile("{\n.reg .pred p;\nsetp.eq.s32 p, %1, 0;\n@p ld.shared.u32 %0, [%2];\n}" : "+r"(x) : "r"(t->w.lane), "r"(at) : "memory");
     return x;
 }
-OP int4 get_ints(tile *t, uint at) {
-    int4 x = (int4)(0);
-    asm volatile("{\n.reg .pred p;\nsetp.eq.s32 p, %4, 0;\n@p ld.shared.v4.u32 {%0, %1, %2, %3}, [%5];\n" FROM_LANE0(0) FROM_LANE0(1) FROM_LANE0(2) "}"
-                 : "+r"(x.x), "+r"(x.y), "+r"(x.z), "+r"(x.w) : "r"(t->w.lane), "r"(at) : "memory");
+OP int told(int x) {
+    asm volatile("shfl.sync.idx.b32 %0, %0, 0, 0x1f, 0xffffffff;" : "+r"(x));
     return x;
 }
 OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
@@ -238,7 +235,7 @@ OP item_place item_next(tile *t, const __global ulong16 *first_map, int rows, in
         mb_arrive(ITEM_FULL(t));
     } else {
         mb_wait(ITEM_FULL(t), t->round & 1);
-        x = get_ints(t, ITEM(t));
+        x = (int4)(told(lane0_int(t, ITEM(t))), told(lane0_int(t, ITEM(t) + 4)), told(lane0_int(t, ITEM(t) + 8)), 0);
         if (t->w.lane == 0) mb_arrive(ITEM_EMPTY(t));
     }
     t->round++;
@@ -311,7 +308,9 @@ OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {
 #define stream_load(tp, s, j, x, r0) load_rows(tp, s, j, x, r0, ROUND(WIDTH(s), 64))
 OP void stream_wait(tile *t, int s, int j) { mb_wait(FULL(t, s, j), (TURN_OF(t, j) / SLOTS) & 1); }
 #undef stream_first
-#define stream_first(tp, s, j, given) get_int(tp, FIRST(tp, s, j))
+#undef stream_told
+#define stream_first(tp, s, j, given) lane0_int(tp, FIRST(tp, s, j))
+#define stream_told(tp, x) told(x)
 OP void stream_release(tile *t, int s, int j) { if (t->w.lane == 0) mb_arrive(EMPTY(t, s, j)); }
 
 #include "tile/nv_products.cl"
