@@ -13,27 +13,23 @@ OP int classify(const window_places *w, PLACE k0, PLACE k1) {
     if (k1 < w->seen0 || k0 > w->seen1) return CT_HIDDEN;
     return k0 < w->full0 || k1 > w->full1 ? CT_PARTIAL : CT_FULL;
 }
-/* Without a layout every line lists a run of tiles of `cols` keys, the first of which begins at key `origin`: those it sees are seen0 ... seen1 - 1,
- * those that hide no pair full0 ... full1 - 1 among them. `keys` are window_places whose places are numbers of keys, of which there are nk. A tile
- * that they end in is not full. A line that shares no list has an origin of its own, at the first key that it sees: a window of 1024 keys and 192
- * queries are 10 tiles of 128 so, 10 or 11 from key 0 on. Origins are multiples of 16, which is what reading several biases or bytes at once asks for. */
-typedef struct { PLACE origin, seen0, seen1, full0, full1; } tile_run;
-OP PLACE own_origin(const window_places *keys, PLACE nk) { return min(max(keys->seen0, (PLACE)0), nk) / 16 * 16; }
-OP tile_run tiles_of(const window_places *keys, PLACE origin, PLACE cols, PLACE nk, int all_masked) {
-    const PLACE end = max(min(keys->seen1 + 1, nk) - origin, (PLACE)0), full_end = max(min(keys->full1 + 1, nk) - origin, (PLACE)0);
-    const PLACE full = max(keys->full0 - origin, (PLACE)0);
+/* Without a layout every line lists a run of tiles of `cols` keys: those it sees are seen0 ... seen1 - 1, those that hide no pair full0 ... full1 - 1
+ * among them. `keys` are window_places whose places are numbers of keys, of which there are nk. A tile that they end in is not full. */
+typedef struct { PLACE seen0, seen1, full0, full1; } tile_run;
+OP tile_run tiles_of(const window_places *keys, PLACE cols, PLACE nk, int all_masked) {
+    const PLACE end = min(max(keys->seen1 + 1, (PLACE)0), nk), full_end = min(max(keys->full1 + 1, (PLACE)0), nk);
+    const PLACE full = max(keys->full0, (PLACE)0);
     tile_run run;
-    run.origin = origin;
     run.seen1 = end / cols + (end % cols > 0);
-    run.seen0 = min(max(keys->seen0 - origin, (PLACE)0) / cols, run.seen1);
+    run.seen0 = min(max(keys->seen0, (PLACE)0) / cols, run.seen1);
     run.full0 = min(max(full / cols + (full % cols > 0), run.seen0), run.seen1);
     run.full1 = all_masked ? run.full0 : min(max(full_end / cols, run.full0), run.seen1);
     return run;
 }
 /* Its tiles that ask the mask, on both sides of the full ones. */
 OP PLACE masked_tiles(const tile_run *run) { return run->seen1 - run->seen0 - (run->full1 - run->full0); }
-/* Entry i of its list, the first key of a tile: tiles that ask the mask first. */
-OP PLACE entry_at(const tile_run *run, PLACE cols, PLACE i) {
+/* Entry i of its list: tiles that ask the mask first. */
+OP PLACE tile_at(const tile_run *run, PLACE i) {
     const PLACE left = run->full0 - run->seen0, masked = masked_tiles(run);
-    return run->origin + cols * (i < left ? run->seen0 + i : i < masked ? run->full1 + (i - left) : run->full0 + (i - masked));
+    return i < left ? run->seen0 + i : i < masked ? run->full1 + (i - left) : run->full0 + (i - masked);
 }

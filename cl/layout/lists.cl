@@ -54,14 +54,13 @@ OP int sequence_of(const lists_args *a, const __global int *cu, int line) {
 #if SOURCE == 0
 /* A line without a layout: a run of tiles, part of the list that all lines share (SHARED), or written to `list`. */
 OP int4 run_line(const lists_args *a, const window_places *keys, int nk, long start, __global int *list) {
-    const int keys_end = min(nk, a->nk);
-    const tile_run run = tiles_of(keys, SHARED ? 0 : own_origin(keys, keys_end), a->tile_cols, keys_end, a->all_masked || a->tile_width > a->tile_cols);
+    const tile_run run = tiles_of(keys, a->tile_cols, min(nk, a->nk), a->all_masked || a->tile_width > a->tile_cols);
     const int entries = run.seen1 - run.seen0;
 #if SHARED
     return (int4)(a->cols - run.seen1, entries, masked_tiles(&run), 0);
 #else
     const int n = min(entries, a->room);
-    for (int i = 0; i < n; i++) list[start + i] = entry_at(&run, a->tile_cols, i);
+    for (int i = 0; i < n; i++) list[start + i] = tile_at(&run, i) * a->tile_cols;
     return (int4)((int)start, n, min(masked_tiles(&run), n), 0);
 #endif
 }

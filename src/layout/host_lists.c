@@ -97,7 +97,7 @@ static tile_run run_of(const maker *m, int64_t q0, int64_t q1)
     const window_places at = places_of(q0 + m->shift, q1 + m->shift, w->left, w->right);
     const window_places keys = {key_from(m, at.seen0), key_from(m, at.seen1 + 1) - 1, key_from(m, at.full0),
                                 key_from(m, at.full1 + 1) - 1};
-    return tiles_of(&keys, m->shared ? 0 : own_origin(&keys, w->nk), w->tile_cols, w->nk, w->all_masked || w->tile_width > w->tile_cols);
+    return tiles_of(&keys, w->tile_cols, w->nk, w->all_masked || w->tile_width > w->tile_cols);
 }
 
 typedef struct line_fields {
@@ -109,7 +109,7 @@ static line_fields run_line(maker *m, int64_t q0, int64_t q1)
     const tile_run run = run_of(m, q0, q1);
     const line_fields line = {m->shared ? m->cols - run.seen1 : m->n, run.seen1 - run.seen0, masked_tiles(&run)};
     for (int64_t i = 0; m->list && !m->shared && i < line.entries; i++) {
-        m->list[line.start + i] = (int32_t)entry_at(&run, m->w->tile_cols, i);
+        m->list[line.start + i] = (int32_t)(tile_at(&run, i) * m->w->tile_cols);
     }
     m->n += m->shared ? 0 : line.entries;
     return line;
@@ -218,7 +218,7 @@ static clattn_status make_shared(const maker *m, const clattn_allocator *allocat
     const clattn_status st = ct_lists_descending(m->w, allocator, &lists->list, &lists->entries);
     const int64_t ascending = st == CLATTN_OK && sees_all(m, &run) ? lists->entries : 0;
     for (int64_t i = 0; i < ascending; i++) {
-        lists->list[i] = (int32_t)entry_at(&run, m->w->tile_cols, i);
+        lists->list[i] = (int32_t)(tile_at(&run, i) * m->w->tile_cols);
     }
     return st;
 }
