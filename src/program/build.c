@@ -224,11 +224,20 @@ static bool refused_by_compiler(cl_int code)
     return code == CL_BUILD_PROGRAM_FAILURE || code == CL_INVALID_BUILD_OPTIONS;
 }
 
+/* What the compiler said, with `behind` it; nothing if it was content. */
+static void say_refusal(char *text, size_t bytes, cl_int code, const char *behind)
+{
+    text[0] = '\0';
+    if (code != CL_SUCCESS) {
+        snprintf(text, bytes, "clBuildProgram returned %s (%d)%s", clattn_status_name(code), (int)code, behind);
+    }
+}
+
 static clattn_status fail_compile(struct clattn_context *context, const ct_program *program, cl_program made, const char *source,
                                   const char *options, cl_int code)
 {
     char why[96];
-    snprintf(why, sizeof why, "clBuildProgram returned %s (%d)", clattn_status_name(code), (int)code);
+    say_refusal(why, sizeof why, code, "");
     return fail_build(context, program, made, source, options, why);
 }
 
@@ -239,10 +248,8 @@ static clattn_status retarget(struct clattn_context *context, ct_entry *entry, c
     cl_program loaded = NULL;
     clattn_status st = ct_nv_retarget(context, spec, *made, options, &loaded, &entry->binary, &entry->binary_bytes);
     if (st == CLATTN_BUILD_FAILED) {
-        char first[96] = "", why[sizeof first + 256];
-        if (code != CL_SUCCESS) {
-            snprintf(first, sizeof first, "clBuildProgram returned %s (%d); ", clattn_status_name(code), (int)code);
-        }
+        char first[96], why[sizeof first + 256];
+        say_refusal(first, sizeof first, code, "; ");
         snprintf(why, sizeof why, "%s%s", first, clattn_error_detail());
         st = fail_build(context, &entry->program, loaded ? loaded : *made, source, options, why);
     }
