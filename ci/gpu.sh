@@ -7,7 +7,8 @@
 # there is no .git. Problems of check and reruns: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): ten files.
 # reruns: each problem $CLATTN_GPU_RERUNS times (10) with a fresh plan and fresh buffers, 50 times where groups stay and rows are cut into parts.
 # sanitize (only when asked): what OpenCL did for each line of ci/gpu_sanitize.txt, recorded, is done again through CUDA under compute-sanitizer's
-# tools $CLATTN_SANITIZERS (memcheck initcheck synccheck racecheck), $CLATTN_JOBS at a time.
+# tools $CLATTN_SANITIZERS (memcheck initcheck synccheck racecheck), $CLATTN_JOBS at a time; nv_wgmma's lanes all arrive at its barriers there,
+# where one does for its warp elsewhere: racecheck knows no order between lanes of a warp.
 # Where a command may take ten minutes: build, devices, tests and the checks in one, the table in another.
 # shellcheck disable=SC2317
 . "$(dirname "$0")/common.sh"
@@ -132,7 +133,7 @@ sanitize_one() {
     [ "$tool" != racecheck ] || report=(--racecheck-report all)
     if [ "$tool" = record ]; then
         rm -rf "$record"; mkdir -p "$record"
-        CLATTN_CACHE=off CLATTN_RECORD=$record LD_PRELOAD=$build/gpu_record.so "$build/clattn" check --backend "$backend" "$*" >"$log" 2>&1
+        CLATTN_CACHE=off CLATTN_CL_DIR=$build/sanitize.cl CLATTN_RECORD=$record LD_PRELOAD=$build/gpu_record.so "$build/clattn" check --backend "$backend" "$*" >"$log" 2>&1
     else
         timeout 300 "$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 40 "${report[@]}" python3 "$root/ci/gpu_replay.py" "$record" "${options[@]}" >"$log" 2>&1
     fi && echo "ok   $tool $backend $*" || { echo "FAIL $tool $backend $*"; head -n 60 "$log"; }
@@ -142,6 +143,10 @@ step_sanitize() {
     [ -n "$sanitizer" ] || die "compute-sanitizer is neither packed (ci/gpu.sh pack) nor part of a CUDA toolkit here"
     chmod +x "$(dirname "$sanitizer")"/* 2>/dev/null || true
     cc -std=gnu11 -O1 -shared -fPIC -I "$prefix/usr/include" "$root/ci/gpu_record.c" -o "$build/gpu_record.so" -ldl
+    rm -rf "$build/sanitize.cl"
+    cp -r "$root/cl" "$build/sanitize.cl"
+    sed -i 's/^#define ARRIVING 1$/#define ARRIVING 32/' "$build/sanitize.cl/tile/tile_nv_wgmma.cl"
+    grep -q '^#define ARRIVING 32' "$build/sanitize.cl/tile/tile_nv_wgmma.cl" || die "tile_nv_wgmma.cl: ARRIVING is not where it was"
     export sanitizer build root
     export -f sanitize_one file_name
     local tool

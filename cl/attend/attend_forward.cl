@@ -105,7 +105,7 @@ OP void far_rows(stage *c, const row *best, row *base) {
 /* Rounded the same way whenever it is asked for: a plain product may be fused with what is subtracted from it, even in another statement. */
 #define BASE(m) fma(m, (VF)(c->scale2), (VF)(0.0f))
 OP void step_middle(stage *c, int j) {
-    const int row0 = c->row0, key0 = SCORES || PARTIAL ? stream_told(&c->t, c->key0) : 0;
+    const int row0 = c->row0, key0 = c->key0;
 #if SCORES
 #if BIAS
     pair_scale_add(&c->t, &c->s, c->scale_in, c->a.bias + row0 * c->a.bias_row + key0, c->a.bias_row, c->rows, c->a.nk - key0);
@@ -160,7 +160,7 @@ OP void step_middle(stage *c, int j) {
 OP void step_settle(stage *c, int j) { row_scale(&c->o, &c->alpha); convert(&c->p, &c->s); }
 OP void step_back(stage *c, int j) {
 #if PADDING                                   /* behind padding may lie anything */
-    const int key0 = stream_told(&c->t, stream_first(&c->t, V, j, c->list[j]));
+    const int key0 = stream_first(&c->t, V, j, c->list[j]);
     mma_ab_seen(&c->t, &c->o, &c->p, V, j, c->a.padding + key0, c->a.nk - key0);
 #else
     mma_ab(&c->t, &c->o, &c->p, V, j);

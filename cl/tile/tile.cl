@@ -31,7 +31,6 @@
  *   stream_wait(t, s, j), stream_release(t, s, j)            the stage's macro WIDTH(s) is a stream's width
  *   stream_first(t, s, j, given)              between these two: row0 of tile j. `given` is the same; a machine on which whoever loads leaves it
  *                                             nearer does not evaluate it
- *   stream_told(t, x)                         what stream_first gave, where it is used: one lane may have read it, and its way hides behind products
  * 4. Products; results are complete at mma_wait
  *   mma_abt(t, &acc_pair, &held, s, j)        = held . tile^T              mma_ab(t, &acc_head, &op_pair, s, j)   += op . tile
  *   mma_ab_seen(t, &acc_head, &op_pair, s, j, bytes, n)      the same, where rows whose byte is 0 (n of them, those behind are as the last) count as zeros, whatever
@@ -121,7 +120,6 @@
 #define ROW_AT(t, i) ROW_NUMBER(t, ROW_OF(i))
 #define COL_AT(t, i) (COL_BASE(t) + COL_STEP(i))
 #define stream_first(t, s, j, given) (given)
-#define stream_told(t, x) (x)
 #define mma_ab(t, out, p, s, j) mma_ab_seen(t, out, p, s, j, 0, 0)
 
 /* Rows from n on are what tiles repeat the last one for. */

@@ -44,7 +44,7 @@ static const char words_products[] =
     "        stream_load(&f.t, 1, 1, &f.c, w.key0 + BN);\n"
     "        stream_wait(&f.t, 0, j);\n"
     "        stream_wait(&f.t, 1, j);\n"
-    "        const int key0 = stream_told(&f.t, stream_first(&f.t, 0, j, w.key0 + j * BN));\n"
+    "        const int key0 = stream_first(&f.t, 0, j, w.key0 + j * BN);\n"
     "        mma_abt(&f.t, &f.s, &f.h, 0, j);\n"
     "        mma_commit();\n"
     "        mma_wait(0);\n"
