@@ -1,9 +1,10 @@
-/* Preloaded into a program (LD_PRELOAD), writes into the folder $CLATTN_RECORD what it asks of OpenCL, for ci/gpu_replay.py to do again through CUDA.
- * `events` holds one line an event, words separated by blanks, files in the same folder:
- *   buffer ID BYTES | free ID | write ID OFFSET BYTES FILE | fill ID OFFSET BYTES PATTERN | read ID OFFSET BYTES FILE
- *   launch KERNEL FILE GROUPS... ITEMS... FIRST... ARGS (three numbers each; FILE: the program as the driver gives it back), and behind it a line
- *   an argument: arg buffer ID | arg bytes HEX
- * What it does not know (shared pointers, sizes of local memory, a second thread) ends the program: a record with holes would pass for one without. */
+/* Preloaded into a program (LD_PRELOAD), writes into the folder $CLATTN_RECORD what it asks of OpenCL, for
+ * ci/gpu_replay.py to do again through CUDA. `events` holds one line an event, words separated by blanks, files in the
+ * same folder: buffer ID BYTES | free ID | write ID OFFSET BYTES FILE | fill ID OFFSET BYTES PATTERN | read ID OFFSET
+ * BYTES FILE launch KERNEL FILE GROUPS... ITEMS... FIRST... ARGS (three numbers each; FILE: the program as the driver
+ * gives it back), and behind it a line an argument: arg buffer ID | arg bytes HEX
+ * What it does not know (shared pointers, sizes of local memory, a second thread) ends the program: a record with holes
+ * would pass for one without. */
 #define _GNU_SOURCE
 #define CL_TARGET_OPENCL_VERSION 200
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
@@ -19,11 +20,11 @@ enum { OBJECTS = 1 << 16, ARGS = 64, ARG_BYTES = 4096 };
 
 typedef struct kernel_args {
     cl_kernel kernel;
-    int count;                        /* the largest index set so far, and one */
-    int bytes[ARGS];                  /* 0: not set; -1: a buffer's number is in `buffer` */
+    int count;       /* the largest index set so far, and one */
+    int bytes[ARGS]; /* 0: not set; -1: a buffer's number is in `buffer` */
     int buffer[ARGS];
     unsigned char value[ARGS][ARG_BYTES];
-    char program[32];                 /* the file, once it is written */
+    char program[32]; /* the file, once it is written */
 } kernel_args;
 
 static cl_mem buffers[OBJECTS];
@@ -78,11 +79,11 @@ static void *next_of(const char *name)
     }
     return found;
 }
-#define REAL(name)                             \
-    __typeof__(&name) real;                    \
-    {                                          \
-        void *found = next_of(#name);          \
-        memcpy(&real, &found, sizeof real);    \
+#define REAL(name)                                                                                                     \
+    __typeof__(&name) real;                                                                                            \
+    {                                                                                                                  \
+        void *found = next_of(#name);                                                                                  \
+        memcpy(&real, &found, sizeof real);                                                                            \
     }
 
 static int number_of(cl_mem mem)
@@ -121,8 +122,8 @@ static void save_program(kernel_args *k)
     cl_uint devices = 0;
     size_t bytes = 0;
     if (clGetKernelInfo(k->kernel, CL_KERNEL_PROGRAM, sizeof program, &program, NULL) != CL_SUCCESS ||
-        clGetProgramInfo(program, CL_PROGRAM_NUM_DEVICES, sizeof devices, &devices, NULL) != CL_SUCCESS || devices != 1 ||
-        clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) != CL_SUCCESS) {
+        clGetProgramInfo(program, CL_PROGRAM_NUM_DEVICES, sizeof devices, &devices, NULL) != CL_SUCCESS ||
+        devices != 1 || clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) != CL_SUCCESS) {
         stop("a program for one device is expected");
     }
     unsigned char *binary = malloc(bytes + 1);
@@ -165,7 +166,8 @@ cl_int clReleaseMemObject(cl_mem mem)
     REAL(clReleaseMemObject)
     cl_uint held = 0;
     const int number = number_of(mem);
-    if (number >= 0 && clGetMemObjectInfo(mem, CL_MEM_REFERENCE_COUNT, sizeof held, &held, NULL) == CL_SUCCESS && held == 1) {
+    if (number >= 0 && clGetMemObjectInfo(mem, CL_MEM_REFERENCE_COUNT, sizeof held, &held, NULL) == CL_SUCCESS &&
+        held == 1) {
         fprintf(out(), "free %d\n", number);
         buffers[number] = NULL;
     }
@@ -216,8 +218,9 @@ cl_int clSetKernelArgSVMPointer(cl_kernel kernel, cl_uint index, const void *poi
     return CL_INVALID_OPERATION;
 }
 
-cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *first, const size_t *global,
-                              const size_t *local, cl_uint n_wait, const cl_event *wait, cl_event *event)
+cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *first,
+                              const size_t *global, const size_t *local, cl_uint n_wait, const cl_event *wait,
+                              cl_event *event)
 {
     REAL(clEnqueueNDRangeKernel)
     kernel_args *k = args_of(kernel);
@@ -253,16 +256,16 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
     return real(queue, kernel, dimensions, first, global, local, n_wait, wait, event);
 }
 
-cl_int clEnqueueWriteBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t offset, size_t bytes, const void *data, cl_uint n_wait,
-                            const cl_event *wait, cl_event *event)
+cl_int clEnqueueWriteBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t offset, size_t bytes,
+                            const void *data, cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
     REAL(clEnqueueWriteBuffer)
     note_write(mem, offset, bytes, data);
     return real(queue, mem, blocking, offset, bytes, data, n_wait, wait, event);
 }
 
-cl_int clEnqueueFillBuffer(cl_command_queue queue, cl_mem mem, const void *pattern, size_t size, size_t offset, size_t bytes, cl_uint n_wait,
-                           const cl_event *wait, cl_event *event)
+cl_int clEnqueueFillBuffer(cl_command_queue queue, cl_mem mem, const void *pattern, size_t size, size_t offset,
+                           size_t bytes, cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
     REAL(clEnqueueFillBuffer)
     if (size != 1) {
@@ -272,8 +275,8 @@ cl_int clEnqueueFillBuffer(cl_command_queue queue, cl_mem mem, const void *patte
     return real(queue, mem, pattern, size, offset, bytes, n_wait, wait, event);
 }
 
-cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t offset, size_t bytes, void *data, cl_uint n_wait,
-                           const cl_event *wait, cl_event *event)
+cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t offset, size_t bytes,
+                           void *data, cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
     REAL(clEnqueueReadBuffer)
     char name[32];

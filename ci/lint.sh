@@ -3,6 +3,8 @@
 . "$(dirname "$0")/common.sh"
 cd "$root"
 bad=0
+laid=$(mktemp)
+trap 'rm -f "$laid"' EXIT
 # `complain` ends pipelines and sets bad; a grep that finds nothing is no error
 shopt -s lastpipe
 set +e +o pipefail
@@ -90,9 +92,14 @@ grep_code '\b(malloc|calloc|realloc|strn?dup|asprintf|getline|aligned_alloc|posi
 grep_code '\b(setlocale|strtod|strtof|atof|sscanf|strtok|exit|abort|assert)[[:space:]]*\(' "${elsewhere[@]}" |
     complain "a call that a library avoids"
 
-# 4. sizes and form
-find src include cl tools tests ci -name '*.[ch]' -o -name '*.cl' -o -name '*.sh' -o -name '*.py' | sort | while IFS= read -r file; do
-    awk -v file="$file" 'length($0) > 180 { print file ":" FNR ": " length($0) " columns" }
+# 4. sizes and form: C and kernels as clang-format lays them out (.clang-format, cl/.clang-format), 120 columns
+need clang-format
+find src include tools tests ci cl -name '*.[ch]' -o -name '*.inc' -o -name '*.cl' | sort >"$laid"
+xargs clang-format --dry-run <"$laid" 2>&1 | sed -n 's/ warning: .*/ not as clang-format -i lays it out/p' |
+    complain "layout"
+{ cat "$laid"; find ci tools -name '*.sh' -o -name '*.py'; } | while IFS= read -r file; do
+    case $file in *.sh | *.py) width=180 ;; *) width=120 ;; esac
+    awk -v file="$file" -v width=$width 'length($0) > width { print file ":" FNR ": " length($0) " columns" }
         /\t/ { print file ":" FNR ": tab" }  /[ ]+$/ { print file ":" FNR ": space at the end" }' "$file"
 done | complain "form"
 find src cl tools -name '*.c' -o -name '*.cl' | while IFS= read -r file; do

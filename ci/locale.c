@@ -1,4 +1,5 @@
-/* Preloaded by locale.sh: puts a process into the locale of its environment before main; not ctest, which reads its own files. */
+/* Preloaded by locale.sh: puts a process into the locale of its environment before main; not ctest, which reads its own
+ * files. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <locale.h>

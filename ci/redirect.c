@@ -1,4 +1,5 @@
-/* Preloaded by implementations.sh: Mesa opens its library of builtins at a fixed path; it is unpacked elsewhere, in $CLC_DIR. */
+/* Preloaded by implementations.sh: Mesa opens its library of builtins at a fixed path; it is unpacked elsewhere, in
+ * $CLC_DIR. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -23,14 +24,14 @@ static int redirect(const char *name, const char *path, int flags, int mode)
     return next(path, flags, mode);
 }
 
-#define REDIRECT(name)                         \
-    int name(const char *path, int flags, ...) \
-    {                                          \
-        va_list list;                          \
-        va_start(list, flags);                 \
-        const int mode = va_arg(list, int);    \
-        va_end(list);                          \
-        return redirect(#name, path, flags, mode); \
+#define REDIRECT(name)                                                                                                 \
+    int name(const char *path, int flags, ...)                                                                         \
+    {                                                                                                                  \
+        va_list list;                                                                                                  \
+        va_start(list, flags);                                                                                         \
+        const int mode = va_arg(list, int);                                                                            \
+        va_end(list);                                                                                                  \
+        return redirect(#name, path, flags, mode);                                                                     \
     }
 
 REDIRECT(open)

@@ -1,16 +1,16 @@
-/* accumulate apply:  o_i = scale S^T q_i with one state for every query (linear attention that is not causal), or one a segment.
- * An item is one segment of the queries of one head of one batch or sequence. */
+/* accumulate apply:  o_i = scale S^T q_i with one state for every query (linear attention that is not causal), or one a
+ * segment. An item is one segment of the queries of one head of one batch or sequence. */
 #define Q 0
 #define STREAMS 1
 #define HELDS 0
 #define MAY_OVERLAP 0
 #define FRONT_PRODUCTS 0
 #define FIRST_READ(s) FRONT
-#define LAST_READ(s)  BACK
-#define WIDTH(s)      DK
+#define LAST_READ(s) BACK
+#define WIDTH(s) DK
 
 #ifndef OWN
-#define OWN 0                                 /* 1: each segment has a state of its own */
+#define OWN 0 /* 1: each segment has a state of its own */
 #endif
 typedef struct {
     tile t;
@@ -41,9 +41,10 @@ OP void step_back(stage *c, int j) {
 }
 OP void step_done(stage *c, int j) { acc_store(&c->t, &c->ot, c->from + j * c->step, &c->o); }
 OP void step_finish(stage *c) {}
-OP void run(stage *c);                        /* the schedule */
+OP void run(stage *c); /* the schedule */
 
-TILE_KERNEL void accumulate_apply(TENSOR(q), BUFFER(out_elem, o), BUFFER(const float, state), BUFFER(const int, cu), const accumulate_args a) {
+TILE_KERNEL void accumulate_apply(
+    TENSOR(q), BUFFER(out_elem, o), BUFFER(const float, state), BUFFER(const int, cu), const accumulate_args a) {
     stage c;
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;

@@ -1,28 +1,29 @@
-/* accumulate forward:  S_t = decay_t S_(t-1) + k_t v_t^T,  o_t = scale S_t^T q_t, chunk by chunk: inside a chunk as a masked product of pairs,
- * between chunks through the state (the chunked form of linear attention: Hua et al. 2022, Sun et al. 2023, Qin et al. 2024).
- * An item is one head of one batch or sequence, or one segment of it; then its state comes in from the segments before. */
+/* accumulate forward:  S_t = decay_t S_(t-1) + k_t v_t^T,  o_t = scale S_t^T q_t, chunk by chunk: inside a chunk as a
+ * masked product of pairs, between chunks through the state (the chunked form of linear attention: Hua et al. 2022, Sun
+ * et al. 2023, Qin et al. 2024). An item is one head of one batch or sequence, or one segment of it; then its state
+ * comes in from the segments before. */
 #define Q 0
 #define K 1
 #define V 2
 #define STREAMS 3
 #define HELDS 0
-#define MAY_OVERLAP 0                         /* front(j) moves q, which back(j-1) still reads */
+#define MAY_OVERLAP 0 /* front(j) moves q, which back(j-1) still reads */
 #define FIRST_READ(s) ((s) == V ? BACK : FRONT)
-#define LAST_READ(s)  BACK
-#define WIDTH(s)      ((s) == V ? DV : DK)
-#define STORED (PAIRS_STAY && DECAY == 1)     /* D_i / D_k kept for all chunks */
+#define LAST_READ(s) BACK
+#define WIDTH(s) ((s) == V ? DV : DK)
+#define STORED (PAIRS_STAY && DECAY == 1) /* D_i / D_k kept for all chunks */
 
 typedef struct {
     tile t;
     held q;
     acc_pair s;
     op_pair p;
-    op_keys w;                                /* keys, weighted by what is left of them when the chunk ends */
+    op_keys w; /* keys, weighted by what is left of them when the chunk ends */
     acc_head o;
     acc_state state;
     decays d;
 #if STORED
-    acc_pair seen;                            /* scale * D_i / D_k */
+    acc_pair seen; /* scale * D_i / D_k */
 #endif
     tensor qt, kt, vt;
     tensor_out ot;
@@ -37,7 +38,9 @@ OP void step_hold(stage *c) {
     tensor_begin(&c->t, &c->kt);
     tensor_begin(&c->t, &c->vt);
 }
-OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == Q ? &c->qt : s == K ? &c->kt : &c->vt, c->from + j * c->step); }
+OP void step_load(stage *c, int s, int j) {
+    stream_load(&c->t, s, j, s == Q ? &c->qt : s == K ? &c->kt : &c->vt, c->from + j * c->step);
+}
 OP void step_begin(stage *c) {
     state_load(&c->t, &c->state, c->state_in, DV);
     state_publish(&c->t, &c->state);
@@ -53,11 +56,13 @@ OP void step_front(stage *c, int j) {
 OP void step_middle(stage *c, int j) {
     EACH_LOWER(i) {
         const VI gap = ROW_AT(&c->t, i) - COL_AT(&c->t, i);
-        VF e = c->s.x[i];                     /* computed outside the choice: an opaque call inside one becomes a branch */
+        /* computed outside the choice: an opaque call inside one becomes a branch */
+        VF e = c->s.x[i];
 #if STORED
         e *= c->seen.x[i];
 #elif DECAY == 2
-        e *= c->scale * vexp2((c->d.row_whole.x[ROW_OF(i)] - c->d.whole.x[KEY_OF(i)]) + (c->d.row_part.x[ROW_OF(i)] - c->d.part.x[KEY_OF(i)]));
+        e *= c->scale * vexp2((c->d.row_whole.x[ROW_OF(i)] - c->d.whole.x[KEY_OF(i)]) +
+                              (c->d.row_part.x[ROW_OF(i)] - c->d.part.x[KEY_OF(i)]));
 #elif DECAY == 1
         e *= c->scale * vexp2(TO_VF(gap) * c->d.rate);
 #else
@@ -73,7 +78,7 @@ OP void step_settle(stage *c, int j) {
 }
 OP void step_back(stage *c, int j) {
     acc_bind(&c->o, &c->ot, c->from + j * c->step);
-    mma_state_ab_lower(&c->t, &c->o, &c->q, &c->state, &c->d.inter, &c->p, V, j);     /* o = inter * (q state) + p v */
+    mma_state_ab_lower(&c->t, &c->o, &c->q, &c->state, &c->d.inter, &c->p, V, j); /* o = inter * (q state) + p v */
     mma_atb(&c->t, &c->state, &c->w, V, j);
 }
 OP void step_done(stage *c, int j) {
@@ -83,17 +88,17 @@ OP void step_done(stage *c, int j) {
 OP void step_finish(stage *c) {
     if (FINAL) state_store(&c->t, c->state_out, DV, &c->state);
 }
-OP void run(stage *c);                        /* the schedule */
+OP void run(stage *c); /* the schedule */
 
-TILE_KERNEL void accumulate_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o), BUFFER_SHARED(const float, state_in),
-    BUFFER_SHARED(float, state_out),
-    BUFFER(const float, decay), BUFFER(const int, cu), const accumulate_args a) {
+TILE_KERNEL void accumulate_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o),
+    BUFFER_SHARED(const float, state_in), BUFFER_SHARED(float, state_out), BUFFER(const float, decay),
+    BUFFER(const int, cu), const accumulate_args a) {
     stage c;
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;
     const int segment = (int)GROUP(0);
     const portion p = portion_of(&a, AT(cu), a.nq, (int)GROUP(1), segment);
-    if (p.tokens <= 0 && segment) return;     /* segment 0 of an empty sequence hands its state on */
+    if (p.tokens <= 0 && segment) return; /* segment 0 of an empty sequence hands its state on */
     const int kv = p.head / a.group, end = p.from + p.tokens;
     c.qt = tensor_view(TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, end);
     c.kt = tensor_view(TENSOR_OF(k, p.sequence), &a.k, p.in, kv, p.first, end);

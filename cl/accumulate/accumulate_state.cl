@@ -1,5 +1,5 @@
-/* accumulate state:  S = sum_k (D_(n-1) / D_k) k_k v_k^T over the keys of a segment, and D_(n-1), what is left of the state that entered it.
- * An item is one segment of one head of one batch or sequence. */
+/* accumulate state:  S = sum_k (D_(n-1) / D_k) k_k v_k^T over the keys of a segment, and D_(n-1), what is left of the
+ * state that entered it. An item is one segment of one head of one batch or sequence. */
 #define K 0
 #define V 1
 #define STREAMS 2
@@ -7,8 +7,8 @@
 #define MAY_OVERLAP 0
 #define FRONT_PRODUCTS 0
 #define FIRST_READ(s) ((s) == V ? BACK : FRONT)
-#define LAST_READ(s)  BACK
-#define WIDTH(s)      ((s) == V ? DV : DK)
+#define LAST_READ(s) BACK
+#define WIDTH(s) ((s) == V ? DV : DK)
 
 typedef struct {
     tile t;
@@ -21,27 +21,38 @@ typedef struct {
     float fade;
 } stage;
 
-OP void step_hold(stage *c) { tensor_begin(&c->t, &c->kt); tensor_begin(&c->t, &c->vt); }
+OP void step_hold(stage *c) {
+    tensor_begin(&c->t, &c->kt);
+    tensor_begin(&c->t, &c->vt);
+}
 OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->from + j * c->step); }
-OP void step_begin(stage *c) { state_load(&c->t, &c->state, 0, DV); c->fade = 1.0f; }
-OP void step_front(stage *c, int j) { decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), 1.0f); }
+OP void step_begin(stage *c) {
+    state_load(&c->t, &c->state, 0, DV);
+    c->fade = 1.0f;
+}
+OP void step_front(stage *c, int j) {
+    decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), 1.0f);
+}
 OP void step_middle(stage *c, int j) { c->fade *= c->d.keep; }
-OP void step_settle(stage *c, int j) { keys_load(&c->t, &c->w, K, j, &c->d.outer); state_scale(&c->state, c->d.keep); }
+OP void step_settle(stage *c, int j) {
+    keys_load(&c->t, &c->w, K, j, &c->d.outer);
+    state_scale(&c->state, c->d.keep);
+}
 OP void step_back(stage *c, int j) { mma_atb(&c->t, &c->state, &c->w, V, j); }
 OP void step_done(stage *c, int j) {}
 OP void step_finish(stage *c) {
     state_store(&c->t, c->state_out, DV, &c->state);
     float_store(&c->t, c->fade_out, c->fade);
 }
-OP void run(stage *c);                        /* the schedule */
+OP void run(stage *c); /* the schedule */
 
-TILE_KERNEL void accumulate_state(TENSOR(k), TENSOR(v), BUFFER(float, state_out), BUFFER(float, fade), BUFFER(const float, decay), BUFFER(const int, cu),
-    const accumulate_args a) {
+TILE_KERNEL void accumulate_state(TENSOR(k), TENSOR(v), BUFFER(float, state_out), BUFFER(float, fade),
+    BUFFER(const float, decay), BUFFER(const int, cu), const accumulate_args a) {
     stage c;
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;
     const portion p = portion_of(&a, AT(cu), a.nk, (int)GROUP(1), (int)GROUP(0));
-    const int kv = p.head / a.group, end = p.from + p.tokens;  /* an empty segment leaves a zero state */
+    const int kv = p.head / a.group, end = p.from + p.tokens; /* an empty segment leaves a zero state */
     c.kt = tensor_view(TENSOR_OF(k, p.sequence), &a.k, p.in, kv, p.first, end);
     c.vt = tensor_view(TENSOR_OF(v, p.sequence), &a.v, p.in, kv, p.first, end);
     c.state_out = AT(state_out) + p.index * DK * DV;

@@ -1,35 +1,40 @@
 /* What the accumulate kernels share: their parameters, their arguments, and which tokens a group does. */
 #ifndef DECAY
-#define DECAY 0                               /* 0: none; 1: a number a head, [heads]; 2: a number a token, [batch, heads, n]; both ln(decay) */
+/* 0: none; 1: a number a head, [heads]; 2: a number a token, [batch, heads, n]; both ln(decay) */
+#define DECAY 0
 #endif
 #ifndef PACKED
-#define PACKED 0                              /* sequences one after another: lengths from cu_seqlens */
+#define PACKED 0 /* sequences one after another: lengths from cu_seqlens */
 #endif
 #ifndef INITIAL
-#define INITIAL 0                             /* a state comes in, if its buffer is there */
+#define INITIAL 0 /* a state comes in, if its buffer is there */
 #endif
 #ifndef FINAL
-#define FINAL 0                               /* a state goes out */
+#define FINAL 0 /* a state goes out */
 #endif
 
-typedef struct {                              /* by value; longs first, so no holes */
-    strides q, k, v, o;                       /* in elements */
+typedef struct {        /* by value; longs first, so no holes */
+    strides q, k, v, o; /* in elements */
     long decay_batch, decay_head;
-    int nq, nk;                               /* nk = 0: every group returns at once */
-    int heads, group;                         /* query heads of a batch; those that share a KV head */
-    int step;                                 /* tokens of a chunk, BN at most */
-    int segment, segments;                    /* tokens of a segment, a multiple of step; their number */
+    int nq, nk;            /* nk = 0: every group returns at once */
+    int heads, group;      /* query heads of a batch; those that share a KV head */
+    int step;              /* tokens of a chunk, BN at most */
+    int segment, segments; /* tokens of a segment, a multiple of step; their number */
     float scale;
 } accumulate_args;
 
-/* What a group does: tokens `from` on of a head whose sequence begins at token `first` of batch `in`; index: of its state. */
-typedef struct { int batch, head, in, sequence, first, from, tokens; long index; } portion;
+/* What a group does: tokens `from` on of a head whose sequence begins at token `first` of batch `in`; index: of its
+ * state. */
+typedef struct {
+    int batch, head, in, sequence, first, from, tokens;
+    long index;
+} portion;
 
 OP portion portion_of(const accumulate_args *a, const __global int *cu, int all, int item, int segment) {
     portion p;
     p.batch = item / a->heads;
     p.head = item % a->heads;
-    p.in = PACKED ? 0 : p.batch;              /* sequences lie in one batch */
+    p.in = PACKED ? 0 : p.batch; /* sequences lie in one batch */
     p.sequence = PACKED ? p.batch : 0;
     p.first = PACKED ? cu[p.batch] : 0;
     const int n = PACKED ? cu[p.batch + 1] - p.first : all;

@@ -1,14 +1,15 @@
 /* The decays of one chunk.
- * Token i of a chunk of m tokens (from 0) has the running decay D_i = decay_0 ... decay_i. Needed are D_i (what is left of the state that entered),
- * D_(m-1) / D_k (what is left of key k when the chunk ends), D_i / D_k (what query i sees of key k); all exponents are <= 0. */
+ * Token i of a chunk of m tokens (from 0) has the running decay D_i = decay_0 ... decay_i. Needed are D_i (what is left
+ * of the state that entered), D_(m-1) / D_k (what is left of key k when the chunk ends), D_i / D_k (what query i sees
+ * of key k); all exponents are <= 0. */
 typedef struct {
-    float rate;                               /* log2 of a head's decay */
-    const __global float *g;                  /* a token's */
-    col whole, part;                          /* log2 of D_k, see col_sum */
+    float rate;              /* log2 of a head's decay */
+    const __global float *g; /* a token's */
+    col whole, part;         /* log2 of D_k, see col_sum */
     row row_whole, row_part;
-    row inter;                                /* scale * D_i           */
-    col outer;                                /* D_(m-1) / D_k         */
-    float keep;                               /* D_(m-1)               */
+    row inter;  /* scale * D_i           */
+    col outer;  /* D_(m-1) / D_k         */
+    float keep; /* D_(m-1)               */
     int m;
 } decays;
 
@@ -32,7 +33,10 @@ OP void decays_of(tile *t, decays *d, int from, int m, float scale) {
     EACH_KEY(i) {
         const VI k = KEY_AT(t, i);
         VF begin = (VF)(0.0f), end = (VF)(0.0f);
-        if (DECAY == 1) { begin = TO_VF(k + 1) * d->rate; end = TO_VF(m - 1 - k) * d->rate; }
+        if (DECAY == 1) {
+            begin = TO_VF(k + 1) * d->rate;
+            end = TO_VF(m - 1 - k) * d->rate;
+        }
         if (DECAY == 2) {
             begin = d->whole.x[i] + d->part.x[i];
             end = (col_last(t, &d->whole) - d->whole.x[i]) + (col_last(t, &d->part) - d->part.x[i]);

@@ -1,10 +1,13 @@
-/* scan: what the segments' states amount to.  E_0 = S_in,  E_(s+1) = fade_s E_s + S_s;  the last E is the state after all of them.
- * A group does `slab` elements of one item's states, one after another. */
+/* scan: what the segments' states amount to.  E_0 = S_in,  E_(s+1) = fade_s E_s + S_s;  the last E is the state after
+ * all of them. A group does `slab` elements of one item's states, one after another. */
 #ifndef ENTERING
-#define ENTERING 1                            /* S_s is replaced by E_s, the state that enters segment s */
+#define ENTERING 1 /* S_s is replaced by E_s, the state that enters segment s */
 #endif
-#define AHEAD 4                               /* loads that wait for the memory together */
-typedef struct { int size, slab, segments, unused; } scan_args;       /* size: elements of a state; 0: every group returns at once */
+#define AHEAD 4 /* loads that wait for the memory together */
+/* size: elements of a state; 0: every group returns at once */
+typedef struct {
+    int size, slab, segments, unused;
+} scan_args;
 
 LINE_KERNEL void accumulate_scan(BUFFER(float, states), BUFFER(const float, fade), BUFFER_SHARED(const float, state_in),
     BUFFER_SHARED(float, state_out), const scan_args a) {
@@ -22,10 +25,11 @@ LINE_KERNEL void accumulate_scan(BUFFER(float, states), BUFFER(const float, fade
             VF own[AHEAD];
             const int some = min(AHEAD, a.segments - first);
             for (int i = 0; i < AHEAD; i++) own[i] = get(s + (long)(first + min(i, some - 1)) * a.size, c, width);
-            for (int i = 0; i < AHEAD; i++) if (i < some) {
-                if (ENTERING) put(s + (long)(first + i) * a.size, c, width, e);
-                e = e * f[first + i] + own[i];
-            }
+            for (int i = 0; i < AHEAD; i++)
+                if (i < some) {
+                    if (ENTERING) put(s + (long)(first + i) * a.size, c, width, e);
+                    e = e * f[first + i] + own[i];
+                }
         }
         if (FINAL) put(AT(state_out) + item * a.size + from, c, width, e);
     }

@@ -1,16 +1,18 @@
-/* step:  S = decay S + phi(k) v^T,  o = scale S^T phi(q), token by token: the recurrent form, for one or a few new tokens (decode).
- * One pass over the state a token. A group does SLAB value columns of one head; a worker owns columns and never meets another one, but for the
- * normaliser (NORMALISE): the state's last column is z = sum phi(k), and o is divided by scale z.phi(q) + 1e-10. Then SLAB = DV. */
+/* step:  S = decay S + phi(k) v^T,  o = scale S^T phi(q), token by token: the recurrent form, for one or a few new
+ * tokens (decode). One pass over the state a token. A group does SLAB value columns of one head; a worker owns columns
+ * and never meets another one, but for the normaliser (NORMALISE): the state's last column is z = sum phi(k), and o is
+ * divided by scale z.phi(q) + 1e-10. Then SLAB = DV. */
 #ifndef NORMALISE
 #define NORMALISE 0
 #endif
 #ifndef FEATURED
-#define FEATURED 0                            /* q and k are float, dense: phi was applied before */
+#define FEATURED 0 /* q and k are float, dense: phi was applied before */
 #endif
 #ifndef SLAB
-#define SLAB DV                               /* DV: columns of the state, with the normaliser's */
+#define SLAB DV /* DV: columns of the state, with the normaliser's */
 #endif
-#define AHEAD 4                               /* rows of the state that wait for the memory together: it may be read where it is written */
+/* rows of the state that wait for the memory together: it may be read where it is written */
+#define AHEAD 4
 #if FEATURED
 typedef float qk_elem;
 #define QK_AT(p, i) ((p)[i])
@@ -19,24 +21,29 @@ typedef elem qk_elem;
 #define QK_AT(p, i) elem_at(p, i)
 #endif
 
-LINE_KERNEL void accumulate_step(BUFFER(const qk_elem, q), BUFFER(const qk_elem, k), BUFFER(const elem, v), BUFFER(out_elem, o),
-    BUFFER_SHARED(const float, state_in), BUFFER_SHARED(float, state_out), BUFFER(const float, decay), BUFFER(const int, cu), const accumulate_args a) {
+LINE_KERNEL void accumulate_step(BUFFER(const qk_elem, q), BUFFER(const qk_elem, k), BUFFER(const elem, v),
+    BUFFER(out_elem, o), BUFFER_SHARED(const float, state_in), BUFFER_SHARED(float, state_out),
+    BUFFER(const float, decay), BUFFER(const int, cu), const accumulate_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.nk == 0) return;
     const portion p = portion_of(&a, AT(cu), a.nk, (int)LINE_Y(), 0);
-    const int column = (int)LINE_X() * SLAB, width = SLAB < DV ? min(SLAB, DV - column) : DV, real = width - NORMALISE, kv = p.head / a.group;
+    const int column = (int)LINE_X() * SLAB, width = SLAB < DV ? min(SLAB, DV - column) : DV, real = width - NORMALISE,
+              kv = p.head / a.group;
     const __global qk_elem *query = AT(q) + p.in * a.q.batch + p.head * a.q.head + p.first * a.q.row;
     const __global qk_elem *key = AT(k) + p.in * a.k.batch + kv * a.k.head + p.first * a.k.row;
     const __global elem *value = AT(v) + p.in * a.v.batch + kv * a.v.head + p.first * a.v.row + column;
     __global out_elem *out = AT(o) + p.in * a.o.batch + p.head * a.o.head + p.first * a.o.row + column;
-    const __global float *g = AT(decay) + (DECAY == 2 ? p.in * a.decay_batch + p.head * a.decay_head + p.first : DECAY == 1 ? p.head : 0);
+    const __global float *g = AT(decay) + (DECAY == 2      ? p.in * a.decay_batch + p.head * a.decay_head + p.first
+                                              : DECAY == 1 ? p.head
+                                                           : 0);
     const int initial = INITIAL && state_in_base;
     const long at = (long)LINE_Y() * DK * DV + column;
     const __global float *from = AT(state_in) + at;
     __global float *to = AT(state_out) + at;
-    if (p.tokens <= 0) {                      /* an empty sequence hands its state on */
-        for (int d = 0; d < DK; d++) EACH_COL(c, width) put(to + d * DV, c, width, initial ? get(from + d * DV, c, width) : (VF)(0.0f));
+    if (p.tokens <= 0) { /* an empty sequence hands its state on */
+        for (int d = 0; d < DK; d++)
+            EACH_COL(c, width) put(to + d * DV, c, width, initial ? get(from + d * DV, c, width) : (VF)(0.0f));
         return;
     }
     for (int i = 0; i < p.tokens; i++) {
@@ -55,12 +62,14 @@ LINE_KERNEL void accumulate_step(BUFFER(const qk_elem, q), BUFFER(const qk_elem,
             }
             EACH_COL(c, width) {
                 VF own[AHEAD];
-                for (int r = 0; r < AHEAD; r++) own[r] = initial || i ? get(from + min(first + r, DK - 1) * DV, c, width) : (VF)(0.0f);
-                for (int r = 0; r < AHEAD; r++) if (first + r < DK) {
-                    const VF s = kd[r] * add[VISIT(c)] + fade * own[r];
-                    sum[VISIT(c)] += qd[r] * s;
-                    put(to + (first + r) * DV, c, width, s);
-                }
+                for (int r = 0; r < AHEAD; r++)
+                    own[r] = initial || i ? get(from + min(first + r, DK - 1) * DV, c, width) : (VF)(0.0f);
+                for (int r = 0; r < AHEAD; r++)
+                    if (first + r < DK) {
+                        const VF s = kd[r] * add[VISIT(c)] + fade * own[r];
+                        sum[VISIT(c)] += qd[r] * s;
+                        put(to + (first + r) * DV, c, width, s);
+                    }
             }
         }
         float factor = a.scale;
@@ -70,6 +79,6 @@ LINE_KERNEL void accumulate_step(BUFFER(const qk_elem, q), BUFFER(const qk_elem,
             factor = a.scale / (a.scale * line_sum(&t, under) + 1e-10f);
         }
         EACH_COL(c, real) put_elem(out + i * a.o.row, c, real, sum[VISIT(c)] * factor);
-        from = to;                            /* each worker reads what it wrote itself */
+        from = to; /* each worker reads what it wrote itself */
     }
 }

@@ -1,21 +1,27 @@
 /* The rule by which lists are made, for the host (C) and for devices (OpenCL C): one text.
- * Queries stand at places p0 ... p1 (both inclusive, p = i + nk - nq) and see keys p - left ... p + right: some of them sees a key of seen0 ... seen1
- * = p0 - left ... p1 + right, all of them see those of full0 ... full1 = p1 - left ... p0 + right. The keys of a tile stand at k0 ... k1. Returns 0
- * if the window hides every pair, 1 if it hides some, 2 if none. */
+ * Queries stand at places p0 ... p1 (both inclusive, p = i + nk - nq) and see keys p - left ... p + right: some of them
+ * sees a key of seen0 ... seen1 = p0 - left ... p1 + right, all of them see those of full0 ... full1 = p1 - left ... p0
+ * + right. The keys of a tile stand at k0 ... k1. Returns 0 if the window hides every pair, 1 if it hides some, 2 if
+ * none. */
 #define CT_HIDDEN 0
 #define CT_PARTIAL 1
 #define CT_FULL 2
 #ifndef PLACE
 #define PLACE int
 #endif
-typedef struct { PLACE seen0, seen1, full0, full1; } window_places;
+typedef struct {
+    PLACE seen0, seen1, full0, full1;
+} window_places;
 OP int classify(const window_places *w, PLACE k0, PLACE k1) {
     if (k1 < w->seen0 || k0 > w->seen1) return CT_HIDDEN;
     return k0 < w->full0 || k1 > w->full1 ? CT_PARTIAL : CT_FULL;
 }
-/* Without a layout every line lists a run of tiles of `cols` keys: those it sees are seen0 ... seen1 - 1, those that hide no pair full0 ... full1 - 1
- * among them. `keys` are window_places whose places are numbers of keys, of which there are nk. A tile that they end in is not full. */
-typedef struct { PLACE seen0, seen1, full0, full1; } tile_run;
+/* Without a layout every line lists a run of tiles of `cols` keys: those it sees are seen0 ... seen1 - 1, those that
+ * hide no pair full0 ... full1 - 1 among them. `keys` are window_places whose places are numbers of keys, of which
+ * there are nk. A tile that they end in is not full. */
+typedef struct {
+    PLACE seen0, seen1, full0, full1;
+} tile_run;
 OP tile_run tiles_of(const window_places *keys, PLACE cols, PLACE nk, int all_masked) {
     const PLACE end = min(max(keys->seen1 + 1, (PLACE)0), nk), full_end = min(max(keys->full1 + 1, (PLACE)0), nk);
     const PLACE full = max(keys->full0, (PLACE)0);

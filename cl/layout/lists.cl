@@ -1,9 +1,11 @@
-/* lists: block lists on the device, for lengths or contents that only it knows (packed sequences; the caller's CSR, mask or table there).
- * A group makes one line: the tiles that block row `row` of one head of one sequence may see: entries that ask the mask first, then the others.
+/* lists: block lists on the device, for lengths or contents that only it knows (packed sequences; the caller's CSR,
+ * mask or table there). A group makes one line: the tiles that block row `row` of one head of one sequence may see:
+ * entries that ask the mask first, then the others.
  *   lines[4 line ...] = start, entries, entries that ask the mask, sequence;   list[start...] = first keys of tiles.
  * Packed sequences have their lines one after another, with at most one between two that is empty (SEQUENCE_LINE).
- * SOURCE 0: every block; 1: CSR; 2: mask; 3: table of `width` entries, -1 for none. Entries out of range are passed over.
- * SHARED (of SOURCE 0): `list` is made already, the first keys of all `cols` tiles from the last to the first, and a line is a part of it. */
+ * SOURCE 0: every block; 1: CSR; 2: mask; 3: table of `width` entries, -1 for none. Entries out of range are passed
+ * over. SHARED (of SOURCE 0): `list` is made already, the first keys of all `cols` tiles from the last to the first,
+ * and a line is a part of it. */
 #include "layout/classify.cl"
 #ifndef SOURCE
 #define SOURCE 0
@@ -16,15 +18,16 @@
 #endif
 typedef struct {
     long left, right;
-    int nq, nk;                               /* nq = 0: every group returns at once */
-    int rows, cols, lines;                    /* block rows and columns of the layout; lines of a head */
-    int block_q, block_k, step, tile_cols, width, room;       /* room: entries a line may have */
-    int all_masked, tile_width;               /* tile_width: columns of a tile, tile_cols of them belong to a block */
-    int sequences;                            /* 0: not packed */
+    int nq, nk;                                         /* nq = 0: every group returns at once */
+    int rows, cols, lines;                              /* block rows and columns of the layout; lines of a head */
+    int block_q, block_k, step, tile_cols, width, room; /* room: entries a line may have */
+    int all_masked, tile_width; /* tile_width: columns of a tile, tile_cols of them belong to a block */
+    int sequences;              /* 0: not packed */
 } lists_args;
 
 #if SOURCE
-OP int lists_entry(const lists_args *a, const __global int *row_ptr, const __global int *col, const __global uchar *mask, long row, int i, int *count) {
+OP int lists_entry(const lists_args *a, const __global int *row_ptr, const __global int *col,
+    const __global uchar *mask, long row, int i, int *count) {
 #if SOURCE == 1
     const int from = row_ptr[row];
     *count = min(row_ptr[row + 1] - from, a->cols);
@@ -46,7 +49,8 @@ OP int sequence_of(const lists_args *a, const __global int *cu, int line) {
     int low = 0, high = a->sequences - 1;
     while (low < high) {
         const int middle = (low + high + 1) / 2;
-        if (SEQUENCE_LINE(cu[middle], a->step, middle) <= line) low = middle; else high = middle - 1;
+        if (SEQUENCE_LINE(cu[middle], a->step, middle) <= line) low = middle;
+        else high = middle - 1;
     }
     return low;
 }
@@ -66,9 +70,9 @@ OP int4 run_line(const lists_args *a, const window_places *keys, int nk, long st
 }
 #else
 /* A line of block row `row` of the layout, whose tiles are asked one by one. */
-OP int4 layout_line(const lists_args *a, const window_places *keys, int nk, long row, long start, const __global int *row_ptr,
-    const __global int *col, const __global uchar *mask, __global int *list) {
-    const int blocks = nk / a->block_k + (nk % a->block_k > 0);    /* that exist */
+OP int4 layout_line(const lists_args *a, const window_places *keys, int nk, long row, long start,
+    const __global int *row_ptr, const __global int *col, const __global uchar *mask, __global int *list) {
+    const int blocks = nk / a->block_k + (nk % a->block_k > 0); /* that exist */
     int n = 0, masked = 0;
     for (int pass = CT_PARTIAL; pass <= CT_FULL; pass++) {
         int count;
@@ -93,8 +97,8 @@ OP int4 layout_line(const lists_args *a, const window_places *keys, int nk, long
 }
 #endif
 
-LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFER(const uchar, mask), BUFFER(const int, cu_q),
-    BUFFER(const int, cu_k), BUFFER(int, lines), BUFFER(int, list), const lists_args a) {
+LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFER(const uchar, mask),
+    BUFFER(const int, cu_q), BUFFER(const int, cu_k), BUFFER(int, lines), BUFFER(int, list), const lists_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.nq == 0) return;
@@ -105,15 +109,16 @@ LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFE
     const int nk = PACKED ? AT(cu_k)[sequence + 1] - AT(cu_k)[sequence] : a.nk;
     const long line_index = (long)head * a.lines + LINE_X(), start = line_index * a.room;
     const long q0 = (long)row * a.step, q1 = min(q0 + a.step, (long)nq) - 1, shift = (long)nk - nq;
-    const window_places places = {key_place(q0 + shift - a.left), key_place(q1 + shift + a.right), key_place(q1 + shift - a.left),
-                                  key_place(q0 + shift + a.right)};
+    const window_places places = {key_place(q0 + shift - a.left), key_place(q1 + shift + a.right),
+        key_place(q1 + shift - a.left), key_place(q0 + shift + a.right)};
     int4 fields = (int4)(0, 0, 0, 0);
     if (q0 >= 0 && q0 < nq) {
 #if SOURCE == 0
         fields = run_line(&a, &places, nk, start, AT(list));
 #else
         if (q0 / a.block_q < a.rows)
-            fields = layout_line(&a, &places, nk, (long)head * a.rows + q0 / a.block_q, start, AT(row_ptr), AT(col), AT(mask), AT(list));
+            fields = layout_line(
+                &a, &places, nk, (long)head * a.rows + q0 / a.block_q, start, AT(row_ptr), AT(col), AT(mask), AT(list));
 #endif
     }
     fields.w = sequence;

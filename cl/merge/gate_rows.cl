@@ -1,25 +1,23 @@
 /* The gate of each row:  g = sigmoid(q . w_h + bias_h), a linear map of the query row, float [b][h][rows].
  * A line is the query row of one (row, head, batch). */
-typedef struct {             /* by value */
+typedef struct { /* by value */
     strides q;
-    long rows;               /* of a head */
-    int heads, depth;        /* depth: width of q; 0: every group returns at once */
+    long rows;        /* of a head */
+    int heads, depth; /* depth: width of q; 0: every group returns at once */
 } rows_args;
 
-LINE_KERNEL void gate_rows(BUFFER(const elem, q), BUFFER(const float, weight), BUFFER(const float, bias), BUFFER(float, gate), const rows_args args) {
+LINE_KERNEL void gate_rows(BUFFER(const elem, q), BUFFER(const float, weight), BUFFER(const float, bias),
+    BUFFER(float, gate), const rows_args args) {
     line t;
     LINE_BEGIN(&t);
-    if (args.depth == 0) {
-        return;
-    }
-    const long at = LINE_X(), n = at % args.rows, head = at / args.rows % args.heads, batch = at / args.rows / args.heads;
+    if (args.depth == 0) { return; }
+    const long at = LINE_X(), n = at % args.rows, head = at / args.rows % args.heads,
+               batch = at / args.rows / args.heads;
     const __global elem *row = AT(q) + batch * args.q.batch + head * args.q.head + n * args.q.row;
     VF products = (VF)(0.0f);
     EACH_COL(c, args.depth) {
         products += get_elem(row, c, args.depth) * get(AT(weight) + head * args.depth, c, args.depth);
     }
     const float logit = line_sum(&t, products) + (bias_base ? AT(bias)[head] : 0.0f);
-    if (ONCE(&t)) {
-        AT(gate)[at] = 1.0f / (1.0f + exp(-logit));
-    }
+    if (ONCE(&t)) { AT(gate)[at] = 1.0f / (1.0f + exp(-logit)); }
 }

@@ -1,22 +1,23 @@
 /* Chosen rows of a tensor, densely:  to[b][h][s] = from[b][h][positions[s]].
- * A line is one row (s, head, batch). A position outside 0 ... rows - 1 gives a row of zeros. OUT = STORE: elements are copied. */
-typedef struct {         /* by value */
+ * A line is one row (s, head, batch). A position outside 0 ... rows - 1 gives a row of zeros. OUT = STORE: elements are
+ * copied. */
+typedef struct { /* by value */
     strides from;
-    long rows;           /* that exist */
-    int heads, width;    /* width = 0: every group returns at once */
+    long rows;        /* that exist */
+    int heads, width; /* width = 0: every group returns at once */
     int samples, unused;
 } gather_args;
 
-LINE_KERNEL void gather_rows(BUFFER(const elem, from), BUFFER(const int, positions), BUFFER(out_elem, to), const gather_args a) {
+LINE_KERNEL void gather_rows(
+    BUFFER(const elem, from), BUFFER(const int, positions), BUFFER(out_elem, to), const gather_args a) {
     line t;
     LINE_BEGIN(&t);
-    if (a.width == 0) {
-        return;
-    }
+    if (a.width == 0) { return; }
     const long at = LINE_X(), s = at % a.samples, head = at / a.samples % a.heads, batch = at / a.samples / a.heads;
     const int position = AT(positions)[s];
     const int exists = position >= 0 && position < a.rows;
-    const __global elem *row = AT(from) + batch * a.from.batch + head * a.from.head + (exists ? position : 0) * a.from.row;
+    const __global elem *row =
+        AT(from) + batch * a.from.batch + head * a.from.head + (exists ? position : 0) * a.from.row;
     EACH_COL(c, a.width) {
         put_elem(AT(to) + at * a.width, c, a.width, exists ? get_elem(row, c, a.width) : (VF)(0.0f));
     }

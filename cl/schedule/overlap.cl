@@ -1,6 +1,10 @@
 /* overlap: one worker; products of neighbouring steps are in flight together: front(j) beside back(j-1). */
-#define READY_AT(when, j)   for (int s = 0; s < STREAMS; s++) if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
-#define RELEASE_AT(when, j) for (int s = 0; s < STREAMS; s++) if (LAST_READ(s) == when) stream_release(&c->t, s, j)
+#define READY_AT(when, j)                                                                                              \
+    for (int s = 0; s < STREAMS; s++)                                                                                  \
+        if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
+#define RELEASE_AT(when, j)                                                                                            \
+    for (int s = 0; s < STREAMS; s++)                                                                                  \
+        if (LAST_READ(s) == when) stream_release(&c->t, s, j)
 #if !MAY_OVERLAP
 #error this stage does not allow front(j) beside back(j-1)
 #endif
@@ -21,7 +25,11 @@ OP void run(stage *c) {
             mma_commit();
         }
         if (j < n) {
-            if (j) { mma_wait(1); } else { mma_wait(0); }
+            if (j) {
+                mma_wait(1);
+            } else {
+                mma_wait(0);
+            }
             RELEASE_AT(FRONT, j);
             step_middle(c, j);
         }

@@ -1,14 +1,24 @@
-/* roles: one worker loads through rings, the others compute; matrix products of neighbouring steps overlap the element work.
- *   OVERLAP   1: front(j) is in flight beside back(j-1)      TURNS   1: computing workers issue their products one after another
- * Asks of a stage: with OVERLAP, middle(j) touches nothing that back(j-1) reads or writes. Once split, the roles never meet again: a tile whose groups
- * stay for several items has split them before. held_release: no product to come reads what is held, so another may arrive in its place while
- * this item's last step goes on; role_done: the item's tiles are through. */
-#define READY(when, j)   UNROLL for (int s = 0; s < STREAMS; s++) if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
-#define RELEASE(when, j) UNROLL for (int s = 0; s < STREAMS; s++) if (LAST_READ(s) == when) stream_release(&c->t, s, j)
+/* roles: one worker loads through rings, the others compute; matrix products of neighbouring steps overlap the element
+ * work.
+ *   OVERLAP   1: front(j) is in flight beside back(j-1)      TURNS   1: computing workers issue their products one
+ *             after another
+ * Asks of a stage: with OVERLAP, middle(j) touches nothing that back(j-1) reads or writes. Once split, the roles never
+ * meet again: a tile whose groups stay for several items has split them before. held_release: no product to come reads
+ * what is held, so another may arrive in its place while this item's last step goes on; role_done: the item's tiles are
+ * through. */
+#define READY(when, j)                                                                                                 \
+    UNROLL                                                                                                             \
+    for (int s = 0; s < STREAMS; s++)                                                                                  \
+        if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
+#define RELEASE(when, j)                                                                                               \
+    UNROLL                                                                                                             \
+    for (int s = 0; s < STREAMS; s++)                                                                                  \
+        if (LAST_READ(s) == when) stream_release(&c->t, s, j)
 #ifndef OVERLAP
 #define OVERLAP 1
 #endif
-#ifndef FRONT_PRODUCTS                         /* of a stage: 0 where step_front issues none, so there is nothing to wait for */
+/* of a stage: 0 where step_front issues none, so there is nothing to wait for */
+#ifndef FRONT_PRODUCTS
 #define FRONT_PRODUCTS 1
 #endif
 #ifndef TURNS
@@ -17,7 +27,8 @@
 #if OVERLAP && !MAY_OVERLAP
 #error this stage does not allow front(j) beside back(j-1)
 #endif
-#define RELEASE_HELD(j) if ((j) + 1 == n) held_release(&c->t)
+#define RELEASE_HELD(j)                                                                                                \
+    if ((j) + 1 == n) held_release(&c->t)
 #if TURNS
 #define TURN_WAIT() turn_wait(&c->t)
 #define TURN_PASS() turn_pass(&c->t)
@@ -26,14 +37,20 @@
 #define TURN_PASS()
 #endif
 OP void bring(stage *c, const int when, int j) {
-    UNROLL for (int s = 0; s < STREAMS; s++) if (FIRST_READ(s) == when) { stream_acquire(&c->t, s, j); step_load(c, s, j); }
+    UNROLL
+    for (int s = 0; s < STREAMS; s++)
+        if (FIRST_READ(s) == when) {
+            stream_acquire(&c->t, s, j);
+            step_load(c, s, j);
+        }
 }
 OP void run(stage *c) {
     const int n = c->n;
     if (role_load(&c->t)) {
         if (role_first(&c->t)) {
             step_hold(c);
-            for (int j = 0; j < n + OVERLAP; j++) {           /* in the order of the reads, which is that of the releases */
+            /* in the order of the reads, which is that of the releases */
+            for (int j = 0; j < n + OVERLAP; j++) {
                 if (j < n) bring(c, FRONT, j);
                 if (j >= OVERLAP) bring(c, BACK, j - OVERLAP);
             }

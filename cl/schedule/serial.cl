@@ -3,7 +3,8 @@ OP void run(stage *c) {
     const int n = c->n;
     step_hold(c);
     step_begin(c);
-    if (n) for (int s = 0; s < STREAMS; s++) step_load(c, s, 0);
+    if (n)
+        for (int s = 0; s < STREAMS; s++) step_load(c, s, 0);
     for (int j = 0; j < n; j++) {
         for (int s = 0; s < STREAMS; s++) step_load(c, s, j + 1 < n ? j + 1 : j);
         for (int s = 0; s < STREAMS; s++) stream_wait(&c->t, s, j);

@@ -1,16 +1,17 @@
-/* What the CPU tiles share: vectors of sixteen floats, the exponential, storage conversions, transposes, streams that are read in place. */
+/* What the CPU tiles share: vectors of sixteen floats, the exponential, storage conversions, transposes, streams that
+ * are read in place. */
 #include "tile/half16.cl"
 typedef float16 VF;
 typedef int16 VI;
 #define UNROLL _Pragma("unroll")
-#define ROLLED _Pragma("nounroll")            /* short code compiles fast */
+#define ROLLED _Pragma("nounroll") /* short code compiles fast */
 #define LANES ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
-#define ROUND(x, n) (((x) + (n) - 1) / (n) * (n))
+#define ROUND(x, n) (((x) + (n)-1) / (n) * (n))
 typedef const __global elem *gptr;
 #ifndef IN_PLACE
-#define IN_PLACE 1                            /* 0: every tile is copied, for checkers that keep address spaces apart */
+#define IN_PLACE 1 /* 0: every tile is copied, for checkers that keep address spaces apart */
 #endif
-typedef const float *rows_in;                 /* a tile where it lies or its copy: one address space on a CPU */
+typedef const float *rows_in; /* a tile where it lies or its copy: one address space on a CPU */
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 #define TILE_BEGIN(tp)
 #define TENSOR(name) BUFFER(const elem, name)
@@ -18,15 +19,24 @@ typedef const float *rows_in;                 /* a tile where it lies or its cop
 #define mma_commit()
 #define mma_wait(n)
 
-typedef struct { gptr x; long row, pack; int rows; } tensor;
-typedef struct { __global out_elem *x; long row, pack; int rows; } tensor_out;
-OP VF vmax(VF a, VF b) { return max(a, b); }  /* not fmax: no NaN rule to pay for */
+typedef struct {
+    gptr x;
+    long row, pack;
+    int rows;
+} tensor;
+typedef struct {
+    __global out_elem *x;
+    long row, pack;
+    int rows;
+} tensor_out;
+OP VF vmax(VF a, VF b) { return max(a, b); } /* not fmax: no NaN rule to pay for */
 OP VF vabs(VF a) { return fabs(a); }
 OP VF vlog(VF a) { return log(a); }
-/* 2^t: the integer part by a magic addition, the rest by a polynomial of degree 5 (relative error 7.5e-8); up to 2^-125: exactly 0,
- * since denormal probabilities would cost a microcode assist in every product that reads them, and whatever bits came out before. */
+/* 2^t: the integer part by a magic addition, the rest by a polynomial of degree 5 (relative error 7.5e-8); up to
+ * 2^-125: exactly 0, since denormal probabilities would cost a microcode assist in every product that reads them, and
+ * whatever bits came out before. */
 OP VF vexp2(VF t) {
-    const int16 kept = ~(t <= (VF)(-125.0f));        /* NaN stays */
+    const int16 kept = ~(t <= (VF)(-125.0f)); /* NaN stays */
     t = min(t, (VF)(128.0f));                 /* whose bits, 255 in the exponent, are infinity's */
     const VF z = t + 12582912.0f, f = t - (z - 12582912.0f);
     const int16 zi = as_int16(z);
@@ -59,10 +69,10 @@ OP VI gather_byte(const __global uchar *p, VI r, long pitch, VI c) { return (VI)
 OP VI gather_int(const __global int *p, VI r, long pitch, VI c) { return (VI)(EACH_LANE(LANE)); }
 #define PACKED_AT(view, r) (PACK == 1 ? (r) * (view)->row : (r) / PACK * (view)->row + (r) % PACK * (view)->pack)
 OP tensor tensor_view(gptr x, const strides *s, int batch, int head, int first, int rows) {
-    return (tensor){ x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows };
+    return (tensor){x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
 }
 OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int head, int first, int rows) {
-    return (tensor_out){ x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows };
+    return (tensor_out){x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
 }
 #if STORE == 0
 OP VF wide(gptr p) { return vload16(0, p); }
@@ -74,16 +84,40 @@ OP VF wide(gptr p) { return as_float16(convert_uint16(vload16(0, p)) << 16); }
 /* 16 x 16 transpose in registers */
 OP void transpose16(VF *r) {
     VF t[16];
-#define LO1(a, b) (float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, a.sd, b.sd)
-#define HI1(a, b) (float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, a.sf, b.sf)
+#define LO1(a, b)                                                                                                      \
+    (float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, a.sd, b.sd)
+#define HI1(a, b)                                                                                                      \
+    (float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, a.sf, b.sf)
 #define LO2(a, b) (float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd)
 #define HI2(a, b) (float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef)
 #define LO4(a, b) (float16)(a.s0123, a.s89ab, b.s0123, b.s89ab)
 #define HI4(a, b) (float16)(a.s4567, a.scdef, b.s4567, b.scdef)
-    UNROLL for (int i = 0; i < 16; i += 2) { t[i] = LO1(r[i], r[i + 1]); t[i + 1] = HI1(r[i], r[i + 1]); }
-    UNROLL for (int i = 0; i < 16; i += 4) { r[i] = LO2(t[i], t[i + 2]); r[i + 1] = HI2(t[i], t[i + 2]); r[i + 2] = LO2(t[i + 1], t[i + 3]); r[i + 3] = HI2(t[i + 1], t[i + 3]); }
-    UNROLL for (int i = 0; i < 4; i++) { t[i] = LO4(r[i], r[i + 4]); t[i + 4] = HI4(r[i], r[i + 4]); t[i + 8] = LO4(r[i + 8], r[i + 12]); t[i + 12] = HI4(r[i + 8], r[i + 12]); }
-    UNROLL for (int i = 0; i < 4; i++) { r[i] = LO4(t[i], t[i + 8]); r[i + 8] = HI4(t[i], t[i + 8]); r[i + 4] = LO4(t[i + 4], t[i + 12]); r[i + 12] = HI4(t[i + 4], t[i + 12]); }
+    UNROLL
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = LO1(r[i], r[i + 1]);
+        t[i + 1] = HI1(r[i], r[i + 1]);
+    }
+    UNROLL
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = LO2(t[i], t[i + 2]);
+        r[i + 1] = HI2(t[i], t[i + 2]);
+        r[i + 2] = LO2(t[i + 1], t[i + 3]);
+        r[i + 3] = HI2(t[i + 1], t[i + 3]);
+    }
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        t[i] = LO4(r[i], r[i + 4]);
+        t[i + 4] = HI4(r[i], r[i + 4]);
+        t[i + 8] = LO4(r[i + 8], r[i + 12]);
+        t[i + 12] = HI4(r[i + 8], r[i + 12]);
+    }
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        r[i] = LO4(t[i], t[i + 8]);
+        r[i + 8] = HI4(t[i], t[i + 8]);
+        r[i + 4] = LO4(t[i + 4], t[i + 12]);
+        r[i + 12] = HI4(t[i + 4], t[i + 12]);
+    }
 }
 OP VF get16(const __global out_elem *p) {
 #if OUT == 0
@@ -108,8 +142,11 @@ OP void put16(__global out_elem *p, VF x) {
 /* Streams: SLOTS of them, rows padded to a multiple of UNIT where they are copied. */
 #define WIDEST (DK > DV ? ROUND(DK, UNIT) : ROUND(DV, UNIT))
 typedef struct {
-    gptr tile[SLOTS][2]; int left[SLOTS][2]; long pitch[SLOTS];       /* left: rows that exist */
-    rows_in ready[SLOTS]; long step[SLOTS];                           /* what the products read, and its row stride */
+    gptr tile[SLOTS][2];
+    int left[SLOTS][2];
+    long pitch[SLOTS]; /* left: rows that exist */
+    rows_in ready[SLOTS];
+    long step[SLOTS]; /* what the products read, and its row stride */
     float copy[SLOTS][BN * WIDEST] __attribute__((aligned(64)));
 } tile;
 OP void tensor_begin(tile *t, tensor *x) {}
@@ -131,11 +168,13 @@ OP void copy_rows(tile *t, int s, int j, const int width, const int pitch, const
     const int left = min(t->left[s][j & 1], BN);
     for (int r = 0; r < left; r++) {
         int d = 0;
-        if (is_hidden(bytes, n, r)) for (; d < pitch; d++) y[r * pitch + d] = 0.0f;
+        if (is_hidden(bytes, n, r))
+            for (; d < pitch; d++) y[r * pitch + d] = 0.0f;
         for (; d + 16 <= width; d += 16) vstore16(wide(p + r * t->pitch[s] + d), 0, y + r * pitch + d);
         for (; d < pitch; d++) y[r * pitch + d] = d < width ? elem_at(p, r * t->pitch[s] + d) : 0.0f;
     }
-    for (int i = max(left, 0) * pitch; i < BN * pitch; i++) y[i] = 0.0f;  /* finite: P is 0 there, and 0 times NaN is NaN */
+    /* finite: P is 0 there, and 0 times NaN is NaN */
+    for (int i = max(left, 0) * pitch; i < BN * pitch; i++) y[i] = 0.0f;
     t->ready[s] = y;
     t->step[s] = pitch;
 }

@@ -1,6 +1,6 @@
-/* Sixteen halves at any even address. pocl 3.1 reads and writes the vectors of vload_half16 and vstore_half16 as if they were aligned
- * (its built-ins do so for n = 8 and 16), and faults where the compiler believes it; so the address is left to vload16 of ushort, and the
- * conversion works on a private, aligned vector, which stays in registers. */
+/* Sixteen halves at any even address. pocl 3.1 reads and writes the vectors of vload_half16 and vstore_half16 as if
+ * they were aligned (its built-ins do so for n = 8 and 16), and faults where the compiler believes it; so the address
+ * is left to vload16 of ushort, and the conversion works on a private, aligned vector, which stays in registers. */
 OP float16 half16_load(const __global half *p) {
     const ushort16 bits = vload16(0, (const __global ushort *)p);
     return vload_half16(0, (const __private half *)&bits);

@@ -1,16 +1,19 @@
-/* Line words, for kernels that visit rows of numbers and need no matrix product (merge, gates, features, scans, steps, gathers).
- * A program is  tile.cl, line.cl, line_<machine>.cl, stage.  A group does one line: a row of `width` numbers.
- *   LINE_KERNEL, LINE_BEGIN(tp)             attributes; local memory. `line t` is the worker
- *   LINE_X(), LINE_Y(), LINE_Z()            which line: the group's coordinates
- *   VF, VI                                  one visit's columns
- *   EACH_COL(c, width)                      for header: visits columns c (int: the visit's first column) of 0 ... width-1;
- *                                           a visit may reach past the width: get and put keep inside
- *   VISITS(width), VISIT(c)                 how many visits at most (a constant for a constant width), and the visit c as a number from 0
- *   COL(c)                                  VI: the columns of the visit
- *   get(p, c, width)                        VF of float p[c...]; columns past width give 0      put(p, c, width, v) stores those that exist
- *   get_elem(p, c, width), put_elem(p, c, width, v)   the same on storage elements (STORE) and output elements (OUT)
- *   line_sum(t, v), line_max(t, v)          joins one VF a worker over all columns -> float, the same for all
- *   pick vmax vlog vexp vexp2 vtanh vabs TO_VF   on VF, as for score texts (tile.cl, 7); pick chooses by a VI or a plain int
- *   ONCE(t)                                 true for exactly one worker of the group: for scalars that leave the line
+/* Line words, for kernels that visit rows of numbers and need no matrix product (merge, gates, features, scans, steps,
+ * gathers). A program is  tile.cl, line.cl, line_<machine>.cl, stage.  A group does one line: a row of `width` numbers.
+ *   LINE_KERNEL, LINE_BEGIN(tp)     attributes; local memory. `line t` is the worker
+ *   LINE_X(), LINE_Y(), LINE_Z()    which line: the group's coordinates
+ *   VF, VI                          one visit's columns
+ *   EACH_COL(c, width)              for header: visits columns c (int: the visit's first column) of 0 ... width-1;
+ *                                   a visit may reach past the width: get and put keep inside
+ *   VISITS(width), VISIT(c)         how many visits at most (a constant for a constant width), and the visit c as a
+ *                                   number from 0
+ *   COL(c)                          VI: the columns of the visit
+ *   get(p, c, width)                VF of float p[c...]; columns past width give 0
+ *   put(p, c, width, v)             stores those that exist
+ *   get_elem, put_elem              the same on storage elements (STORE) and output elements (OUT)
+ *   line_sum(t, v), line_max(t, v)  joins one VF a worker over all columns -> float, the same for all
+ *   pick vmax vlog vexp vexp2 vtanh vabs TO_VF   on VF, as for score texts (tile.cl, 7); pick chooses by a VI or a
+ *                                   plain int
+ *   ONCE(t)                         true for exactly one worker of the group: for scalars that leave the line
  * Between two joins nothing else is needed; loops around joins must be uniform.
  */

@@ -2,7 +2,9 @@
 #include "tile/half16.cl"
 typedef float16 VF;
 typedef int16 VI;
-typedef struct { int unused; } line;
+typedef struct {
+    int unused;
+} line;
 #define LINE_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 #define LINE_BEGIN(tp) (tp)->unused = 0
 #define LINE_X() ((long)GROUP(0))
@@ -23,13 +25,9 @@ typedef struct { int unused; } line;
 #define vabs fabs
 
 OP VF get(const __global float *p, int c, int width) {
-    if (c + 16 <= width) {
-        return vload16(0, p + c);
-    }
+    if (c + 16 <= width) { return vload16(0, p + c); }
     float lanes[16];
-    for (int i = 0; i < 16; ++i) {
-        lanes[i] = c + i < width ? p[c + i] : 0.0f;
-    }
+    for (int i = 0; i < 16; ++i) { lanes[i] = c + i < width ? p[c + i] : 0.0f; }
     return vload16(0, lanes);
 }
 OP void put(__global float *p, int c, int width, VF v) {
@@ -39,9 +37,7 @@ OP void put(__global float *p, int c, int width, VF v) {
     }
     float lanes[16];
     vstore16(v, 0, lanes);
-    for (int i = 0; i < 16 && c + i < width; ++i) {
-        p[c + i] = lanes[i];
-    }
+    for (int i = 0; i < 16 && c + i < width; ++i) { p[c + i] = lanes[i]; }
 }
 
 OP VF get_elem(const __global elem *p, int c, int width) {
@@ -55,9 +51,7 @@ OP VF get_elem(const __global elem *p, int c, int width) {
 #endif
     }
     float lanes[16];
-    for (int i = 0; i < 16; ++i) {
-        lanes[i] = c + i < width ? elem_at(p, c + i) : 0.0f;
-    }
+    for (int i = 0; i < 16; ++i) { lanes[i] = c + i < width ? elem_at(p, c + i) : 0.0f; }
     return vload16(0, lanes);
 }
 OP void put_elem(__global out_elem *p, int c, int width, VF v) {
@@ -77,9 +71,7 @@ OP void put_elem(__global out_elem *p, int c, int width, VF v) {
     }
     float lanes[16];
     vstore16(v, 0, lanes);
-    for (int i = 0; i < 16 && c + i < width; ++i) {
-        out_put(p, c + i, lanes[i]);
-    }
+    for (int i = 0; i < 16 && c + i < width; ++i) { out_put(p, c + i, lanes[i]); }
 }
 
 OP float line_sum(line *t, VF v) {

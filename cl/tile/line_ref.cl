@@ -1,7 +1,10 @@
-/* line_ref: the line words on one item, one column a visit. The plainest device program there is: what others are compared with. */
+/* line_ref: the line words on one item, one column a visit. The plainest device program there is: what others are
+ * compared with. */
 typedef float VF;
 typedef int VI;
-typedef struct { int unused; } line;
+typedef struct {
+    int unused;
+} line;
 #define LINE_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 #define LINE_BEGIN(tp) (tp)->unused = 0
 #define LINE_X() ((long)GROUP(0))

@@ -1,4 +1,5 @@
-/* line_simt: LINE_ITEMS items a group (a power of two), one column an item and visit, neighbours beside each other. Joins are trees in local memory. */
+/* line_simt: LINE_ITEMS items a group (a power of two), one column an item and visit, neighbours beside each other.
+ * Joins are trees in local memory. */
 #ifndef LINE_ITEMS
 #define LINE_ITEMS 64
 #endif
@@ -7,15 +8,22 @@
 #endif
 typedef float VF;
 typedef int VI;
-typedef struct { __local float *slots; int item; } line;
+typedef struct {
+    __local float *slots;
+    int item;
+} line;
 #define LINE_KERNEL __kernel __attribute__((reqd_work_group_size(LINE_ITEMS, 1, 1)))
-#define LINE_BEGIN(tp) __local float slots_[LINE_ITEMS]; (tp)->slots = slots_; (tp)->item = (int)get_local_id(0)
+#define LINE_BEGIN(tp)                                                                                                 \
+    __local float slots_[LINE_ITEMS];                                                                                  \
+    (tp)->slots = slots_;                                                                                              \
+    (tp)->item = (int)get_local_id(0)
 #define LINE_X() ((long)GROUP(0))
 #define LINE_Y() ((long)GROUP(1))
 #define LINE_Z() ((long)GROUP(2))
-/* Every item makes the same number of visits, some past the width: pocl 3.1 gets loops wrong whose count differs between items
- * where a kernel has both a join and an early return. */
-#define EACH_COL(c, width) for (int c = (int)get_local_id(0), c##_0 = 0; c##_0 < (width); c##_0 += LINE_ITEMS, c += LINE_ITEMS)
+/* Every item makes the same number of visits, some past the width: pocl 3.1 gets loops wrong whose count differs
+ * between items where a kernel has both a join and an early return. */
+#define EACH_COL(c, width)                                                                                             \
+    for (int c = (int)get_local_id(0), c##_0 = 0; c##_0 < (width); c##_0 += LINE_ITEMS, c += LINE_ITEMS)
 #define VISITS(width) (((width) + LINE_ITEMS - 1) / LINE_ITEMS)
 #define VISIT(c) ((c) / LINE_ITEMS)
 #define COL(c) (c)

@@ -1,19 +1,30 @@
-/* wgmma by width: m64 x n x k16, accumulators in float, operands of STORE. Register lists must be literals in inline assembly; n in steps of 16.
- *   ABTNEW<n>(c, a, b)    c  = a . b^T    a, b: descriptors of rows as stored        "=f": a "+f" accumulator that every step
- *   ABT<n>(c, a, b)       c += a . b^T                                               begins anew would stay alive round the loop
+/* wgmma by width: m64 x n x k16, accumulators in float, operands of STORE. Register lists must be literals in inline
+ * assembly; n in steps of 16.
+ *   ABTNEW<n>(c, a, b)    c  = a . b^T    a, b: descriptors of rows as stored        "=f": a "+f" accumulator that
+ *                         every step
+ *   ABT<n>(c, a, b)       c += a . b^T                                               begins anew would stay alive round
+ *                         the loop
  *   AB<n>(c, a, b)        c += a . b      a: four registers, b: descriptor, turned */
 #if STORE == 1
 #define MMA_TYPES "f32.f16.f16"
 #else
 #define MMA_TYPES "f32.bf16.bf16"
 #endif
-#define ABT_NEW(n, list, outs, ra, rb, a, b) \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb ", 0, 1, 1, 0, 0;" : outs : "l"(a), "l"(b))
-#define ABT_ADD(n, list, outs, ra, rb, a, b) \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb ", 1, 1, 1, 0, 0;" : outs : "l"(a), "l"(b))
-#define AB_ADD(n, list, outs, r0, r1, r2, r3, rb, a, b)                                                                                  \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, {%" r0 ",%" r1 ",%" r2 ",%" r3 "}, %" rb ", 1, 1, 1, 1;" \
-                 : outs : "r"((a)[0]), "r"((a)[1]), "r"((a)[2]), "r"((a)[3]), "l"(b))
+#define ABT_NEW(n, list, outs, ra, rb, a, b)                                                                           \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb                   \
+                 ", 0, 1, 1, 0, 0;"                                                                                    \
+                 : outs                                                                                                \
+                 : "l"(a), "l"(b))
+#define ABT_ADD(n, list, outs, ra, rb, a, b)                                                                           \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb                   \
+                 ", 1, 1, 1, 0, 0;"                                                                                    \
+                 : outs                                                                                                \
+                 : "l"(a), "l"(b))
+#define AB_ADD(n, list, outs, r0, r1, r2, r3, rb, a, b)                                                                \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, {%" r0 ",%" r1 ",%" r2 ",%" r3   \
+                 "}, %" rb ", 1, 1, 1, 1;"                                                                             \
+                 : outs                                                                                                \
+                 : "r"((a)[0]), "r"((a)[1]), "r"((a)[2]), "r"((a)[3]), "l"(b))
 #define LIST16 "%0,%1,%2,%3,%4,%5,%6,%7"
 #define LIST32 LIST16 ",%8,%9,%10,%11,%12,%13,%14,%15"
 #define LIST48 LIST32 ",%16,%17,%18,%19,%20,%21,%22,%23"
@@ -25,7 +36,9 @@
 #define LIST144 LIST128 ",%64,%65,%66,%67,%68,%69,%70,%71"
 #define LIST160 LIST144 ",%72,%73,%74,%75,%76,%77,%78,%79"
 #define LIST176 LIST160 ",%80,%81,%82,%83,%84,%85,%86,%87"
-#define OUT8(c, i) "+f"(c[i]), "+f"(c[i + 1]), "+f"(c[i + 2]), "+f"(c[i + 3]), "+f"(c[i + 4]), "+f"(c[i + 5]), "+f"(c[i + 6]), "+f"(c[i + 7])
+#define OUT8(c, i)                                                                                                     \
+    "+f"(c[i]), "+f"(c[i + 1]), "+f"(c[i + 2]), "+f"(c[i + 3]), "+f"(c[i + 4]), "+f"(c[i + 5]), "+f"(c[i + 6]),        \
+        "+f"(c[i + 7])
 #define OUT16_(c) OUT8(c, 0)
 #define OUT32_(c) OUT16_(c), OUT8(c, 8)
 #define OUT48_(c) OUT32_(c), OUT8(c, 16)
@@ -37,7 +50,9 @@
 #define OUT144_(c) OUT128_(c), OUT8(c, 64)
 #define OUT160_(c) OUT144_(c), OUT8(c, 72)
 #define OUT176_(c) OUT160_(c), OUT8(c, 80)
-#define NEW8(c, i) "=f"(c[i]), "=f"(c[i + 1]), "=f"(c[i + 2]), "=f"(c[i + 3]), "=f"(c[i + 4]), "=f"(c[i + 5]), "=f"(c[i + 6]), "=f"(c[i + 7])
+#define NEW8(c, i)                                                                                                     \
+    "=f"(c[i]), "=f"(c[i + 1]), "=f"(c[i + 2]), "=f"(c[i + 3]), "=f"(c[i + 4]), "=f"(c[i + 5]), "=f"(c[i + 6]),        \
+        "=f"(c[i + 7])
 #define NEW16_(c) NEW8(c, 0)
 #define NEW32_(c) NEW16_(c), NEW8(c, 8)
 #define NEW48_(c) NEW32_(c), NEW8(c, 16)

@@ -1,15 +1,24 @@
 /* Tensor maps for tile_nv_wgmma: group (t, s) makes the map of sequence s of tensor t, or of the whole tensor.
- * A map is [batches][heads][rows][width] of any strides (a multiple of 8 elements each), read in boxes of `box` rows x 64 columns with the
- * 128-byte swizzle; what lies past an end is read as zeros. Before the maps lies the counter of items, which begins at 0. With pack > 1 the
- * order is [batches][rows][heads][width] and a box is
+ * A map is [batches][heads][rows][width] of any strides (a multiple of 8 elements each), read in boxes of `box` rows x
+ * 64 columns with the 128-byte swizzle; what lies past an end is read as zeros. Before the maps lies the counter of
+ * items, which begins at 0. With pack > 1 the order is [batches][rows][heads][width] and a box is
  * `box` rows x `pack` heads: the rows of a GQA group follow each other. */
-typedef struct { strides s; int width, rows, heads, batches, box, pack, lengths, spare; } map_of;   /* lengths: 1 cu_q, 2 cu_k, 0 none */
-typedef struct { map_of t[3]; int sequences, spare; } map_args;                                     /* sequences = 0: return at once */
-#define SET32(f, v) asm volatile("tensormap.replace.tile." f ", %1;" :: "r"(a), "r"(v) : "memory")
-#define SET64(f, v) asm volatile("tensormap.replace.tile." f ", %1;" :: "r"(a), "l"(v) : "memory")
-#define SETI(f) asm volatile("tensormap.replace.tile." f ";" :: "r"(a) : "memory")
-__kernel __attribute__((reqd_work_group_size(32, 1, 1))) void tensor_maps(BUFFER(const elem, x0), BUFFER(const elem, x1), BUFFER(const elem, x2),
-    BUFFER(ulong16, maps), BUFFER(const int, cu_q), BUFFER(const int, cu_k), const map_args g) {
+/* lengths: 1 cu_q, 2 cu_k, 0 none */
+typedef struct {
+    strides s;
+    int width, rows, heads, batches, box, pack, lengths, spare;
+} map_of;
+/* sequences = 0: return at once */
+typedef struct {
+    map_of t[3];
+    int sequences, spare;
+} map_args;
+#define SET32(f, v) asm volatile("tensormap.replace.tile." f ", %1;" ::"r"(a), "r"(v) : "memory")
+#define SET64(f, v) asm volatile("tensormap.replace.tile." f ", %1;" ::"r"(a), "l"(v) : "memory")
+#define SETI(f) asm volatile("tensormap.replace.tile." f ";" ::"r"(a) : "memory")
+__kernel __attribute__((reqd_work_group_size(32, 1, 1))) void tensor_maps(BUFFER(const elem, x0),
+    BUFFER(const elem, x1), BUFFER(const elem, x2), BUFFER(ulong16, maps), BUFFER(const int, cu_q),
+    BUFFER(const int, cu_k), const map_args g) {
     __local ulong m[16] __attribute__((aligned(1024)));
     const uint a = (uint)(ulong)m;
     const int which = (int)GROUP(0), sequence = (int)GROUP(1);
@@ -54,6 +63,7 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void tensor_maps(BUFFER
         SETI("fill_mode.shared::cta.b1024.b32 [%0], 0");
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (get_local_id(0) < 16) ((__global ulong *)(AT(maps) + which * g.sequences + sequence))[get_local_id(0)] = m[get_local_id(0)];
+    if (get_local_id(0) < 16)
+        ((__global ulong *)(AT(maps) + which * g.sequences + sequence))[get_local_id(0)] = m[get_local_id(0)];
     asm volatile("fence.proxy.tensormap::generic.release.gpu;" ::: "memory");
 }

@@ -1,4 +1,5 @@
-/* Probe of tile_simt: 64 items, local memory, barriers. out[i] = 3 i + 1 for i < 16, then i, read from the items that mirror them. */
+/* Probe of tile_simt: 64 items, local memory, barriers. out[i] = 3 i + 1 for i < 16, then i, read from the items that
+ * mirror them. */
 __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void probe(BUFFER(float, out)) {
     __local float x[64];
     const uint i = (uint)get_local_id(0);

@@ -1,4 +1,5 @@
-/* Probe of tile_cpu: vectors of 16 floats, private arrays of them, half storage, selects. out[i] = 3 i + 1 for i < 16, then 16 halves of i. */
+/* Probe of tile_cpu: vectors of 16 floats, private arrays of them, half storage, selects. out[i] = 3 i + 1 for i < 16,
+ * then 16 halves of i. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void probe(BUFFER(float, out)) {
     float16 x[2];
     x[0] = (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);

@@ -1,6 +1,7 @@
 /* The vocabulary: what a tile file gives to stages and schedules, and what is the same on every machine.
- * A program is  tile.cl, tile_<machine>.cl (or line_<machine>.cl), variant texts, a stage, a schedule  joined in that order, specialised by
- * integer -D only. Stages say what happens, schedules in which order, tiles on what. A stage holds no word of a machine.
+ * A program is  tile.cl, tile_<machine>.cl (or line_<machine>.cl), variant texts, a stage, a schedule  joined in that
+ * order, specialised by integer -D only. Stages say what happens, schedules in which order, tiles on what. A stage
+ * holds no word of a machine.
  *
  * Parameters every tile understands (-D):
  *   BM, BN     rows (queries) and columns (keys) of a pair tile           DK, DV   head widths of q, k and of v, o
@@ -9,54 +10,69 @@
  *
  * 1. Types a tile defines
  *   VF, VI            one visit's floats and ints: as many rows or columns as the machine handles at once
- *   row               a value for each row this worker holds: .x[ROW_LEN], elements VF       parts   the same before parts are joined
- *   acc_pair          BM x BN accumulator, .x[] visited by EACH_PAIR       op_pair            the same as an operand
- *   acc_head          BM x DV accumulator                                  held               BM x DK rows that stay
- *   tensor            one head of one batch, ending at `rows`              tile               the worker: who am I, where are my slots
+ *   row               a value for each row this worker holds: .x[ROW_LEN], elements VF
+ *   parts             the same before parts are joined
+ *   acc_pair          BM x BN accumulator, .x[] visited by EACH_PAIR       op_pair   the same as an operand
+ *   acc_head          BM x DV accumulator                                  held      BM x DK rows that stay
+ *   tensor            one head of one batch, ending at `rows`
+ *   tile              the worker: who am I, where are my slots
  * 2. Kernel frame
- *   TILE_KERNEL       attributes of a kernel                               TILE_BEGIN(tp)     local memory, barriers, who am I
- *   GROUP(d), GROUPS(d)  a group's place in dimension d, and how many there are. FOLD: all are launched in the first dimension, and stand
- *                     for FOLD_X x FOLD_Y x the rest: some devices take few in the others. The launch says how many: the offsets of dimensions
- *                     that have one item each
- *   EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)   call for every item of this group, with item_place at: which block row, head, and
- *                     part of the keys, see item_of (crowd: its `across`); `tensor`: the first one
+ *   TILE_KERNEL       attributes of a kernel                      TILE_BEGIN(tp)     local memory, barriers, who am I
+ *   GROUP(d), GROUPS(d)   a group's place in dimension d, and how many there are. FOLD: all are launched in the first
+ *                     dimension, and stand for FOLD_X x FOLD_Y x the rest: some devices take few in the others. The
+ *                     launch says how many: the offsets of dimensions that have one item each
+ *   EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)   call for every item of this group, with item_place at:
+ *                     which block row, head, and part of the keys, see item_of (crowd: its `across`); `tensor`: the
+ *                     first one
  *   line_at(lines, i) the list_line of a block row: where its list starts, entries, how many are masked, sequence
  * 3. Tensors in
- *   TENSOR(name)      a tensor as kernel arguments;  TENSOR_AT(name) the pointer;  TENSOR_OF(name, s) for packed sequence s (0: not packed)
- *   tensor_view(ptr, &strides, batch, head, first, rows)                   first: where the sequence begins (its row 0); rows: tokens that exist,
- *                                             times PACK for a packed one
+ *   TENSOR(name)      a tensor as kernel arguments;  TENSOR_AT(name) the pointer;  TENSOR_OF(name, s) for packed
+ *                     sequence s (0: not packed)
+ *   tensor_view(ptr, &strides, batch, head, first, rows)   first: where the sequence begins (its row 0); rows: tokens
+ *                     that exist, times PACK for a packed one
  *   tensor_begin(t, &tensor)                  makes it usable by whoever loads
  *   held_at(tp, &held, index), held_load(t, &held, &tensor, row0), held_wait(t)
- *   stream_load(t, s, j, &tensor, row0)       tile j of stream s = BN rows at row0; rows past the end deliver finite numbers
+ *   stream_load(t, s, j, &tensor, row0)       tile j of stream s = BN rows at row0; rows past the end deliver finite
+ *                                             numbers
  *   stream_wait(t, s, j), stream_release(t, s, j)            the stage's macro WIDTH(s) is a stream's width
- *   stream_first(t, s, j, given)              between these two: row0 of tile j. `given` is the same; a machine on which whoever loads leaves it
- *                                             nearer does not evaluate it
+ *   stream_first(t, s, j, given)              between these two: row0 of tile j. `given` is the same; a machine on
+ *                                             which whoever loads leaves it nearer does not evaluate it
  * 4. Products; results are complete at mma_wait
- *   mma_abt(t, &acc_pair, &held, s, j)        = held . tile^T              mma_ab(t, &acc_head, &op_pair, s, j)   += op . tile
- *   mma_ab_seen(t, &acc_head, &op_pair, s, j, bytes, n)      the same, where rows whose byte is 0 (n of them, those behind are as the last) count as zeros, whatever
- *                                             they hold: 0 times NaN is NaN. A null pointer: all count. The tile defines this one
+ *   mma_abt(t, &acc_pair, &held, s, j)        = held . tile^T
+ *   mma_ab(t, &acc_head, &op_pair, s, j)      += op . tile
+ *   mma_ab_seen(t, &acc_head, &op_pair, s, j, bytes, n)   the same, where rows whose byte is 0 (n of them, those behind
+ *                                             are as the last) count as zeros, whatever they hold: 0 times NaN is NaN.
+ *                                             A null pointer: all count. The tile defines this one
  *   mma_commit(), mma_wait(n)                 schedules only: close a group; all but n groups are done
  * 5. Elements: `for` headers, no callbacks
  *   EACH_PAIR(i)  ROW_OF(i)  PART_OF(i)  ROW_AT(t, i) COL_AT(t, i) (VI: row, column within the tile)
- *   COL_BASE(t) + COL_STEP(i) = COL_AT: what depends on the worker, what on i alone: a bound less the first is compared with constants
+ *   COL_BASE(t) + COL_STEP(i) = COL_AT: what depends on the worker, what on i alone: a bound less the first is compared
+ *                                             with constants
  *   EACH_ROW(r)   ROW_NUMBER(t, r) (VI: row within the tile)   EACH_PART(k)
  *   fold_max(t, &row, &parts), fold_sum(&row, &parts), row_join_sum(t, &row); between two joins lies a product
- *   row_once(t, x)    x where a value counts once in a row's joined sum, else 0
- *   row_scale(&acc_head, &row)   by the next product or store             convert(&op_pair, &acc_pair)   the source is free afterwards
+ *   row_once(t, x)                            x where a value counts once in a row's joined sum, else 0
+ *   row_scale(&acc_head, &row)                by the next product or store
+ *   convert(&op_pair, &acc_pair)              the source is free afterwards
  *   acc_zero(&acc_head)
- *   pair_scale_add(t, &acc_pair, scale, ptr, pitch, rows, cols)   x = x * scale + ptr[row * pitch + col], float, rows and cols that exist
- *   pair_fetch(t, ptr, pitch, rows, cols)   by whoever computes: begins to read what the next pair_scale_add, of the same arguments, adds
+ *   pair_scale_add(t, &acc_pair, scale, ptr, pitch, rows, cols)   x = x * scale + ptr[row * pitch + col], float, rows
+ *                                             and cols that exist
+ *   pair_fetch(t, ptr, pitch, rows, cols)     by whoever computes: begins to read what the next pair_scale_add, of the
+ *                                             same arguments, adds
  * 6. Results
- *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out      acc_store(t, &tensor_out, row0, &acc_head)
- *   row_store(t, ptr, row_stride, pack_stride, rows, &row)                only rows that exist
- *   row_load(t, &row, ptr, row_stride, pack_stride, rows)                 the reverse; rows that do not exist get the last one's
- *   acc_add(t, &acc_head, &row, ptr, row_stride, pack_stride, rows)       row r += row.x[r] * DV elements (OUT) of ptr's row r; what is stored next.
- *                                             Where a tile has ALIGNED and DV is a multiple of 8, so are ptr and the strides
+ *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out
+ *   acc_store(t, &tensor_out, row0, &acc_head)
+ *   row_store(t, ptr, row_stride, pack_stride, rows, &row)           only rows that exist
+ *   row_load(t, &row, ptr, row_stride, pack_stride, rows)            the reverse; rows that do not exist get the last
+ *                                             one's
+ *   acc_add(t, &acc_head, &row, ptr, row_stride, pack_stride, rows)  row r += row.x[r] * DV elements (OUT) of ptr's row
+ *                                             r; what is stored next. Where a tile has ALIGNED and DV is a multiple of
+ *                                             8, so are ptr and the strides
  * 7. Words for score texts
- *   vmax vlog vexp2 vtanh vabs   TO_VF(vi)   pick(choose, yes, no): select by truth, from comparisons or any integer
- *                                             vexp2 of 128 and more is infinity, of -infinity 0, of NaN NaN
- *   any_lane(choose): a comparison is true in one of the worker's lanes
- *   gather(ptr, row, pitch, col): ptr[row * pitch + col] for each lane, float;  gather_byte: uchar, as VI;  gather_int: int, as VI
+ *   vmax vlog vexp2 vtanh vabs   TO_VF(vi)    vexp2 of 128 and more is infinity, of -infinity 0, of NaN NaN
+ *   pick(choose, yes, no)                     select by truth, from comparisons or any integer
+ *   any_lane(choose)                          a comparison is true in one of the worker's lanes
+ *   gather(ptr, row, pitch, col)              ptr[row * pitch + col] for each lane, float
+ *   gather_byte, gather_int                   of uchar, of int: as VI
  * 8. State words (accumulate): see tile/state.cl.     9. Line words (element kernels): see tile/line.cl.
  */
 #define OP static inline __attribute__((always_inline))
@@ -104,18 +120,20 @@
 #define GROUPS(d) get_num_groups(d)
 #endif
 
-/* A global pointer argument is a base and an offset in elements: one text for buffers with offsets, sub-buffers, SVM. */
+/* A global pointer argument is a base and an offset in elements: one text for buffers with offsets, sub-buffers, SVM.
+ */
 #define BUFFER(type, name) __global type *restrict name##_base, const long name##_from
 /* The same handed to a function: not restrict, whose traces in inlined code Oclgrind does not know. */
 #define BUFFER_IN(type, name) __global type *name##_base, const long name##_from
 #define TENSOR_IN(name) BUFFER_IN(const elem, name)
-/* A kernel's argument that may be where another one is: a state that comes in and goes out. Not restrict: what a worker reads of it, it reads
- * before it writes there, and no other worker does either. */
+/* A kernel's argument that may be where another one is: a state that comes in and goes out. Not restrict: what a worker
+ * reads of it, it reads before it writes there, and no other worker does either. */
 #define BUFFER_SHARED(type, name) BUFFER_IN(type, name)
 #define AT(name) (name##_base + name##_from)
 #define PASS(name) name##_base, name##_from
 #define TENSOR_OF(name, sequence) TENSOR_AT(name)
-/* Packed sequences: the first line of one that begins at token `first`, where a line has `step` tokens. Every sequence has room for its lines. */
+/* Packed sequences: the first line of one that begins at token `first`, where a line has `step` tokens. Every sequence
+ * has room for its lines. */
 #define SEQUENCE_LINE(first, step, sequence) ((first) / (step) + (sequence))
 #define ROW_AT(t, i) ROW_NUMBER(t, ROW_OF(i))
 #define COL_AT(t, i) (COL_BASE(t) + COL_STEP(i))
@@ -125,17 +143,25 @@
 /* Rows from n on are what tiles repeat the last one for. */
 OP int is_hidden(const __global uchar *bytes, int n, int r) { return bytes && bytes[min(r, n - 1)] == 0; }
 
-typedef struct { long batch, head, row; } strides;
-typedef struct { int row, head, part; } item_place;
-typedef struct { int start, entries, masked, sequence; } list_line;
-/* Line i of those that cl/layout/lists.cl and src/layout/lists.c make. One access: pocl 3.1 wrote out of bounds where its ints were read one by one. */
+typedef struct {
+    long batch, head, row;
+} strides;
+typedef struct {
+    int row, head, part;
+} item_place;
+typedef struct {
+    int start, entries, masked, sequence;
+} list_line;
+/* Line i of those that cl/layout/lists.cl and src/layout/lists.c make. One access: pocl 3.1 wrote out of bounds where
+ * its ints were read one by one. */
 OP list_line line_at(const __global int *lines, long i) {
     const int4 x = vload4(i, lines);
     return (list_line){x.x, x.y, x.z, x.w};
 }
-/* The item of group (x, y, z). Groups are taken up in the order of their numbers, x first: the rows of a head, then the next head's, then the next
- * part's. HEAVY_LAST: later rows have more work, and come first; `across` heads take turns with theirs, so that the queue ends with light items,
- * while their keys and values share a cache: the grid is (across, rows, heads / across), and there is one part. */
+/* The item of group (x, y, z). Groups are taken up in the order of their numbers, x first: the rows of a head, then the
+ * next head's, then the next part's. HEAVY_LAST: later rows have more work, and come first; `across` heads take turns
+ * with theirs, so that the queue ends with light items, while their keys and values share a cache: the grid is (across,
+ * rows, heads / across), and there is one part. */
 OP item_place item_of(int x, int y, int z, int across, int rows) {
 #if HEAVY_LAST
     return (item_place){rows - 1 - y, z * across + x, 0};
@@ -143,16 +169,16 @@ OP item_place item_of(int x, int y, int z, int across, int rows) {
     return (item_place){x, y, z};
 #endif
 }
-#define EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)                                                               \
-    {                                                                                                                           \
-        const item_place at = item_of((int)GROUP(0), (int)GROUP(1), (int)GROUP(2), (int)GROUPS(0), rows);                       \
-        call;                                                                                                                   \
+#define EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)                                                      \
+    {                                                                                                                  \
+        const item_place at = item_of((int)GROUP(0), (int)GROUP(1), (int)GROUP(2), (int)GROUPS(0), rows);              \
+        call;                                                                                                          \
     }
 
 #if STORE == 0
 typedef float elem;
 #elif STORE == 1
-typedef half elem;                   /* vload_half needs no cl_khr_fp16 */
+typedef half elem; /* vload_half needs no cl_khr_fp16 */
 #else
 typedef ushort elem;
 #endif
@@ -174,15 +200,19 @@ OP float elem_at(const __global elem *p, long i) {
     return as_float((uint)p[i] << 16);
 #endif
 }
-/* pair_scale_add for tiles whose visits are single elements, without a hint; what does not exist gets its last neighbour's. */
-#define PAIR_SCALE_ADD_BY_GATHER \
-    OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {} \
-    OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) { \
-        EACH_PAIR(i) s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1))); \
+/* pair_scale_add for tiles whose visits are single elements, without a hint; what does not exist gets its last
+ * neighbour's. */
+#define PAIR_SCALE_ADD_BY_GATHER                                                                                       \
+    OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {}                            \
+    OP void pair_scale_add(                                                                                            \
+        tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) {                  \
+        EACH_PAIR(i)                                                                                                   \
+            s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1))); \
     }
 OP ushort bf16_of(float x) { /* to nearest, ties to even; NaN stays NaN */
     const uint u = as_uint(x);
-    return (u & 0x7fffffffu) > 0x7f800000u ? (ushort)((u >> 16) | 64u) : (ushort)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+    return (u & 0x7fffffffu) > 0x7f800000u ? (ushort)((u >> 16) | 64u)
+                                           : (ushort)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
 }
 OP float out_at(const __global out_elem *p, long i) {
 #if OUT == 0

@@ -1,49 +1,66 @@
-/* tile_cpu: CPUs. One work-item a group; lanes are query rows; everything is held transposed: x[column * ROW_LEN + r], r counting vectors of 16 rows.
- * S^T = K Q^T and O^T += V^T P^T are one micro-kernel: rows of K or columns of V as scalar broadcasts against vectors of 16 query rows.
- * A tile of keys is read in place at its tensor's row stride; where a block runs past the end, or storage is narrow, or the width is no
- * multiple of 4, a copy with zeroed rows is read instead. BM: a multiple of 16; BN: of 4. DK is only a loop length, DV is rounded up to 4. */
+/* tile_cpu: CPUs. One work-item a group; lanes are query rows; everything is held transposed: x[column * ROW_LEN + r],
+ * r counting vectors of 16 rows. S^T = K Q^T and O^T += V^T P^T are one micro-kernel: rows of K or columns of V as
+ * scalar broadcasts against vectors of 16 query rows. A tile of keys is read in place at its tensor's row stride; where
+ * a block runs past the end, or storage is narrow, or the width is no multiple of 4, a copy with zeroed rows is read
+ * instead. BM: a multiple of 16; BN: of 4. DK is only a loop length, DV is rounded up to 4. */
 #define OPERAND VF
 #define MULTIPLY_ADD(sum, a, b) sum = fma(a, b, sum)
 #include "tile/cpu_rows.cl"
-typedef struct { VF x[DK * ROW_LEN]; } held;
-typedef struct { const VF *x; } op_pair;
-OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {      /* out = q . tile^T */
+typedef struct {
+    VF x[DK * ROW_LEN];
+} held;
+typedef struct {
+    const VF *x;
+} op_pair;
+OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) { /* out = q . tile^T */
     const rows_in x = t->ready[s];
     const long pitch = t->step[s];
     const VF *m = q->x;
     VF *y = out->x;
-#if PREFETCH                                  /* the next tile of this stream, and the tile the product after this one reads */
+/* the next tile of this stream, and the tile the product after this one reads */
+#if PREFETCH
     gptr next = t->tile[s][(j + 1) & 1], other = t->tile[(s + 1) % SLOTS][j & 1];
     const long next_pitch = t->pitch[s], other_pitch = t->pitch[(s + 1) % SLOTS];
-#define AHEAD fetch_rows(next, next_pitch, i, MR_FOR(BN), DK); fetch_rows(other, other_pitch, i, MR_FOR(BN), DV)
+#define AHEAD                                                                                                          \
+    fetch_rows(next, next_pitch, i, MR_FOR(BN), DK);                                                                   \
+    fetch_rows(other, other_pitch, i, MR_FOR(BN), DV)
 #else
 #define AHEAD
 #endif
     MICRO(MR_FOR(BN), BN, DK, 0.0f, x[(i + r) * pitch + k], y[(i + r) * ROW_LEN + c0 + v], AHEAD)
 }
-OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {    /* after the pending row scale */
+/* after the pending row scale */
+OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     if (any_hidden(bytes, n)) copy_rows(t, s, j, DV, DV4, bytes, n);
     const rows_in x = t->ready[s];
     const long pitch = t->step[s];
     const VF *m = p->x;
     VF *y = out->x;
-    MICRO(MR_FOR(DV4), DV4, BN, y[(i + r) * ROW_LEN + c0 + v] * out->pending.x[c0 + v], x[k * pitch + i + r], y[(i + r) * ROW_LEN + c0 + v], )
+    MICRO(MR_FOR(DV4), DV4, BN, y[(i + r) * ROW_LEN + c0 + v] * out->pending.x[c0 + v], x[k * pitch + i + r],
+        y[(i + r) * ROW_LEN + c0 + v], )
     EACH_ROW(r) out->pending.x[r] = 1.0f;
 }
-OP void convert(op_pair *p, acc_pair *s) { p->x = s->x; }             /* in place: serial schedule only */
+OP void convert(op_pair *p, acc_pair *s) { p->x = s->x; } /* in place: serial schedule only */
 /* Rows past the end repeat the last one: finite, and never stored. */
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
     const int last = x->rows - 1;
     for (int c = 0; c < ROW_LEN; c++) {
         gptr p[16];
-        UNROLL for (int i = 0; i < 16; i++) { const int r = min(r0 + c * 16 + i, last); p[i] = x->x + PACKED_AT(x, r); }
+        UNROLL
+        for (int i = 0; i < 16; i++) {
+            const int r = min(r0 + c * 16 + i, last);
+            p[i] = x->x + PACKED_AT(x, r);
+        }
         int d = 0;
         for (; d + 16 <= DK; d += 16) {
             VF r[16];
-            UNROLL for (int i = 0; i < 16; i++) r[i] = wide(p[i] + d);
+            UNROLL
+            for (int i = 0; i < 16; i++) r[i] = wide(p[i] + d);
             transpose16(r);
-            UNROLL for (int i = 0; i < 16; i++) q->x[(d + i) * ROW_LEN + c] = r[i];
+            UNROLL
+            for (int i = 0; i < 16; i++) q->x[(d + i) * ROW_LEN + c] = r[i];
         }
-        for (; d < DK; d++) for (int i = 0; i < 16; i++) ((float *)q->x)[(d * ROW_LEN + c) * 16 + i] = elem_at(p[i], d);
+        for (; d < DK; d++)
+            for (int i = 0; i < 16; i++) ((float *)q->x)[(d * ROW_LEN + c) * 16 + i] = elem_at(p[i], d);
     }
 }

@@ -1,20 +1,26 @@
-/* tile_nv_mma: NVIDIA, sm_80 and later: cp.async, ldmatrix and mma.sync, in programs that the driver builds as they are.
+/* tile_nv_mma: NVIDIA, sm_80 and later: cp.async, ldmatrix and mma.sync, in programs that the driver builds as they
+ * are.
  *   S[BM][BN] = held[BM][DK] . tile[BN][DK]^T        O[BM][DV] += P[BM][BN] . tile[BN][DV]
- * A group is BM / (16 BLOCKS) warps; each owns 16 BLOCKS rows of S, P and O, and of the held ones: all of them in registers (fragments:
- * nv_warp.cl, nv_fragments.cl). Local memory holds one tile of each stream, rows as stored, PITCH bytes apart: an odd number of 16-byte
- * chunks, so that the eight rows of a matrix that ldmatrix reads lie in different banks. Its four matrices, of chunk c on, for
- *   S: TERMS head columns of keys n to n + 15:    (n, c) (n, c + 1) (n + 8, c) (n + 8, c + 1) as stored: two right operands
- *   O: TERMS keys from k on of columns n to n + 15:    (k, c) (k + 8, c) (k, c + 1) (k + 8, c + 1) turned: two right operands
- * Floats (STORE 0) are for those who ask for tf32: they are stored and loaded as they are and rounded when they become operands; for O word by
- * word, rows 2t of columns g: PITCH is an odd multiple of four words, so t moves by eight banks, g by one, and no two lanes meet.
- * A load is a wish. Products fulfil it: each waits for its own tile, a barrier says that all have come that far and so have read every tile
- * before, and then the copies of the other streams' next tiles start, behind this product and all that follows it up to theirs. A stream is
- * read by one product a step. Rows past an end repeat the last one (finite, and masked or never stored); columns past DK or DV are zeros.
+ * A group is BM / (16 BLOCKS) warps; each owns 16 BLOCKS rows of S, P and O, and of the held ones: all of them in
+ * registers (fragments: nv_warp.cl, nv_fragments.cl). Local memory holds one tile of each stream, rows as stored, PITCH
+ * bytes apart: an odd number of 16-byte chunks, so that the eight rows of a matrix that ldmatrix reads lie in different
+ * banks. Its four matrices, of chunk c on, for
+ *   S: TERMS head columns of keys n to n + 15:    (n, c) (n, c + 1) (n + 8, c) (n + 8, c + 1) as stored: two right
+ *                                                 operands
+ *   O: TERMS keys from k on of columns n to n + 15:    (k, c) (k + 8, c) (k, c + 1) (k + 8, c + 1) turned: two right
+ *                                                      operands
+ * Floats (STORE 0) are for those who ask for tf32: they are stored and loaded as they are and rounded when they become
+ * operands; for O word by word, rows 2t of columns g: PITCH is an odd multiple of four words, so t moves by eight
+ * banks, g by one, and no two lanes meet. A load is a wish. Products fulfil it: each waits for its own tile, a barrier
+ * says that all have come that far and so have read every tile before, and then the copies of the other streams' next
+ * tiles start, behind this product and all that follows it up to theirs. A stream is read by one product a step. Rows
+ * past an end repeat the last one (finite, and masked or never stored); columns past DK or DV are zeros.
  *
  * Parameters (src/attend/shape_mma.c chooses them), beside those of tile.cl: BN is a multiple of 16, BM of 16 BLOCKS
  *   BLOCKS  blocks of 16 rows a warp: 1 or 2 (two read every right operand for twice the products)
  *   PARTS   chains of a row's maximum and sum
- *   ALIGNED   1: every row and head stride, every offset and both widths are multiples of 8 elements, and tensors begin at multiples of 8
+ *   ALIGNED   1: every row and head stride, every offset and both widths are multiples of 8 elements, and tensors begin
+ *             at multiples of 8
  *           elements: copies of 16 bytes. 0: elements, through registers. */
 #ifndef BLOCKS
 #define BLOCKS 1
@@ -25,7 +31,7 @@
 #ifndef ALIGNED
 #define ALIGNED 0
 #endif
-#define ROUND(x, n) (((x) + (n) - 1) / (n) * (n))
+#define ROUND(x, n) (((x) + (n)-1) / (n) * (n))
 #define DK16 ROUND(DK, 16)
 #define DV16 ROUND(DV, 16)
 #define ITEMS (BM / (16 * BLOCKS) * 32)
@@ -38,13 +44,29 @@
 #endif
 #include "tile/nv_warp.cl"
 typedef const __global elem *gptr;
-typedef struct { gptr x; long pack; int row, rows; } tensor;
+typedef struct {
+    gptr x;
+    long pack;
+    int row, rows;
+} tensor;
 #define HELD_BLOCK (DK16 / TERMS * 4)
-typedef struct { uint x[BLOCKS * HELD_BLOCK]; } held;         /* left operands: four registers for TERMS columns of a block */
-/* A stream: rows of its tensor, where the tiles of even and odd number begin, and of its tiles the last one wished for, the one that is in
- * the slot or on its way there, and the last one that was read. */
-typedef struct { gptr x; int row, last, even, odd, wished, here, read, width; } stream;
-typedef struct { warp w; stream s[STREAMS_MOST]; local_at mem; uint item; int row; } tile;
+/* left operands: four registers for TERMS columns of a block */
+typedef struct {
+    uint x[BLOCKS * HELD_BLOCK];
+} held;
+/* A stream: rows of its tensor, where the tiles of even and odd number begin, and of its tiles the last one wished for,
+ * the one that is in the slot or on its way there, and the last one that was read. */
+typedef struct {
+    gptr x;
+    int row, last, even, odd, wished, here, read, width;
+} stream;
+typedef struct {
+    warp w;
+    stream s[STREAMS_MOST];
+    local_at mem;
+    uint item;
+    int row;
+} tile;
 #define HEAD16 DV16
 #define OWN_COLUMN(t) 0
 #define RAGGED (DV % 8 != 0)
@@ -55,23 +77,25 @@ OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int c
 #define TENSOR(name) BUFFER(const elem, name)
 #define TENSOR_AT(name) AT(name)
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-#define TILE_BEGIN(tp)                                                                   \
-    __local uint4 mem_[STREAMS * BN * PITCH / 16];                                       \
-    WARP_BEGIN(&(tp)->w);                                                                \
-    tile_begin(tp, LOCAL_AT(mem_));                                                      \
-    UNROLL for (int s_ = 0; s_ < STREAMS; s_++) (tp)->s[s_].width = WIDTH(s_)
+#define TILE_BEGIN(tp)                                                                                                 \
+    __local uint4 mem_[STREAMS * BN * PITCH / 16];                                                                     \
+    WARP_BEGIN(&(tp)->w);                                                                                              \
+    tile_begin(tp, LOCAL_AT(mem_));                                                                                    \
+    UNROLL                                                                                                             \
+    for (int s_ = 0; s_ < STREAMS; s_++) (tp)->s[s_].width = WIDTH(s_)
 OP void tile_begin(tile *t, local_at mem) {
-    const stream none = { 0, 0, 0, 0, 0, -1, -1, -1, 0 };
+    const stream none = {0, 0, 0, 0, 0, -1, -1, -1, 0};
     t->mem = mem;
-    t->item = (uint)get_local_id(0);                          /* unsigned: signed division costs address arithmetic */
+    t->item = (uint)get_local_id(0); /* unsigned: signed division costs address arithmetic */
     t->row = (int)(t->item / 32 * 16 * BLOCKS) + t->w.lane / 4;
-    UNROLL for (int s = 0; s < STREAMS_MOST; s++) t->s[s] = none;
+    UNROLL
+    for (int s = 0; s < STREAMS_MOST; s++) t->s[s] = none;
 }
-#define mma_commit()                                          /* the hardware waits where a result is used */
+#define mma_commit() /* the hardware waits where a result is used */
 #define mma_wait(n)
 
 OP tensor tensor_view(gptr x, const strides *s, int batch, int head, long first, int rows) {
-    const tensor y = { x + batch * s->batch + head * s->head + first * s->row, s->head, (int)s->row, rows };
+    const tensor y = {x + batch * s->batch + head * s->head + first * s->row, s->head, (int)s->row, rows};
     return y;
 }
 OP void tensor_begin(tile *t, tensor *x) {}
@@ -104,13 +128,14 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
         const int r = min(r0 + t->row + h * 8, x->rows - 1);
         const gptr p = x->x + (long)(r / PACK) * x->row + (PACK > 1 ? r % PACK * x->pack : 0);
         uint *y = q->x + h / 2 * HELD_BLOCK + h % 2;
-        UNROLL for (int c = 0; c < DK16 / CHUNK; c++) y[c * 2] = operand_at(t, p, c);
+        UNROLL
+        for (int c = 0; c < DK16 / CHUNK; c++) y[c * 2] = operand_at(t, p, c);
     }
 }
 OP void held_wait(tile *t) {}
-/* Masks, no index: one index that is not constant would keep the whole stage in memory, and compilers turn a choice of two
- * members into one. */
-#define EITHER(j, odd, even) ((-((j) & 1) & (odd)) | (~-((j) & 1) & (even)))
+/* Masks, no index: one index that is not constant would keep the whole stage in memory, and compilers turn a choice of
+ * two members into one. */
+#define EITHER(j, odd, even) ((-((j)&1) & (odd)) | (~-((j)&1) & (even)))
 OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
     stream *y = &t->s[s];
     y->x = x->x;
@@ -126,7 +151,8 @@ OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
 #define SLOT(t, s) ((t)->mem + (s) * (BN * PITCH))
 OP void put_elements(warp *w, local_at to, gptr p, int d, const int width) {
     uint x[4];
-    UNROLL for (int i = 0; i < 4; i++) x[i] = word_at(p, d + i * (CHUNK / 4), width);
+    UNROLL
+    for (int i = 0; i < 4; i++) x[i] = word_at(p, d + i * (CHUNK / 4), width);
     put16(w, to, (uint4)(x[0], x[1], x[2], x[3]));
 }
 OP void slot_fill(tile *t, int s, int j) {
@@ -156,7 +182,8 @@ OP void slot_ready(tile *t, int s, int j) {
     }
     copies_wait(&t->w);
     GROUP_BARRIER(&t->w);
-    UNROLL for (int o = 0; o < STREAMS_MOST; o++)
+    UNROLL
+    for (int o = 0; o < STREAMS_MOST; o++)
         if (o != s && t->s[o].here == t->s[o].read && t->s[o].read < t->s[o].wished) slot_fill(t, o, t->s[o].read + 1);
     t->s[s].read = j;
 }
@@ -165,10 +192,13 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
     const local_at b = SLOT(t, s) + (l / 16 * 8 + l % 8) * PITCH + l / 8 % 2 * 16;
     slot_ready(t, s, j);
     EACH_PAIR(i) out->x[i] = 0.0f;
-    UNROLL for (int k = 0; k < DK16 / TERMS; k++) UNROLL for (int n = 0; n < BN / 16; n++) {
+    UNROLL
+    for (int k = 0; k < DK16 / TERMS; k++) UNROLL
+    for (int n = 0; n < BN / 16; n++) {
         uint f[4];
         matrices(&t->w, f, b + n * 16 * PITCH + k * 32);
-        UNROLL for (int m = 0; m < BLOCKS; m++) {
+        UNROLL
+        for (int m = 0; m < BLOCKS; m++) {
             mma(&t->w, out->x + m * PAIR_BLOCK + n * 8, q->x + m * HELD_BLOCK + k * 4, f);
             mma(&t->w, out->x + m * PAIR_BLOCK + n * 8 + 4, q->x + m * HELD_BLOCK + k * 4, f + 2);
         }
@@ -177,16 +207,20 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
 /* Rows of the slot whose byte is 0 become zeros; all warps have waited for the slot. */
 OP void slot_hide(tile *t, int s, const __global uchar *bytes, int n) {
     for (int r = (int)t->item; r < BN; r += ITEMS)
-        if (is_hidden(bytes, n, r)) for (int c = 0; c < PITCH; c += 16) put16(&t->w, SLOT(t, s) + r * PITCH + c, (uint4)(0));
+        if (is_hidden(bytes, n, r))
+            for (int c = 0; c < PITCH; c += 16) put16(&t->w, SLOT(t, s) + r * PITCH + c, (uint4)(0));
     GROUP_BARRIER(&t->w);
 }
 OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     slot_ready(t, s, j);
     if (bytes) slot_hide(t, s, bytes, n);
-    UNROLL for (int k = 0; k < BN / TERMS; k++) UNROLL for (int n = 0; n < DV16 / 16; n++) {
+    UNROLL
+    for (int k = 0; k < BN / TERMS; k++) UNROLL
+    for (int n = 0; n < DV16 / 16; n++) {
         uint f[4];
         matrices_turned(&t->w, f, SLOT(t, s) + k * TERMS * PITCH + n * 16 * (int)sizeof(elem), PITCH);
-        UNROLL for (int m = 0; m < BLOCKS; m++) {
+        UNROLL
+        for (int m = 0; m < BLOCKS; m++) {
             mma(&t->w, out->x + m * HEAD_BLOCK + n * 8, p->x + (m * (BN / TERMS) + k) * 4, f);
             mma(&t->w, out->x + m * HEAD_BLOCK + n * 8 + 4, p->x + (m * (BN / TERMS) + k) * 4, f + 2);
         }

@@ -1,17 +1,25 @@
-/* tile_nv_wgmma: NVIDIA, sm_90a. TMA fills swizzled rings in local memory, wgmma reads them: one loading warpgroup, BM / 64 computing ones.
- *   S[64][BN] = held[64][DK] . tile[BN][DK]^T  both from local memory       O[64][DV] += P[64][BN] . tile[BN][DV]  P from registers
- * A warpgroup owns 64 rows; a warp 16 of them; a lane, for every 8 columns, two columns of row lane / 4 and two of row lane / 4 + 8.
- * A tensor is a tensor map (made by nv_tensor_maps.cl): rows past an end and columns past DK or DV arrive as zeros, so products need no
- * limits; only stores do. Local memory holds heads in slices of 64 columns (128-byte swizzle); products run over DK and DV rounded up to 16.
+/* tile_nv_wgmma: NVIDIA, sm_90a. TMA fills swizzled rings in local memory, wgmma reads them: one loading warpgroup, BM
+ * / 64 computing ones.
+ *   S[64][BN] = held[64][DK] . tile[BN][DK]^T  both from local memory       O[64][DV] += P[64][BN] . tile[BN][DV]  P
+ *                                                          from registers
+ * A warpgroup owns 64 rows; a warp 16 of them; a lane, for every 8 columns, two columns of row lane / 4 and two of row
+ * lane / 4 + 8. A tensor is a tensor map (made by nv_tensor_maps.cl): rows past an end and columns past DK or DV arrive
+ * as zeros, so products need no limits; only stores do. Local memory holds heads in slices of 64 columns (128-byte
+ * swizzle); products run over DK and DV rounded up to 16.
  *
- * Parameters (src/attend/shape_wgmma.c chooses them), beside those of tile.cl: BM a multiple of 64, BN of 16, at most 192 and 176;
- *   SLOTS   tiles of a stream's ring       PARTS   chains of a row's maximum and sum       TURNS   see schedule/roles.cl
- *   RESIDENT   1: groups stay and take items until none is left: the next item's loads hide behind the stores of the one before, which
+ * Parameters (src/attend/shape_wgmma.c chooses them), beside those of tile.cl: BM a multiple of 64, BN of 16, at most
+ * 192 and 176;
+ *   SLOTS   tiles of a stream's ring       PARTS   chains of a row's maximum and sum       TURNS   see
+ *           schedule/roles.cl
+ *   RESIDENT   1: groups stay and take items until none is left: the next item's loads hide behind the stores of the
+ *              one before, which
  *           pays where items are short; long ones are better off with the registers that this costs
  *   ALIGNED   1: rows and offsets of what is written, and of what acc_add reads, are multiples of eight elements
  *   STAGED    1: pair_fetch brings what pair_scale_add adds into local memory
- *   SPLIT   0: workers share the rows; else so many share the columns of v and o, 64 each, and all do every row (tile_nv_wgmma_state.cl)
- * The PTX of a driver says sm_90: the host loads it again as sm_90a, with .minnctapersm, without which setmaxnreg has no effect. */
+ *   SPLIT   0: workers share the rows; else so many share the columns of v and o, 64 each, and all do every row
+ *           (tile_nv_wgmma_state.cl)
+ * The PTX of a driver says sm_90: the host loads it again as sm_90a, with .minnctapersm, without which setmaxnreg has
+ * no effect. */
 #ifndef SLOTS
 #define SLOTS 2
 #endif
@@ -33,30 +41,40 @@
 #ifndef STAGED
 #define STAGED 0
 #endif
-#define ROUND(x, n) (((x) + (n) - 1) / (n) * (n))
+#define ROUND(x, n) (((x) + (n)-1) / (n) * (n))
 #define DK64 ROUND(DK, 64)
 #define DV64 ROUND(DV, 64)
 #define DV16 ROUND(DV, 16)
 #define WIDEST (DK64 > DV64 ? DK64 : DV64)
 #if SPLIT
 #define WORKERS SPLIT
-#define HEAD16 64                                             /* columns of o that a worker has */
+#define HEAD16 64 /* columns of o that a worker has */
 #define OWN_ROWS(worker) 0
-#define OWN_COLUMNS(worker) ((worker) * 64)
+#define OWN_COLUMNS(worker) ((worker)*64)
 #else
 #define WORKERS (BM / 64)
 #define HEAD16 DV16
-#define OWN_ROWS(worker) ((worker) * 64)
+#define OWN_ROWS(worker) ((worker)*64)
 #define OWN_COLUMNS(worker) 0
 #endif
 #define ITEMS (128 + 128 * WORKERS)
 #define UNROLL _Pragma("unroll")
-#define BLOCKS 1                                              /* of 16 rows a warp */
+#define BLOCKS 1 /* of 16 rows a warp */
 #include "tile/nv_warp.cl"
-typedef const __global ulong16 *tensor_in;                    /* a tensor map: 128 bytes */
-typedef struct { uint at; } held;
-typedef struct { tensor_in map; int head, batch; } tensor;
-typedef struct { warp w; uint mem, ring, bar, ints, pairs; int worker, row, loads, base, helds, round, next; tensor_in begun[3]; } tile;
+typedef const __global ulong16 *tensor_in; /* a tensor map: 128 bytes */
+typedef struct {
+    uint at;
+} held;
+typedef struct {
+    tensor_in map;
+    int head, batch;
+} tensor;
+typedef struct {
+    warp w;
+    uint mem, ring, bar, ints, pairs;
+    int worker, row, loads, base, helds, round, next;
+    tensor_in begun[3];
+} tile;
 #define OWN_COLUMN(t) OWN_COLUMNS((t)->worker)
 #define RAGGED (SPLIT ? DV < 64 * SPLIT : DV % 8 != 0)
 #include "tile/nv_fragments.cl"
@@ -68,20 +86,25 @@ typedef struct { warp w; uint mem, ring, bar, ints, pairs; int worker, row, load
 #undef TENSOR_OF
 #define TENSOR_OF(name, sequence) (TENSOR_AT(name) + (sequence))
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-/* STAGED: each warp brings its 16 rows of what is added to the pairs into local memory of its own, a step ahead; rows lie apart by four floats
- * more, so that eight of them are read without conflicts. What does not lie in sixteens of bytes, or ends within the tile, is read in place. */
+/* STAGED: each warp brings its 16 rows of what is added to the pairs into local memory of its own, a step ahead; rows
+ * lie apart by four floats more, so that eight of them are read without conflicts. What does not lie in sixteens of
+ * bytes, or ends within the tile, is read in place. */
 #define PAIR_PITCH (BN + 4)
-OP int pairs_staged(const __global float *p, long pitch, int cols) { return STAGED && cols >= BN && !(((ulong)p | (ulong)pitch << 2) & 15); }
-OP uint pairs_at(tile *t, int h) { return t->pairs + (t->row + h * 8) * PAIR_PITCH * 4; }   /* of a lane's row h */
+OP int pairs_staged(const __global float *p, long pitch, int cols) {
+    return STAGED && cols >= BN && !(((ulong)p | (ulong)pitch << 2) & 15);
+}
+OP uint pairs_at(tile *t, int h) { return t->pairs + (t->row + h * 8) * PAIR_PITCH * 4; } /* of a lane's row h */
 OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {
     if (!pairs_staged(p, pitch, cols)) return;
-    const int quarter = (t->w.lane & 3) * 4;                  /* four lanes a row, four columns each */
-    asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");   /* all lanes have read what lay there */
+    const int quarter = (t->w.lane & 3) * 4;                /* four lanes a row, four columns each */
+    asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); /* all lanes have read what lay there */
     EACH_ROW(h) {
         const __global float *from = p + min(ROW_NUMBER(t, h), rows - 1) * pitch + quarter;
         const uint to = pairs_at(t, h) + quarter * 4;
-        UNROLL for (int i = 0; i < BN / 16; i++)
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" :: "r"(to + i * 64), "l"((ulong)(from + i * 16)) : "memory");
+        UNROLL
+        for (int i = 0; i < BN / 16; i++)
+            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to + i * 64), "l"((ulong)(from + i * 16))
+                         : "memory");
     }
     asm volatile("cp.async.commit_group;" ::: "memory");
 }
@@ -97,7 +120,8 @@ OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *
     }
     asm volatile("cp.async.wait_all;\nbar.warp.sync 0xffffffff;" ::: "memory");
     const uint at = pairs_at(t, 0) + COL_BASE(t) * 4;
-    UNROLL for (int i = 0; i < PAIR_BLOCK; i += 2) {
+    UNROLL
+    for (int i = 0; i < PAIR_BLOCK; i += 2) {
         const float2 x = pair_staged(at + ROW_OF(i) * 8 * PAIR_PITCH * 4 + COL_STEP(i) * 4);
         s->x[i] = fma(s->x[i], scale, x.x);
         s->x[i + 1] = fma(s->x[i + 1], scale, x.y);
@@ -105,39 +129,53 @@ OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *
 }
 
 #define BAR() asm volatile("bar.sync 0;" ::: "memory")
-OP void mb_init(uint b, int n) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" :: "r"(b), "r"(n) : "memory"); }
-OP void mb_arrive(uint b) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" :: "r"(b) : "memory"); }
-OP void mb_expect(uint b, int n) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" :: "r"(b), "r"(n) : "memory"); }
+OP void mb_init(uint b, int n) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(b), "r"(n) : "memory"); }
+OP void mb_arrive(uint b) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(b) : "memory"); }
+OP void mb_expect(uint b, int n) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(b), "r"(n) : "memory");
+}
 OP void mb_wait(uint b, uint parity) {
     int ok;
     do {
         asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.s32 %0, 1, 0, p;\n}"
-                     : "=r"(ok) : "r"(b), "r"(parity) : "memory");
+                     : "=r"(ok)
+                     : "r"(b), "r"(parity)
+                     : "memory");
     } while (!ok);
 }
-/* One lane arrives for its warp: what the others read lies before that. racecheck orders only what a lane that arrives did itself, so that
- * ci/gpu.sh lets all of them arrive before it asks it. */
+/* One lane arrives for its warp: what the others read lies before that. racecheck orders only what a lane that arrives
+ * did itself, so that ci/gpu.sh lets all of them arrive before it asks it. */
 #define ARRIVING 1
 OP void warp_arrive(tile *t, uint b) {
     asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
     if (t->w.lane < ARRIVING) mb_arrive(b);
 }
-OP void put_ints(uint at, int4 x) { asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" :: "r"(at), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w) : "memory"); }
+OP void put_ints(uint at, int4 x) {
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w)
+                 : "memory");
+}
 OP int4 get_ints(uint at) {
     int4 x;
-    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "r"(at) : "memory");
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+                 : "r"(at)
+                 : "memory");
     return x;
 }
 OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
-    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];"
-                 :: "r"(to), "l"((ulong)x->map), "r"(col), "r"(c1), "r"(c2), "r"(x->batch), "r"(b) : "memory");
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, "
+                 "%4, %5}], [%6];" ::"r"(to),
+                 "l"((ulong)x->map), "r"(col), "r"(c1), "r"(c2), "r"(x->batch), "r"(b)
+                 : "memory");
 }
 
-/* rings: stream s has SLOTS tiles of BN rows and for each a "full" and an "empty" barrier and its first row; before them the barriers of the held
- * tiles and of the item, and the item: its row, head (-1: there is none), part. base: tiles of the items before, helds and round: held tiles and items
- * before (phases of the barriers). Groups that stay have two held tiles in turn: the next item's arrives while this one is worked on.
- * A barrier's eight bytes hold the barrier and nothing else, from mbarrier.init on: PTX leaves open what an ordinary access to them does. Ints that
- * lay in words over which an init went were read back as that barrier's bits on an H200 where a group was quick: an item that nobody had sent. */
+/* rings: stream s has SLOTS tiles of BN rows and for each a "full" and an "empty" barrier and its first row; before
+ * them the barriers of the held tiles and of the item, and the item: its row, head (-1: there is none), part. base:
+ * tiles of the items before, helds and round: held tiles and items before (phases of the barriers). Groups that stay
+ * have two held tiles in turn: the next item's arrives while this one is worked on. A barrier's eight bytes hold the
+ * barrier and nothing else, from mbarrier.init on: PTX leaves open what an ordinary access to them does. Ints that lay
+ * in words over which an init went were read back as that barrier's bits on an H200 where a group was quick: an item
+ * that nobody had sent. */
 #define HELD_TURNS (RESIDENT ? 2 : 1)
 #define HELD_TURN(t) ((t)->helds & (HELD_TURNS - 1))
 #define HELD_PHASE(t) ((t)->helds >> (HELD_TURNS - 1) & 1)
@@ -147,21 +185,23 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 #define ITEM_FULL(t) ((t)->bar + 32)
 #define ITEM_EMPTY(t) ((t)->bar + 40)
 #define TILE_BYTES (BN * WIDEST * 2)
-#define STATE_BYTES (SPLIT * DK64 * 128)                      /* before the held tiles: DK x 64 operands of each worker */
+/* before the held tiles: DK x 64 operands of each worker */
+#define STATE_BYTES (SPLIT * DK64 * 128)
 #define TURN_OF(t, j) ((uint)((t)->base + (j)))
-#define SLOT(t, s, j) ((s) * SLOTS + TURN_OF(t, j) % SLOTS)
+#define SLOT(t, s, j) ((s)*SLOTS + TURN_OF(t, j) % SLOTS)
 #define RING(t, s, j) ((t)->ring + SLOT(t, s, j) * TILE_BYTES)
-#define FULL(t, s, j)  ((t)->bar + 48 + 16 * SLOT(t, s, j))
+#define FULL(t, s, j) ((t)->bar + 48 + 16 * SLOT(t, s, j))
 #define EMPTY(t, s, j) (FULL(t, s, j) + 8)
 #define ITEM(t) ((t)->ints)
 #define FIRST(t, s, j) ((t)->ints + 16 + 4 * SLOT(t, s, j))
-#define TILE_BEGIN(tp)                                                                                           \
-    __local ushort mem_[STATE_BYTES / 2 + HELD_TURNS * HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST] __attribute__((aligned(1024))); \
-    __local ulong bar_[6 + 2 * STREAMS * SLOTS] __attribute__((aligned(16)));                                    \
-    __local int ints_[4 + STREAMS * SLOTS] __attribute__((aligned(16)));                                         \
-    __local float pairs_[STAGED ? BM * (BN + 4) : 1] __attribute__((aligned(16)));                               \
-    (tp)->pairs = (uint)(ulong)pairs_;                                                                           \
-    (tp)->ints = (uint)(ulong)ints_;                                                                             \
+#define TILE_BEGIN(tp)                                                                                                 \
+    __local ushort mem_[STATE_BYTES / 2 + HELD_TURNS * HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST]              \
+        __attribute__((aligned(1024)));                                                                                \
+    __local ulong bar_[6 + 2 * STREAMS * SLOTS] __attribute__((aligned(16)));                                          \
+    __local int ints_[4 + STREAMS * SLOTS] __attribute__((aligned(16)));                                               \
+    __local float pairs_[STAGED ? BM * (BN + 4) : 1] __attribute__((aligned(16)));                                     \
+    (tp)->pairs = (uint)(ulong)pairs_;                                                                                 \
+    (tp)->ints = (uint)(ulong)ints_;                                                                                   \
     tile_begin(tp, (uint)(ulong)mem_, (uint)(ulong)bar_, HELDS, STREAMS)
 OP void barriers_begin(uint bar, int pairs, int full) {
     for (int i = 0; i < pairs; i++) {
@@ -180,14 +220,14 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     t->begun[0] = t->begun[1] = t->begun[2] = 0;
     t->row = OWN_ROWS(c >> 7) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
-        if (helds) barriers_begin(bar, HELD_TURNS, helds);    /* none has a count of 0, which PTX does not allow */
+        if (helds) barriers_begin(bar, HELD_TURNS, helds); /* none has a count of 0, which PTX does not allow */
         barriers_begin(bar + 32, 1 + streams * SLOTS, 1);
         asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
     }
     BAR();
 }
-OP void turn_wait(tile *t) { asm volatile("bar.sync %0, 256;" :: "r"(t->worker + 1) : "memory"); }
-OP void turn_pass(tile *t) { asm volatile("bar.arrive %0, 256;" :: "r"((t->worker + 1) % WORKERS + 1) : "memory"); }
+OP void turn_wait(tile *t) { asm volatile("bar.sync %0, 256;" ::"r"(t->worker + 1) : "memory"); }
+OP void turn_pass(tile *t) { asm volatile("bar.arrive %0, 256;" ::"r"((t->worker + 1) % WORKERS + 1) : "memory"); }
 /* Registers: what one group may hold, divided among the loading warpgroup and the computing ones. */
 #if WORKERS > 2
 #define LOAD_REGISTERS "32"
@@ -211,13 +251,17 @@ OP int split_load(tile *t) {
     return 1;
 }
 OP void split_compute(tile *t) { asm volatile("setmaxnreg.inc.sync.aligned.u32 " COMPUTE_REGISTERS ";"); }
-OP int role_first(tile *t) { return get_local_id(0) == 0; }  /* one item issues every copy */
-OP void first_turn(tile *t) { if (TURNS && t->worker == WORKERS - 1) turn_pass(t); }
-OP void last_turn(tile *t) { if (TURNS && t->worker == 0) turn_wait(t); }
+OP int role_first(tile *t) { return get_local_id(0) == 0; } /* one item issues every copy */
+OP void first_turn(tile *t) {
+    if (TURNS && t->worker == WORKERS - 1) turn_pass(t);
+}
+OP void last_turn(tile *t) {
+    if (TURNS && t->worker == 0) turn_wait(t);
+}
 #if RESIDENT
-/* The next item: the loader takes its number from a counter that nv_tensor_maps.cl has set to 0, works out what it is, and tells the others.
- * Groups stay until the numbers are used up; the loader is one item ahead of those who still store. The turns go on from item to item.
- * Whoever takes the last number, none, says so like the others. */
+/* The next item: the loader takes its number from a counter that nv_tensor_maps.cl has set to 0, works out what it is,
+ * and tells the others. Groups stay until the numbers are used up; the loader is one item ahead of those who still
+ * store. The turns go on from item to item. Whoever takes the last number, none, says so like the others. */
 OP int role_load(tile *t) { return t->loads; }
 OP void role_compute(tile *t) {}
 OP void turns_begin(tile *t) {}
@@ -229,7 +273,7 @@ OP item_place item_next(tile *t, const __global ulong16 *first_map, int rows, in
         const int n = t->round ? t->next : atomic_inc((volatile __global int *)(first_map - 1));
         const int across = HEAVY_LAST ? crowd : rows, down = HEAVY_LAST ? rows : heads, rest = n / across;
         const item_place at = item_of(n - rest * across, rest % down, rest / down, across, rows);
-        t->next = atomic_inc((volatile __global int *)(first_map - 1));   /* there when it is asked for */
+        t->next = atomic_inc((volatile __global int *)(first_map - 1)); /* there when it is asked for */
         mb_wait(ITEM_EMPTY(t), (t->round & 1) ^ 1);
         x = (int4)(at.row, n < rows * heads * parts ? at.head : -1, at.part, 0);
         put_ints(ITEM(t), x);
@@ -244,24 +288,24 @@ OP item_place item_next(tile *t, const __global ulong16 *first_map, int rows, in
         if (!t->loads) last_turn(t);
         leave();
     }
-    return (item_place){ x.x, x.y, x.z };
+    return (item_place){x.x, x.y, x.z};
 }
 #undef EACH_ITEM
-#define EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)                                       \
-    if (split_load(t)) {                                                                                \
-        if (!role_first(t)) leave();                                                                    \
-        (t)->loads = 1;                                                                                 \
-        for (;;) {                                                                                      \
-            const item_place at = item_next(t, tensor, rows, heads, parts, crowd);                      \
-            call;                                                                                       \
-        }                                                                                               \
-    } else {                                                                                            \
-        split_compute(t);                                                                               \
-        first_turn(t);                                                                                  \
-        for (;;) {                                                                                      \
-            const item_place at = item_next(t, tensor, rows, heads, parts, crowd);                      \
-            call;                                                                                       \
-        }                                                                                               \
+#define EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)                                                      \
+    if (split_load(t)) {                                                                                               \
+        if (!role_first(t)) leave();                                                                                   \
+        (t)->loads = 1;                                                                                                \
+        for (;;) {                                                                                                     \
+            const item_place at = item_next(t, tensor, rows, heads, parts, crowd);                                     \
+            call;                                                                                                      \
+        }                                                                                                              \
+    } else {                                                                                                           \
+        split_compute(t);                                                                                              \
+        first_turn(t);                                                                                                 \
+        for (;;) {                                                                                                     \
+            const item_place at = item_next(t, tensor, rows, heads, parts, crowd);                                     \
+            call;                                                                                                      \
+        }                                                                                                              \
     }
 #else
 OP int role_load(tile *t) { return split_load(t); }
@@ -270,7 +314,9 @@ OP void turns_begin(tile *t) { first_turn(t); }
 OP void turns_end(tile *t) { last_turn(t); }
 #endif
 /* Held tiles are read by products alone, whose end is the whole warp's: to agree once more cost 2 % of short rows. */
-OP void held_release(tile *t) { if (RESIDENT && t->w.lane < ARRIVING) mb_arrive(HELD_EMPTY(t)); }
+OP void held_release(tile *t) {
+    if (RESIDENT && t->w.lane < ARRIVING) mb_arrive(HELD_EMPTY(t));
+}
 OP void role_done(tile *t, int n) {
     t->base += n;
     t->helds++;
@@ -278,10 +324,11 @@ OP void role_done(tile *t, int n) {
 
 /* A packed sequence has a map of its own, which begins at its first row. */
 OP tensor tensor_view(tensor_in map, const strides *s, int batch, int head, long first, int rows) {
-    const tensor y = { map, head, batch };
+    const tensor y = {map, head, batch};
     return y;
 }
-/* A fence makes the copy engine read the map anew. An item begins three tensors: groups that stay know the one begun three calls ago. */
+/* A fence makes the copy engine read the map anew. An item begins three tensors: groups that stay know the one begun
+ * three calls ago. */
 OP void tensor_begin(tile *t, tensor *x) {
 #if RESIDENT
     const tensor_in before = t->begun[0];
@@ -290,22 +337,26 @@ OP void tensor_begin(tile *t, tensor *x) {
     t->begun[2] = x->map;
     if (before == x->map) return;
 #endif
-    asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" :: "l"((ulong)x->map) : "memory");
+    asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" ::"l"((ulong)x->map) : "memory");
 }
-#define held_at(tp, q, index) ((q)->at = (tp)->mem + (index) * HELD_TURNS * BM * DK64 * 2)
-#define HELD_ROWS (BM / PACK * PACK)                          /* with PACK a map's order is columns, heads, rows: boxes of PACK heads */
+#define held_at(tp, q, index) ((q)->at = (tp)->mem + (index)*HELD_TURNS * BM * DK64 * 2)
+/* with PACK a map's order is columns, heads, rows: boxes of PACK heads */
+#define HELD_ROWS (BM / PACK * PACK)
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
     if (RESIDENT) mb_wait(HELD_EMPTY(t), HELD_PHASE(t) ^ 1);
     mb_expect(HELD_FULL(t), HELD_ROWS * DK64 * 2);
-    UNROLL for (int i = 0; i < DK64 / 64; i++)
-        tma(q->at + HELD_OFFSET(t) + i * BM * 128, x, i * 64, PACK > 1 ? x->head : r0, PACK > 1 ? r0 / PACK : x->head, HELD_FULL(t));
+    UNROLL
+    for (int i = 0; i < DK64 / 64; i++)
+        tma(q->at + HELD_OFFSET(t) + i * BM * 128, x, i * 64, PACK > 1 ? x->head : r0, PACK > 1 ? r0 / PACK : x->head,
+            HELD_FULL(t));
 }
 OP void held_wait(tile *t) { mb_wait(HELD_FULL(t), HELD_PHASE(t)); }
 OP void stream_acquire(tile *t, int s, int j) { mb_wait(EMPTY(t, s, j), ((TURN_OF(t, j) / SLOTS) & 1) ^ 1); }
 OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {
-    asm volatile("st.shared.u32 [%0], %1;" :: "r"(FIRST(t, s, j)), "r"(r0) : "memory");
+    asm volatile("st.shared.u32 [%0], %1;" ::"r"(FIRST(t, s, j)), "r"(r0) : "memory");
     mb_expect(FULL(t, s, j), BN * width * 2);
-    UNROLL for (int i = 0; i < width / 64; i++) tma(RING(t, s, j) + i * BN * 128, x, i * 64, r0, x->head, FULL(t, s, j));
+    UNROLL
+    for (int i = 0; i < width / 64; i++) tma(RING(t, s, j) + i * BN * 128, x, i * 64, r0, x->head, FULL(t, s, j));
 }
 #define stream_load(tp, s, j, x, r0) load_rows(tp, s, j, x, r0, ROUND(WIDTH(s), 64))
 OP void stream_wait(tile *t, int s, int j) { mb_wait(FULL(t, s, j), (TURN_OF(t, j) / SLOTS) & 1); }
@@ -330,10 +381,12 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
     const uint a = q->at + HELD_OFFSET(t) + OWN_ROWS(t->worker) * 128, b = RING(t, s, j);
     mma_fence();
     CAT(ABTNEW, BN)(out->x, desc(a, 1), desc(b, 1));
-    UNROLL for (int k = 1; k < ROUND(DK, 16) / 16; k++)
-        CAT(ABT, BN)(out->x, desc(a + (k >> 2) * BM * 128 + (k & 3) * 32, 1), desc(b + (k >> 2) * BN * 128 + (k & 3) * 32, 1));
+    UNROLL
+    for (int k = 1; k < ROUND(DK, 16) / 16; k++) CAT(ABT, BN)
+    (out->x, desc(a + (k >> 2) * BM * 128 + (k & 3) * 32, 1), desc(b + (k >> 2) * BN * 128 + (k & 3) * 32, 1));
 }
-/* The columns of O: up to 128 by one product, the others by a second. The preprocessor works the width out: CAT needs a literal. */
+/* The columns of O: up to 128 by one product, the others by a second. The preprocessor works the width out: CAT needs a
+ * literal. */
 #if HEAD16 > 128
 #define LAST16 (HEAD16 - 128)
 #else
@@ -356,19 +409,25 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
 #else
 #define AB_LAST AB128
 #endif
-OP void worker_meet(tile *t) { asm volatile("bar.sync %0, 128;" :: "r"(t->worker + 4) : "memory"); }    /* 1 to 3 are the turns' */
-/* Rows of a tile whose byte is 0 become zeros. Each worker does it for itself: zeros on zeros do no harm to who reads already. */
+/* 1 to 3 are the turns' */
+OP void worker_meet(tile *t) { asm volatile("bar.sync %0, 128;" ::"r"(t->worker + 4) : "memory"); }
+/* Rows of a tile whose byte is 0 become zeros. Each worker does it for itself: zeros on zeros do no harm to who reads
+ * already. */
 OP void tile_hide(tile *t, uint at, const __global uchar *bytes, int n) {
     for (int r = (int)get_local_id(0) & 127; r < BN; r += 128)
-        if (is_hidden(bytes, n, r)) for (int i = 0; i < DV64 / 64; i++) for (int c = 0; c < 128; c += 16) put_ints(at + i * BN * 128 + r * 128 + c, (int4)(0));
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");    /* wgmma and the copy engine see memory on another path than st.shared */
+        if (is_hidden(bytes, n, r))
+            for (int i = 0; i < DV64 / 64; i++)
+                for (int c = 0; c < 128; c += 16) put_ints(at + i * BN * 128 + r * 128 + c, (int4)(0));
+    /* wgmma and the copy engine see memory on another path than st.shared */
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
     worker_meet(t);
 }
 OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     const uint b = RING(t, s, j) + OWN_COLUMNS(t->worker) * BN * 2, lbo = (BN * 128) >> 4;
     if (bytes) tile_hide(t, RING(t, s, j), bytes, n);
     mma_fence();
-    UNROLL for (int k = 0; k < BN / 16; k++) {
+    UNROLL
+    for (int k = 0; k < BN / 16; k++) {
 #if HEAD16 > 128
         AB128(out->x, p->x + 4 * k, desc(b + k * 2048, lbo));
         AB_LAST((out->x + 64), p->x + 4 * k, desc(b + 2 * BN * 128 + k * 2048, lbo));

@@ -1,22 +1,41 @@
-/* tile_ref: any device. Plain loops, one work-item a group, any BM, BN, DK, DV; the oracle of the other tiles. It copies what they alias, so every
- * schedule without roles is legal on it. Nothing past an end is read: such rows and columns count as zeros. */
+/* tile_ref: any device. Plain loops, one work-item a group, any BM, BN, DK, DV; the oracle of the other tiles. It
+ * copies what they alias, so every schedule without roles is legal on it. Nothing past an end is read: such rows and
+ * columns count as zeros. */
 #define UNROLL
 typedef float VF;
 typedef int VI;
 typedef const __global elem *gptr;
-typedef struct { gptr x; long row, pack; int rows; } tensor;
-typedef struct { __global out_elem *x; long row, pack; int rows; } tensor_out;
-typedef struct { float x[BM]; } row, parts;
-typedef struct { float x[BM * BN]; } acc_pair, op_pair;
-typedef struct { float x[BM * DV]; } acc_head;
-typedef struct { float x[BM * DK]; } held;
-typedef struct { tensor tile[4][2]; } tile;   /* a tile: its first row, how many rows are left */
+typedef struct {
+    gptr x;
+    long row, pack;
+    int rows;
+} tensor;
+typedef struct {
+    __global out_elem *x;
+    long row, pack;
+    int rows;
+} tensor_out;
+typedef struct {
+    float x[BM];
+} row, parts;
+typedef struct {
+    float x[BM * BN];
+} acc_pair, op_pair;
+typedef struct {
+    float x[BM * DV];
+} acc_head;
+typedef struct {
+    float x[BM * DK];
+} held;
+typedef struct {
+    tensor tile[4][2];
+} tile; /* a tile: its first row, how many rows are left */
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 #define TILE_BEGIN(tp)
 #define TENSOR(name) BUFFER(const elem, name)
 #define TENSOR_AT(name) AT(name)
 #define ROW_LEN BM
-#define EACH_ROW(r)  for (int r = 0; r < BM; r++)
+#define EACH_ROW(r) for (int r = 0; r < BM; r++)
 #define EACH_PART(k) EACH_ROW(k)
 #define EACH_PAIR(i) for (int i = 0; i < BM * BN; i++)
 #define ROW_OF(i) ((i) / BN)
@@ -40,27 +59,34 @@ OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 PAIR_SCALE_ADD_BY_GATHER
 OP float row_once(tile *t, float x) { return x; }
-OP void fold_max(tile *t, row *r, parts *p) { EACH_ROW(i) r->x[i] = fmax(r->x[i], p->x[i]); }
-OP void fold_sum(row *r, parts *p) { EACH_ROW(i) r->x[i] += p->x[i]; }
+OP void fold_max(tile *t, row *r, parts *p) {
+    EACH_ROW(i) r->x[i] = fmax(r->x[i], p->x[i]);
+}
+OP void fold_sum(row *r, parts *p) {
+    EACH_ROW(i) r->x[i] += p->x[i];
+}
 OP void row_join_sum(tile *t, row *r) {}
 
 #define PACKED_AT(view, r) ((r) / PACK * (view)->row + (r) % PACK * (view)->pack)
 OP tensor tensor_view(gptr x, const strides *s, int batch, int head, int first, int rows) {
-    const tensor y = { x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows };
+    const tensor y = {x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
     return y;
 }
 OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int head, int first, int rows) {
-    const tensor_out y = { x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows };
+    const tensor_out y = {x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
     return y;
 }
 OP float tensor_at(const tensor *x, int r, int d) { return r < x->rows ? elem_at(x->x, r * x->row + d) : 0.0f; }
 OP void tensor_begin(tile *t, tensor *x) {}
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
-    for (int i = 0; i < BM * DK; i++) { const int r = r0 + i / DK; q->x[i] = r < x->rows ? elem_at(x->x, PACKED_AT(x, r) + i % DK) : 0.0f; }
+    for (int i = 0; i < BM * DK; i++) {
+        const int r = r0 + i / DK;
+        q->x[i] = r < x->rows ? elem_at(x->x, PACKED_AT(x, r) + i % DK) : 0.0f;
+    }
 }
 OP void held_wait(tile *t) {}
 OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
-    const tensor y = { x->x + r0 * x->row, x->row, 0, x->rows - r0 };
+    const tensor y = {x->x + r0 * x->row, x->row, 0, x->rows - r0};
     t->tile[s][j & 1] = y;
 }
 OP void stream_wait(tile *t, int s, int j) {}
@@ -77,22 +103,39 @@ OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __gl
     const tensor *b = &t->tile[s][j & 1];
     for (int i = 0; i < BM * DV; i++) {
         float a = out->x[i];
-        for (int k = 0; k < BN; k++) a = fma(p->x[i / DV * BN + k], is_hidden(bytes, n, k) ? 0.0f : tensor_at(b, k, i % DV), a);
+        for (int k = 0; k < BN; k++)
+            a = fma(p->x[i / DV * BN + k], is_hidden(bytes, n, k) ? 0.0f : tensor_at(b, k, i % DV), a);
         out->x[i] = a;
     }
 }
-OP void convert(op_pair *p, acc_pair *s) { EACH_PAIR(i) p->x[i] = s->x[i]; }
-OP void row_scale(acc_head *o, row *f) { for (int i = 0; i < BM * DV; i++) o->x[i] *= f->x[i / DV]; }
-OP void acc_zero(acc_head *o) { for (int i = 0; i < BM * DV; i++) o->x[i] = 0.0f; }
+OP void convert(op_pair *p, acc_pair *s) {
+    EACH_PAIR(i) p->x[i] = s->x[i];
+}
+OP void row_scale(acc_head *o, row *f) {
+    for (int i = 0; i < BM * DV; i++) o->x[i] *= f->x[i / DV];
+}
+OP void acc_zero(acc_head *o) {
+    for (int i = 0; i < BM * DV; i++) o->x[i] = 0.0f;
+}
 OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
-    for (int i = 0; i < BM * DV; i++) { const int r = r0 + i / DV; if (r < y->rows) out_put(y->x + PACKED_AT(y, r), i % DV, o->x[i]); }
+    for (int i = 0; i < BM * DV; i++) {
+        const int r = r0 + i / DV;
+        if (r < y->rows) out_put(y->x + PACKED_AT(y, r), i % DV, o->x[i]);
+    }
 }
 OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long step, long pack, int rows) {
-    for (int i = 0; i < BM * DV; i++) { const int r = i / DV; if (r < rows) o->x[i] = fma(f->x[r], out_at(y, r / PACK * step + r % PACK * pack + i % DV), o->x[i]); }
+    for (int i = 0; i < BM * DV; i++) {
+        const int r = i / DV;
+        if (r < rows) o->x[i] = fma(f->x[r], out_at(y, r / PACK * step + r % PACK * pack + i % DV), o->x[i]);
+    }
 }
 OP void row_load(tile *t, row *r, const __global float *y, long step, long pack, int rows) {
-    EACH_ROW(i) { const int at = min(i, rows - 1); r->x[i] = y[at / PACK * step + at % PACK * pack]; }
+    EACH_ROW(i) {
+        const int at = min(i, rows - 1);
+        r->x[i] = y[at / PACK * step + at % PACK * pack];
+    }
 }
 OP void row_store(tile *t, __global float *y, long step, long pack, int rows, row *r) {
-    EACH_ROW(i) if (i < rows) y[i / PACK * step + i % PACK * pack] = r->x[i];
+    EACH_ROW(i)
+        if (i < rows) y[i / PACK * step + i % PACK * pack] = r->x[i];
 }

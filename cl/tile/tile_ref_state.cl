@@ -2,9 +2,15 @@
 #if BM != BN
 #error the state words want BM = BN
 #endif
-typedef struct { float x[BN]; } col;
-typedef struct { float x[DK * DV], published[DK * DV]; } acc_state;
-typedef struct { float x[BN * DK]; } op_keys;
+typedef struct {
+    float x[BN];
+} col;
+typedef struct {
+    float x[DK * DV], published[DK * DV];
+} acc_state;
+typedef struct {
+    float x[BN * DK];
+} op_keys;
 #define EACH_KEY(i) for (int i = 0; i < BN; i++)
 #define KEY_AT(t, i) (i)
 #define KEY_OF(i) ((i) % BN)
@@ -23,7 +29,9 @@ OP void col_sum(tile *t, col *whole, col *part, const __global float *p, int n) 
     }
 }
 OP float col_last(tile *t, col *c) { return c->x[BN - 1]; }
-OP void row_of_col(tile *t, row *r, col *c) { EACH_KEY(k) r->x[k] = c->x[k]; }
+OP void row_of_col(tile *t, row *r, col *c) {
+    EACH_KEY(k) r->x[k] = c->x[k];
+}
 OP void state_load(tile *t, acc_state *st, const __global float *p, long pitch) {
     for (int i = 0; i < DK * DV; i++) st->x[i] = p ? p[i / DV * pitch + i % DV] : 0.0f;
 }
@@ -31,8 +39,12 @@ OP void state_store(tile *t, __global float *p, long pitch, acc_state *st) {
     for (int i = 0; i < DK * DV; i++) p[i / DV * pitch + i % DV] = st->x[i];
 }
 OP void float_store(tile *t, __global float *p, float x) { *p = x; }
-OP void state_publish(tile *t, acc_state *st) { for (int i = 0; i < DK * DV; i++) st->published[i] = st->x[i]; }
-OP void state_scale(acc_state *st, float keep) { for (int i = 0; i < DK * DV; i++) st->x[i] *= keep; }
+OP void state_publish(tile *t, acc_state *st) {
+    for (int i = 0; i < DK * DV; i++) st->published[i] = st->x[i];
+}
+OP void state_scale(acc_state *st, float keep) {
+    for (int i = 0; i < DK * DV; i++) st->x[i] *= keep;
+}
 OP void rows_load(tile *t, held *q, int s, int j) {
     for (int i = 0; i < BM * DK; i++) q->x[i] = tensor_at(&t->tile[s][j & 1], i / DK, i % DK);
 }

@@ -1,27 +1,32 @@
 /* tile_simt: any GPU, plain OpenCL C 1.2.
  *   S[BM][BN] = held[BM][DK] . tile[BN][DK]^T        O[BM][DV] += P[BM][BN] . tile[BN][DV]
- * A group is RY x CX items; each owns MR x NC of S and MR x OC of O in registers. An item's rows come in fours, 4 * RY apart;
- * so do its columns of S (keys) and of O, 4 * CX apart. Operands pass through local memory in thin float slices: fetched into
- * registers while the slice before is multiplied, two buffers, one barrier a slice. A slice of held . tile^T is KS head columns,
- * stored turned (lines of rows, lines of keys); one of P . tile is PS keys: the tile's rows as stored, P as lines of rows. So
- * every product reads MR / 4 + n / 4 vectors for MR x n fused multiply-adds. P leaves in slices of every item's next keys (a sum
- * over keys has no order), and the rows of the tile it meets are fetched in that order. Rows past an end repeat the last one
- * (finite, and masked or never stored); widths are padded, DK to KS with zeros, DV to 4 * CX with columns that are not stored.
+ * A group is RY x CX items; each owns MR x NC of S and MR x OC of O in registers. An item's rows come in fours, 4 * RY
+ * apart; so do its columns of S (keys) and of O, 4 * CX apart. Operands pass through local memory in thin float slices:
+ * fetched into registers while the slice before is multiplied, two buffers, one barrier a slice. A slice of held .
+ * tile^T is KS head columns, stored turned (lines of rows, lines of keys); one of P . tile is PS keys: the tile's rows
+ * as stored, P as lines of rows. So every product reads MR / 4 + n / 4 vectors for MR x n fused multiply-adds. P leaves
+ * in slices of every item's next keys (a sum over keys has no order), and the rows of the tile it meets are fetched in
+ * that order. Rows past an end repeat the last one (finite, and masked or never stored); widths are padded, DK to KS
+ * with zeros, DV to 4 * CX with columns that are not stored.
  *
  * Parameters (src/attend/shape_simt.c chooses them), beside those of tile.cl:
  *   MR    rows an item: a multiple of 4; BM is a multiple of 2 * MR
  *   CX    items beside each other in a row: 4, 8, 16 or 32; BN is a multiple of 4 * CX; a group has BM / MR * CX items
  *   KS    4, 8 or 16
- *   PS    a multiple of CX that divides BN. No line of a slice is wider than a group fetches at once: KS / 4 <= items, and
+ *   PS    a multiple of CX that divides BN. No line of a slice is wider than a group fetches at once: KS / 4 <= items,
+ *         and
  *         columns of V rounded up to 4 * CX, / 4 <= items
  *   DEEP  the products are unrolled by so many lines (H200 8; RDNA3, CDNA3 and Intel 2: more outgrows their registers)
  *   COLS  rows of a stream's tile that count (default BN): for block lists whose columns are narrower than the tile
- *   ALIGNED   1: every row and head stride, every offset and both widths are multiples of 4 elements, and tensors begin at
+ *   ALIGNED   1: every row and head stride, every offset and both widths are multiples of 4 elements, and tensors begin
+ *             at
  *         multiples of 4 elements: loads and stores of four. 0: elements.
- *   SV    columns of V and O that a group does (default DV): fewer are a multiple of 4 * CX, and group dimension 2 counts the parts
- *   SUBGROUP, SHUFFLE_XOR   least size of a sub-group, and the name of its exchange: row joins without local memory where a row fits
- * BM or BN rows span less than 2^31 bytes (src/device/tiles.c declines the others); batch and head strides have 64 bits. A tensor has at least
- * one row.
+ *   SV    columns of V and O that a group does (default DV): fewer are a multiple of 4 * CX, and group dimension 2
+ *         counts the parts
+ *   SUBGROUP, SHUFFLE_XOR   least size of a sub-group, and the name of its exchange: row joins without local memory
+ *                           where a row fits
+ * BM or BN rows span less than 2^31 bytes (src/device/tiles.c declines the others); batch and head strides have 64
+ * bits. A tensor has at least one row.
  * Local floats: 2 * BUF + FOLD_LEN below. */
 #define UNROLL _Pragma("unroll")
 #define PRAGMA(x) _Pragma(#x)
@@ -48,24 +53,24 @@
 #define ALIGNED 0
 #endif
 #ifndef VEXP2
-#ifdef SV                            /* a state: decays multiply over many tokens, and no device's short cut will do */
+#ifdef SV /* a state: decays multiply over many tokens, and no device's short cut will do */
 #define VEXP2 exp2
 #else
-#define VEXP2 native_exp2            /* exp2 costs RDNA3 registers (57 spilled at DK 128); GPUs are within some 3 ulp */
+#define VEXP2 native_exp2 /* exp2 costs RDNA3 registers (57 spilled at DK 128); GPUs are within some 3 ulp */
 #endif
 #endif
 #ifndef SV
 #define SV DV
 #endif
 #ifndef PAIRED
-#define PAIRED 1                     /* neighbouring items: 1 alternate between two rows, 0 stay in one */
+#define PAIRED 1 /* neighbouring items: 1 alternate between two rows, 0 stay in one */
 #endif
 #ifndef SUBGROUP
 #define SUBGROUP 0
 #endif
-#define ROUND_UP(x, n) (((x) + (n) - 1) / (n) * (n))
+#define ROUND_UP(x, n) (((x) + (n)-1) / (n) * (n))
 #define RY (BM / MR)
-#define NC (BN / CX)                 /* keys an item */
+#define NC (BN / CX)                       /* keys an item */
 #define OC ROUND_UP((SV + CX - 1) / CX, 4) /* columns of O an item */
 #define DKP ROUND_UP(DK, KS)
 #define DVP (OC * CX)
@@ -73,20 +78,20 @@
 #define DV_FETCHED (DV % DVP ? -1 : DV) /* DV: no group's columns reach past the end */
 #define ITEMS (RY * CX)
 #define ROW_LEN MR
-#define RPITCH (BM + 4)              /* four floats on: turned stores of two vectors a row then meet no bank conflict */
+#define RPITCH (BM + 4) /* four floats on: turned stores of two vectors a row then meet no bank conflict */
 #define CPITCH (BN + 4)
 #define ABT_BUF (KS * (RPITCH + CPITCH))
 #define AB_BUF (PS * (RPITCH + DVP))
 #define BUF (ABT_BUF > AB_BUF ? ABT_BUF : AB_BUF)
-#define ACROSS (KS / 4)              /* vectors across a slice of columns */
-#define DOWN (ITEMS / ACROSS)        /* its rows fetched at once */
+#define ACROSS (KS / 4)       /* vectors across a slice of columns */
+#define DOWN (ITEMS / ACROSS) /* its rows fetched at once */
 #define HELD_F ((BM + DOWN - 1) / DOWN)
 #define TILE_F ((BN + DOWN - 1) / DOWN)
-#define WIDE (DVP / 4)               /* vectors across a slice of rows */
-#define LINES (ITEMS / WIDE)         /* its rows fetched at once */
+#define WIDE (DVP / 4)       /* vectors across a slice of rows */
+#define LINES (ITEMS / WIDE) /* its rows fetched at once */
 #define ROWS_F ((PS + LINES - 1) / LINES)
-#if BM % (2 * MR) || MR % 4 || CX % 4 || CX & (CX - 1) || BN % (4 * CX) || KS % 4 || ITEMS % ACROSS || \
-    PS % CX || BN % PS || WIDE > ITEMS || (SV < DV && SV != DVP)
+#if BM % (2 * MR) || MR % 4 || CX % 4 || CX & (CX - 1) || BN % (4 * CX) || KS % 4 || ITEMS % ACROSS || PS % CX ||      \
+    BN % PS || WIDE > ITEMS || (SV < DV && SV != DVP)
 #error this tile shape does not divide evenly
 #endif
 
@@ -95,27 +100,52 @@ typedef int VI;
 typedef const __global elem *gptr;
 typedef __local float *lptr;
 #define AT4(p) (*(__local float4 *)(p)) /* vload4 would promise 4-byte alignment only */
-typedef struct { float x[MR]; } row, parts;
-typedef struct { float x[MR * NC]; } acc_pair, op_pair;
-typedef struct { float x[MR * OC]; } acc_head;
-typedef struct { gptr x; long pack; int row, rows; } tensor;
-typedef struct { __global out_elem *x; long row, pack; int rows; } tensor_out;
-typedef struct { gptr x; long pack; int row, last; } held; /* stays in global memory: its slices come every step, from a cache */
-typedef struct { gptr base[4]; int even[4], odd[4], row[4], rows[4]; lptr mem, fold; uint item, ry, cx; } tile;
+typedef struct {
+    float x[MR];
+} row, parts;
+typedef struct {
+    float x[MR * NC];
+} acc_pair, op_pair;
+typedef struct {
+    float x[MR * OC];
+} acc_head;
+typedef struct {
+    gptr x;
+    long pack;
+    int row, rows;
+} tensor;
+typedef struct {
+    __global out_elem *x;
+    long row, pack;
+    int rows;
+} tensor_out;
+/* stays in global memory: its slices come every step, from a cache */
+typedef struct {
+    gptr x;
+    long pack;
+    int row, last;
+} held;
+typedef struct {
+    gptr base[4];
+    int even[4], odd[4], row[4], rows[4];
+    lptr mem, fold;
+    uint item, ry, cx;
+} tile;
 
 #define TENSOR(name) BUFFER(const elem, name)
 #define TENSOR_AT(name) AT(name)
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-#define TILE_BEGIN(tp)                                               \
-    __local float mem_[2 * BUF] __attribute__((aligned(16)));        \
-    __local float fold_[FOLD_LEN] __attribute__((aligned(16)));      \
+#define TILE_BEGIN(tp)                                                                                                 \
+    __local float mem_[2 * BUF] __attribute__((aligned(16)));                                                          \
+    __local float fold_[FOLD_LEN] __attribute__((aligned(16)));                                                        \
     tile_begin(tp, mem_, fold_)
 OP void tile_begin(tile *t, lptr mem, lptr fold) {
     const uint i = (uint)get_local_id(0); /* unsigned: signed division costs address arithmetic */
     t->mem = mem;
     t->fold = fold;
     t->item = i;
-    UNROLL for (int s = 0; s < 4; s++) {
+    UNROLL
+    for (int s = 0; s < 4; s++) {
         t->base[s] = 0;
         t->even[s] = t->odd[s] = t->row[s] = t->rows[s] = 0;
     }
@@ -127,13 +157,17 @@ OP void tile_begin(tile *t, lptr mem, lptr fold) {
     t->cx = i % CX;
 #endif
 }
-#define EACH_ROW(r) UNROLL for (int r = 0; r < MR; r++)
+#define EACH_ROW(r)                                                                                                    \
+    UNROLL                                                                                                             \
+    for (int r = 0; r < MR; r++)
 #define EACH_PART(k) EACH_ROW(k)
-#define EACH_PAIR(i) UNROLL for (int i = 0; i < MR * NC; i++)
+#define EACH_PAIR(i)                                                                                                   \
+    UNROLL                                                                                                             \
+    for (int i = 0; i < MR * NC; i++)
 #define ROW_OF(i) ((i) / NC)
 #define PART_OF(i) ROW_OF(i)
 /* an item's i-th index of those that come in fours */
-#define FOURS(at, step, i) ((i) / 4 * 4 * (step) + (int)(at) * 4 + (i) % 4)
+#define FOURS(at, step, i) ((i) / 4 * 4 * (step) + (int)(at)*4 + (i) % 4)
 #define ROW_NUMBER(t, r) FOURS((t)->ry, RY, r)
 #define COL_BASE(t) FOURS((t)->cx, CX, 0)
 #define COL_STEP(i) FOURS(0, CX, (i) % NC)
@@ -148,7 +182,9 @@ OP float vabs(float a) { return fabs(a); }
 /* By the exponential, and below 0.625, where that cancels, by an odd polynomial (relative error 1e-7). */
 OP float vtanh(float a) {
     const float z = a * a, e = vexp2(fmin(a, 20.0f) * (2.0f * LOG2E)), large = 1.0f - 2.0f / (e + 1.0f);
-    const float p = fma(fma(fma(fma(-5.70498872745e-3f, z, 2.06390887954e-2f), z, -5.37397155531e-2f), z, 1.33314422036e-1f), z, -3.33332819422e-1f);
+    const float p =
+        fma(fma(fma(fma(-5.70498872745e-3f, z, 2.06390887954e-2f), z, -5.37397155531e-2f), z, 1.33314422036e-1f), z,
+            -3.33332819422e-1f);
     return z < 0.390625f ? fma(p * z, a, a) : large;
 }
 #define TO_VF(x) ((float)(x))
@@ -159,23 +195,27 @@ OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 PAIR_SCALE_ADD_BY_GATHER
 
-/* A row's values over its CX items: by shuffles, else through local memory. Between two joins lies a product: its barriers
- * guard the buffer. */
+/* A row's values over its CX items: by shuffles, else through local memory. Between two joins lies a product: its
+ * barriers guard the buffer. */
 #if SUBGROUP >= CX << PAIRED
 #define FOLD_LEN 4
-#define JOIN(t, r, F)                                      \
-    EACH_ROW(i_) UNROLL for (int m_ = 1; m_ < CX; m_ *= 2) \
-        (r)->x[i_] = F((r)->x[i_], SHUFFLE_XOR((r)->x[i_], m_ << PAIRED));
+#define JOIN(t, r, F)                                                                                                  \
+    EACH_ROW(i_) UNROLL                                                                                                \
+    for (int m_ = 1; m_ < CX; m_ *= 2) (r)->x[i_] = F((r)->x[i_], SHUFFLE_XOR((r)->x[i_], m_ << PAIRED));
 #else
 #define FOLD_LEN (MR * ITEMS)
-#define JOIN(t, r, F)                                                                        \
-    EACH_ROW(i_) (t)->fold[i_ * ITEMS + (t)->ry * CX + (t)->cx] = (r)->x[i_];                \
-    BARRIER();                                                                               \
-    EACH_ROW(i_) {                                                                           \
-        const lptr p_ = (t)->fold + i_ * ITEMS + (t)->ry * CX;                               \
-        float4 v_ = AT4(p_);                                                                 \
-        UNROLL for (int k_ = 4; k_ < CX; k_ += 4) { const float4 w_ = AT4(p_ + k_); v_ = F(v_, w_); } \
-        (r)->x[i_] = F(F(v_.x, v_.y), F(v_.z, v_.w));                                        \
+#define JOIN(t, r, F)                                                                                                  \
+    EACH_ROW(i_) (t)->fold[i_ * ITEMS + (t)->ry * CX + (t)->cx] = (r)->x[i_];                                          \
+    BARRIER();                                                                                                         \
+    EACH_ROW(i_) {                                                                                                     \
+        const lptr p_ = (t)->fold + i_ * ITEMS + (t)->ry * CX;                                                         \
+        float4 v_ = AT4(p_);                                                                                           \
+        UNROLL                                                                                                         \
+        for (int k_ = 4; k_ < CX; k_ += 4) {                                                                           \
+            const float4 w_ = AT4(p_ + k_);                                                                            \
+            v_ = F(v_, w_);                                                                                            \
+        }                                                                                                              \
+        (r)->x[i_] = F(F(v_.x, v_.y), F(v_.z, v_.w));                                                                  \
     }
 #endif
 #define ADD(a, b) ((a) + (b))
@@ -183,28 +223,31 @@ OP void fold_max(tile *t, row *r, parts *p) {
     EACH_ROW(i) r->x[i] = fmax(r->x[i], p->x[i]);
     JOIN(t, r, fmax)
 }
-OP void fold_sum(row *r, parts *p) { EACH_ROW(i) r->x[i] += p->x[i]; }
-OP void row_join_sum(tile *t, row *r) { JOIN(t, r, ADD) }
-OP float row_once(tile *t, float x) { return t->cx == 0 ? x : 0.0f; }
+OP void fold_sum(row *r, parts *p) {
+    EACH_ROW(i) r->x[i] += p->x[i];
+}
+OP void row_join_sum(tile *t, row *r){JOIN(t, r, ADD)} OP float row_once(tile *t, float x) {
+    return t->cx == 0 ? x : 0.0f;
+}
 
 OP tensor tensor_view(gptr x, const strides *s, int batch, int head, long first, int rows) {
-    const tensor y = { x + batch * s->batch + head * s->head + first * s->row, s->head, (int)s->row, rows };
+    const tensor y = {x + batch * s->batch + head * s->head + first * s->row, s->head, (int)s->row, rows};
     return y;
 }
 OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int head, long first, int rows) {
-    const tensor_out y = { x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows };
+    const tensor_out y = {x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
     return y;
 }
 OP void tensor_begin(tile *t, tensor *x) {}
 #define held_at(tp, q, index)
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
-    const held y = { x->x + (long)(r0 / PACK) * x->row, x->pack, x->row, x->rows - 1 - r0 };
+    const held y = {x->x + (long)(r0 / PACK) * x->row, x->pack, x->row, x->rows - 1 - r0};
     *q = y;
 }
 OP void held_wait(tile *t) {}
-/* Masks, no index: one index that is not constant would keep the whole stage in memory, and compilers turn a choice of two
- * members into one. */
-#define EITHER(j, odd, even) ((-((j) & 1) & (odd)) | (~-((j) & 1) & (even)))
+/* Masks, no index: one index that is not constant would keep the whole stage in memory, and compilers turn a choice of
+ * two members into one. */
+#define EITHER(j, odd, even) ((-((j)&1) & (odd)) | (~-((j)&1) & (even)))
 OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
     t->base[s] = x->x;
     t->row[s] = x->row;
@@ -214,10 +257,13 @@ OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
 }
 #define stream_wait(tp, s, j)
 OP void stream_release(tile *t, int s, int j) {}
-typedef struct { gptr x; int row, last; } rows_in; /* rows of a tile: the first, their stride, the last that counts */
+typedef struct {
+    gptr x;
+    int row, last;
+} rows_in; /* rows of a tile: the first, their stride, the last that counts */
 OP rows_in stream_at(tile *t, int s, int j) {
     const int end = t->rows[s] - 1, r0 = min(EITHER(j, t->odd[s], t->even[s]), end);
-    const rows_in y = { t->base[s] + (long)r0 * t->row[s], t->row[s], min(end - r0, COLS - 1) };
+    const rows_in y = {t->base[s] + (long)r0 * t->row[s], t->row[s], min(end - r0, COLS - 1)};
     return y;
 }
 
@@ -231,7 +277,7 @@ OP float4 load4(gptr p, int d, const int width, const int padded) {
 #define LAST_OF(n, d) (padded == width ? (d) : min(d, width - (n)))
 #if !ALIGNED
     return (float4)(elem_at(p, LAST_OF(1, d)), elem_at(p, LAST_OF(1, d + 1)), elem_at(p, LAST_OF(1, d + 2)),
-                    elem_at(p, LAST_OF(1, d + 3)));
+        elem_at(p, LAST_OF(1, d + 3)));
 #elif STORE == 0
     return *(const __global float4 *)(p + LAST_OF(4, d));
 #elif STORE == 1
@@ -241,19 +287,21 @@ OP float4 load4(gptr p, int d, const int width, const int padded) {
     return as_float4(convert_uint4(*(const __global ushort4 *)(p + LAST_OF(4, d))) << 16);
 #endif
 }
-/* A slice of KS columns from d on, of a tile or of the held rows: stored turned, zeros past the width. The rows' addresses are
- * worked out once a product: left in the loop they cost an H200 6 % at DK 128. */
+/* A slice of KS columns from d on, of a tile or of the held rows: stored turned, zeros past the width. The rows'
+ * addresses are worked out once a product: left in the loop they cost an H200 6 % at DK 128. */
 #define SLICE_AT(t, d) ((d) + (int)((t)->item % ACROSS * 4))
-#define FETCHED_ROW(t, i, last) min((int)((t)->item / ACROSS) + (i) * DOWN, last)
+#define FETCHED_ROW(t, i, last) min((int)((t)->item / ACROSS) + (i)*DOWN, last)
 OP void fetch_columns(float4 *v, const int n, tile *t, const gptr *p, int d) {
-    UNROLL for (int i = 0; i < n; i++) v[i] = load4(p[i], SLICE_AT(t, d), DK, DKP);
+    UNROLL
+    for (int i = 0; i < n; i++) v[i] = load4(p[i], SLICE_AT(t, d), DK, DKP);
 }
 OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v, int d) {
     const uint r0 = t->item / ACROSS;
     const int pitch = rows + 4, at = SLICE_AT(t, d);
     const lptr p = y + t->item % ACROSS * 4 * pitch + r0;
 #define KEEP(d, x) (DKP == DK || (d) < DK ? (x) : 0.0f)
-    UNROLL for (int i = 0; i < n; i++)
+    UNROLL
+    for (int i = 0; i < n; i++)
         if (rows % DOWN == 0 || r0 + i * DOWN < (uint)rows) {
             const lptr z = p + i * DOWN;
             z[0] = KEEP(at, v[i].x);
@@ -265,7 +313,8 @@ OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v
 /* a slice of PS rows: line c * CX + cx is the key that item column cx publishes as its c-th */
 OP void fetch_rows(float4 *v, tile *t, const rows_in *b, const int slice, const __global uchar *bytes, int n) {
     const uint l0 = t->item / WIDE;
-    UNROLL for (int i = 0; i < ROWS_F; i++) {
+    UNROLL
+    for (int i = 0; i < ROWS_F; i++) {
         const uint cx = CX % LINES == 0 ? l0 + i * LINES % CX : (l0 + i * LINES) % CX;
         const uint c = slice * (PS / CX) + (CX % LINES == 0 ? i * LINES / CX : (l0 + i * LINES) / CX);
         const int r = min((int)(c / 4 * 4 * CX + cx * 4 + c % 4), b->last);
@@ -274,50 +323,59 @@ OP void fetch_rows(float4 *v, tile *t, const rows_in *b, const int slice, const 
     }
 }
 OP void put_rows(lptr y, tile *t, const float4 *v) {
-    UNROLL for (int i = 0; i < ROWS_F; i++)
+    UNROLL
+    for (int i = 0; i < ROWS_F; i++)
         if ((ITEMS % WIDE == 0 || t->item < LINES * WIDE) && (PS % LINES == 0 || t->item / WIDE + i * LINES < PS))
             AT4(y + t->item * 4 + i * LINES * DVP) = v[i];
 }
 OP void publish(tile *t, lptr y, const op_pair *p, const int slice) { /* PS keys of P, each a line of rows */
-    UNROLL for (int c = 0; c < PS / CX; c++) UNROLL for (int r = 0; r < MR; r += 4) {
+    UNROLL
+    for (int c = 0; c < PS / CX; c++) UNROLL
+    for (int r = 0; r < MR; r += 4) {
         const int i = slice * (PS / CX) + c;
         AT4(y + (c * CX + t->cx) * RPITCH + FOURS(t->ry, RY, r)) =
             (float4)(p->x[r * NC + i], p->x[(r + 1) * NC + i], p->x[(r + 2) * NC + i], p->x[(r + 3) * NC + i]);
     }
 }
 /* out[rows][n] += lines of rows x lines of columns, `deep` of them: the one micro-kernel */
-#define OUTER_PRODUCT(rows, n, deep, out, x, x_pitch, y, y_pitch)    \
-    UNROLL_BY(DEEP) for (int k = 0; k < deep; k++) {                 \
-        float v[rows];                                               \
-        UNROLL for (int r = 0; r < rows; r += 4) {                   \
-            const float4 u = AT4(x + k * x_pitch + r * RY);          \
-            v[r] = u.x;                                              \
-            v[r + 1] = u.y;                                          \
-            v[r + 2] = u.z;                                          \
-            v[r + 3] = u.w;                                          \
-        }                                                            \
-        UNROLL for (int c = 0; c < n; c += 4) {                      \
-            const float4 w = AT4(y + k * y_pitch + c * CX);          \
-            UNROLL for (int r = 0; r < rows; r++) {                  \
-                float *o = out + r * n + c;                          \
-                o[0] = fma(v[r], w.x, o[0]);                         \
-                o[1] = fma(v[r], w.y, o[1]);                         \
-                o[2] = fma(v[r], w.z, o[2]);                         \
-                o[3] = fma(v[r], w.w, o[3]);                         \
-            }                                                        \
-        }                                                            \
+#define OUTER_PRODUCT(rows, n, deep, out, x, x_pitch, y, y_pitch)                                                      \
+    UNROLL_BY(DEEP) for (int k = 0; k < deep; k++) {                                                                   \
+        float v[rows];                                                                                                 \
+        UNROLL                                                                                                         \
+        for (int r = 0; r < rows; r += 4) {                                                                            \
+            const float4 u = AT4(x + k * x_pitch + r * RY);                                                            \
+            v[r] = u.x;                                                                                                \
+            v[r + 1] = u.y;                                                                                            \
+            v[r + 2] = u.z;                                                                                            \
+            v[r + 3] = u.w;                                                                                            \
+        }                                                                                                              \
+        UNROLL                                                                                                         \
+        for (int c = 0; c < n; c += 4) {                                                                               \
+            const float4 w = AT4(y + k * y_pitch + c * CX);                                                            \
+            UNROLL                                                                                                     \
+            for (int r = 0; r < rows; r++) {                                                                           \
+                float *o = out + r * n + c;                                                                            \
+                o[0] = fma(v[r], w.x, o[0]);                                                                           \
+                o[1] = fma(v[r], w.y, o[1]);                                                                           \
+                o[2] = fma(v[r], w.z, o[2]);                                                                           \
+                o[3] = fma(v[r], w.w, o[3]);                                                                           \
+            }                                                                                                          \
+        }                                                                                                              \
     }
-OP void product(float *out, const int n, const int deep, lptr x, lptr y, const int pitch) { OUTER_PRODUCT(MR, n, deep, out, x, RPITCH, y, pitch) }
-OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) { /* out = held . tile^T */
+OP void product(float *out, const int n, const int deep, lptr x, lptr y, const int pitch){
+    OUTER_PRODUCT(MR, n, deep, out, x, RPITCH, y, pitch)} OP void mma_abt(tile *t, acc_pair *out, held *q, int s,
+    int j) { /* out = held . tile^T */
     const rows_in b = stream_at(t, s, j);
     float4 fa[HELD_F], fb[TILE_F];
     gptr pa[HELD_F], pb[TILE_F];
     EACH_PAIR(i) out->x[i] = 0.0f;
-    UNROLL for (int i = 0; i < HELD_F; i++) {
+    UNROLL
+    for (int i = 0; i < HELD_F; i++) {
         const int r = FETCHED_ROW(t, i, q->last);
         pa[i] = row_at(q->x + (PACK > 1 ? r % PACK * q->pack : 0), r / PACK, q->row);
     }
-    UNROLL for (int i = 0; i < TILE_F; i++) pb[i] = row_at(b.x, FETCHED_ROW(t, i, b.last), b.row);
+    UNROLL
+    for (int i = 0; i < TILE_F; i++) pb[i] = row_at(b.x, FETCHED_ROW(t, i, b.last), b.row);
     fetch_columns(fa, HELD_F, t, pa, 0);
     fetch_columns(fb, TILE_F, t, pb, 0);
     put_turned(t->mem, HELD_F, BM, t, fa, 0);
@@ -344,7 +402,8 @@ OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __gl
     publish(t, t->mem, p, 0);
     put_rows(t->mem + PS * RPITCH, t, f);
     BARRIER();
-    UNROLL for (int i = 0; i < BN / PS; i++) { /* unrolled: p is in registers */
+    UNROLL
+    for (int i = 0; i < BN / PS; i++) { /* unrolled: p is in registers */
         const lptr now = t->mem + (i & 1) * BUF, then = t->mem + ((i + 1) & 1) * BUF;
         if (i + 1 < BN / PS) fetch_rows(f, t, &b, i + 1, bytes, n);
         product(out->x, OC, PS, now + t->ry * 4, now + PS * RPITCH + t->cx * 4, DVP);
@@ -355,9 +414,17 @@ OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __gl
         BARRIER();
     }
 }
-OP void convert(op_pair *p, acc_pair *s) { EACH_PAIR(i) p->x[i] = s->x[i]; } /* registers; mma_ab publishes them */
-OP void row_scale(acc_head *o, row *f) { UNROLL for (int i = 0; i < MR * OC; i++) o->x[i] *= f->x[i / OC]; }
-OP void acc_zero(acc_head *o) { UNROLL for (int i = 0; i < MR * OC; i++) o->x[i] = 0.0f; }
+OP void convert(op_pair *p, acc_pair *s) {
+    EACH_PAIR(i) p->x[i] = s->x[i];
+} /* registers; mma_ab publishes them */
+OP void row_scale(acc_head *o, row *f) {
+    UNROLL
+    for (int i = 0; i < MR * OC; i++) o->x[i] *= f->x[i / OC];
+}
+OP void acc_zero(acc_head *o) {
+    UNROLL
+    for (int i = 0; i < MR * OC; i++) o->x[i] = 0.0f;
+}
 OP void put4(__global out_elem *p, int d, float4 v) {
 #if !ALIGNED
     if (d < DV) out_put(p, d, v.x);
@@ -377,7 +444,8 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
         const int r = row0 + FOURS(t->ry, RY, i);
         if (r < y->rows) {
             __global out_elem *p = y->x + r / PACK * y->row + (PACK > 1 ? r % PACK * y->pack : 0);
-            UNROLL for (int c = 0; c < OC; c += 4) {
+            UNROLL
+            for (int c = 0; c < OC; c += 4) {
                 const float *x = o->x + i * OC + c;
                 put4(p, FIRST_COLUMN + FOURS(t->cx, CX, c), (float4)(x[0], x[1], x[2], x[3]));
             }
@@ -388,15 +456,22 @@ OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long r
     EACH_ROW(i) {
         const int r = min(FOURS(t->ry, RY, i), rows - 1);
         const __global out_elem *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0);
-        UNROLL for (int c = 0; c < OC; c++) o->x[i * OC + c] = fma(f->x[i], out_at(p, min(FIRST_COLUMN + FOURS(t->cx, CX, c), DV - 1)), o->x[i * OC + c]);
+        UNROLL
+        for (int c = 0; c < OC; c++)
+            o->x[i * OC + c] =
+                fma(f->x[i], out_at(p, min(FIRST_COLUMN + FOURS(t->cx, CX, c), DV - 1)), o->x[i * OC + c]);
     }
 }
 OP void row_load(tile *t, row *r, const __global float *y, long row_stride, long pack_stride, int rows) {
-    EACH_ROW(i) { const int at = min(FOURS(t->ry, RY, i), rows - 1); r->x[i] = y[at / PACK * row_stride + at % PACK * pack_stride]; }
+    EACH_ROW(i) {
+        const int at = min(FOURS(t->ry, RY, i), rows - 1);
+        r->x[i] = y[at / PACK * row_stride + at % PACK * pack_stride];
+    }
 }
 OP void row_store(tile *t, __global float *y, long row_stride, long pack_stride, int rows, row *r) {
-    if (t->cx == 0) EACH_ROW(i) {
-        const int at = FOURS(t->ry, RY, i);
-        if (at < rows) y[at / PACK * row_stride + at % PACK * pack_stride] = r->x[i];
-    }
+    if (t->cx == 0)
+        EACH_ROW(i) {
+            const int at = FOURS(t->ry, RY, i);
+            if (at < rows) y[at / PACK * row_stride + at % PACK * pack_stride] = r->x[i];
+        }
 }

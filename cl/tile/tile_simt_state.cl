@@ -1,30 +1,40 @@
-/* tile_simt_state: the state words on tile_simt. State and results are spread over the group's registers, operands pass through local memory.
+/* tile_simt_state: the state words on tile_simt. State and results are spread over the group's registers, operands pass
+ * through local memory.
  *   S[DK][SV] += (w K)[BN][DK]^T . V[BN][SV]        O[BM][SV] = f Q[BM][DK] . S[DK][SV] + P . V
- * An item owns SR rows of the state, in fours 4 * RY apart, and its OC columns of O: so the state's columns are cut between groups as O's are,
- * and every product's lines are the tile's. A slice of Q . S is KS head columns of Q, stored turned, beside the same rows of the state, which the
- * items that own them publish. A slice of K^T . V is PS keys of both, as stored, each key weighted on its way. Scaling the state waits for
- * its next product: what Q met before stays what was published. Values of keys go between columns and rows, and are summed, in local memory.
- * BM = BN; a chunk is the whole tile, for rows that exist are stored. */
+ * An item owns SR rows of the state, in fours 4 * RY apart, and its OC columns of O: so the state's columns are cut
+ * between groups as O's are, and every product's lines are the tile's. A slice of Q . S is KS head columns of Q, stored
+ * turned, beside the same rows of the state, which the items that own them publish. A slice of K^T . V is PS keys of
+ * both, as stored, each key weighted on its way. Scaling the state waits for its next product: what Q met before stays
+ * what was published. Values of keys go between columns and rows, and are summed, in local memory. BM = BN; a chunk is
+ * the whole tile, for rows that exist are stored. */
 #define SR ROUND_UP((DK + RY - 1) / RY, 4)
-#define DKS (SR * RY)                /* rows of the state, padded */
+#define DKS (SR * RY) /* rows of the state, padded */
 #define APPLY_BUF (KS * (RPITCH + DVP))
 #define GROW_BUF (PS * (DKS + DVP))
 #define MAX_OF(a, b) ((a) > (b) ? (a) : (b))
-#undef BUF                           /* of the frame; a product's two buffers lie as it needs them */
+#undef BUF /* of the frame; a product's two buffers lie as it needs them */
 #define BUF MAX_OF(MAX_OF(ABT_BUF, AB_BUF), MAX_OF(APPLY_BUF, GROW_BUF))
 #undef FOLD_LEN
-#define FOLD_LEN (6 * BN)            /* weights, a turned column, running sums twice */
+#define FOLD_LEN (6 * BN) /* weights, a turned column, running sums twice */
 #define WEIGHTS(t) ((t)->fold)
 #define TURNED(t) ((t)->fold + BN)
-#define SUMS(t, i) ((t)->fold + (2 + (i) * 2) * BN)
+#define SUMS(t, i) ((t)->fold + (2 + (i)*2) * BN)
 #if BM != BN || PACK != 1
 #error the state words want BM = BN and no packed heads
 #endif
 
-typedef struct { float x[NC], last; } col;
-typedef struct { float x[SR * OC], keep; } acc_state;
-typedef struct { rows_in keys; } op_keys;
-#define EACH_KEY(i) UNROLL for (int i = 0; i < NC; i++)
+typedef struct {
+    float x[NC], last;
+} col;
+typedef struct {
+    float x[SR * OC], keep;
+} acc_state;
+typedef struct {
+    rows_in keys;
+} op_keys;
+#define EACH_KEY(i)                                                                                                    \
+    UNROLL                                                                                                             \
+    for (int i = 0; i < NC; i++)
 #define KEY_AT(t, i) COL_AT(t, i)
 #define KEY_OF(i) ((i) % NC)
 #define EACH_LOWER(i) EACH_PAIR(i)
@@ -32,10 +42,13 @@ typedef struct { rows_in keys; } op_keys;
 
 /* Each item's columns, from one row of items, where all read them after a barrier. */
 OP void cols_put(lptr y, tile *t, const col *c) {
-    if (t->ry == 0) UNROLL for (int i = 0; i < NC; i += 4) AT4(y + FOURS(t->cx, CX, i)) = (float4)(c->x[i], c->x[i + 1], c->x[i + 2], c->x[i + 3]);
+    if (t->ry == 0) UNROLL
+    for (int i = 0; i < NC; i += 4)
+        AT4(y + FOURS(t->cx, CX, i)) = (float4)(c->x[i], c->x[i + 1], c->x[i + 2], c->x[i + 3]);
 }
 OP void cols_get(col *c, const lptr y, tile *t) {
-    UNROLL for (int i = 0; i < NC; i += 4) {
+    UNROLL
+    for (int i = 0; i < NC; i += 4) {
         const float4 v = AT4(y + FOURS(t->cx, CX, i));
         c->x[i] = v.x;
         c->x[i + 1] = v.y;
@@ -76,7 +89,9 @@ OP void row_of_col(tile *t, row *r, col *c) {
     BARRIER();
 }
 
-#define EACH_STATE(i) UNROLL for (int i = 0; i < SR * OC; i++)
+#define EACH_STATE(i)                                                                                                  \
+    UNROLL                                                                                                             \
+    for (int i = 0; i < SR * OC; i++)
 #define STATE_ROW(t, i) FOURS((t)->ry, RY, (i) / OC)
 #define STATE_COL(t, i) (FIRST_COLUMN + FOURS((t)->cx, CX, (i) % OC))
 OP void state_load(tile *t, acc_state *st, const __global float *p, long pitch) {
@@ -101,7 +116,7 @@ OP void state_publish(tile *t, acc_state *st) {}
 OP void state_scale(acc_state *st, float keep) { st->keep *= keep; }
 OP void rows_load(tile *t, held *q, int s, int j) {
     const rows_in b = stream_at(t, s, j);
-    const held y = { b.x, 0, b.row, b.last };
+    const held y = {b.x, 0, b.row, b.last};
     *q = y;
 }
 OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
@@ -112,10 +127,11 @@ OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
 OP void mma_abt_lower(tile *t, acc_pair *out, held *q, int s, int j) { mma_abt(t, out, q, s, j); }
 OP void acc_bind(acc_head *o, tensor_out *y, int r0) {}
 
-/* KS rows of the state from d on: the items that own them. No loop in the condition, and none around the barriers of mma_state: pocl
- * would take minutes. */
+/* KS rows of the state from d on: the items that own them. No loop in the condition, and none around the barriers of
+ * mma_state: pocl would take minutes. */
 OP void publish_state(tile *t, lptr y, const acc_state *st, int d) {
-    UNROLL for (int i = 0; i < SR * OC; i += 4) {
+    UNROLL
+    for (int i = 0; i < SR * OC; i += 4) {
         const int r = STATE_ROW(t, i) - d;
         const float *x = st->x + i;
         if ((uint)r < KS) AT4(y + r * DVP + FOURS(t->cx, CX, i % OC)) = (float4)(x[0], x[1], x[2], x[3]);
@@ -125,7 +141,8 @@ OP void mma_state(tile *t, acc_head *o, held *q, acc_state *st, row *f) {
     float4 v[HELD_F];
     gptr p[HELD_F];
     acc_zero(o);
-    UNROLL for (int i = 0; i < HELD_F; i++) p[i] = row_at(q->x, FETCHED_ROW(t, i, q->last), q->row);
+    UNROLL
+    for (int i = 0; i < HELD_F; i++) p[i] = row_at(q->x, FETCHED_ROW(t, i, q->last), q->row);
     fetch_columns(v, HELD_F, t, p, 0);
     put_turned(t->mem, HELD_F, BM, t, v, 0);
     publish_state(t, t->mem + KS * RPITCH, st, 0);
@@ -147,22 +164,27 @@ OP void mma_state_ab_lower(tile *t, acc_head *o, held *q, acc_state *st, row *f,
 
 /* Keys of a slice: `width` columns from `first` on of PS rows from row k on, four a fetch; lines as stored. */
 #define SLICE_F(width) ((PS * (width) / 4 + ITEMS - 1) / ITEMS)
-#define SLICE_LINE(t, i, width) (((t)->item + (i) * ITEMS) / ((width) / 4))
-#define SLICE_COL(t, i, width) ((int)(((t)->item + (i) * ITEMS) % ((width) / 4) * 4))
+#define SLICE_LINE(t, i, width) (((t)->item + (i)*ITEMS) / ((width) / 4))
+#define SLICE_COL(t, i, width) ((int)(((t)->item + (i)*ITEMS) % ((width) / 4) * 4))
 #define SLICE_ENDS(i, width) (PS * (width) / 4 % ITEMS == 0 || (i) + 1 < SLICE_F(width)) /* no item has too many */
-OP void fetch_slice(float4 *v, tile *t, const rows_in *b, int k, int first, const int width, const int real, const int fetched) {
-    UNROLL for (int i = 0; i < SLICE_F(width); i++)
-        v[i] = load4(row_at(b->x, min(k + (int)SLICE_LINE(t, i, width), b->last), b->row), first + SLICE_COL(t, i, width), real, fetched);
+OP void fetch_slice(
+    float4 *v, tile *t, const rows_in *b, int k, int first, const int width, const int real, const int fetched) {
+    UNROLL
+    for (int i = 0; i < SLICE_F(width); i++)
+        v[i] = load4(row_at(b->x, min(k + (int)SLICE_LINE(t, i, width), b->last), b->row),
+            first + SLICE_COL(t, i, width), real, fetched);
 }
 OP void put_slice(lptr y, tile *t, const float4 *v, const int width) {
-    UNROLL for (int i = 0; i < SLICE_F(width); i++)
+    UNROLL
+    for (int i = 0; i < SLICE_F(width); i++)
         if (SLICE_ENDS(i, width) || t->item + i * ITEMS < PS * width / 4) AT4(y + (t->item + i * ITEMS) * 4) = v[i];
 }
 OP void weigh(float4 *v, tile *t, int k) {
-    UNROLL for (int i = 0; i < SLICE_F(DKS); i++) v[i] *= WEIGHTS(t)[min(k + (int)SLICE_LINE(t, i, DKS), BN - 1)];
+    UNROLL
+    for (int i = 0; i < SLICE_F(DKS); i++) v[i] *= WEIGHTS(t)[min(k + (int)SLICE_LINE(t, i, DKS), BN - 1)];
 }
 /* state[SR][OC] += lines of keys' columns x lines of values, PS of them */
-OP void grow(acc_state *st, lptr x, lptr y) { OUTER_PRODUCT(SR, OC, PS, st->x, x, DKS, y, DVP) }
+OP void grow(acc_state *st, lptr x, lptr y){OUTER_PRODUCT(SR, OC, PS, st->x, x, DKS, y, DVP)}
 #define FETCH_KEYS(k) fetch_slice(fk, t, &a->keys, k, 0, DKS, DK, DKS)
 #define FETCH_VALUES(k) fetch_slice(fv, t, &b, k, FIRST_COLUMN, DVP, DV, DV_FETCHED)
 OP void mma_atb(tile *t, acc_state *st, op_keys *a, int s, int j) {

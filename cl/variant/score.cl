@@ -1,5 +1,7 @@
-/* What may change a score, and which scores do not count: pure functions on a tile's visit types; -D decides what is in.
- *   x  =  scale q.k  + bias (added by the tile: pair_scale_add),   then soft-cap,   then ALiBi,   then the caller's text;   masks last.
+/* What may change a score, and which scores do not count: pure functions on a tile's visit types; -D decides what is
+ * in.
+ *   x  =  scale q.k  + bias (added by the tile: pair_scale_add),   then soft-cap,   then ALiBi,   then the caller's
+ *                                                          text;   masks last.
  * x arrives as score * score_in, and what leaves is taken times score_out: factors folded into those of the softmax. */
 #ifndef CAUSAL
 #define CAUSAL 0
@@ -22,28 +24,32 @@
 #ifndef PATTERN
 #define PATTERN 0
 #endif
-#ifndef KEYED                                 /* keys stand at positions[column], not at their column */
+#ifndef KEYED /* keys stand at positions[column], not at their column */
 #define KEYED 0
 #endif
-#ifndef SCORE_TEXT                            /* the caller's: 1 a body, 2 an expression */
+#ifndef SCORE_TEXT /* the caller's: 1 a body, 2 an expression */
 #define SCORE_TEXT 0
 #endif
 #ifndef MASK_TEXT
 #define MASK_TEXT 0
 #endif
-#ifndef SCALED                                /* 1: the scale is applied to the score itself (it is not positive) */
+#ifndef SCALED /* 1: the scale is applied to the score itself (it is not positive) */
 #define SCALED 0
 #endif
 #define SCORES (SOFTCAP || ALIBI || BIAS || SCORE_TEXT || SCALED)
-#define TEXTS (SCORES && !(BIAS && !SOFTCAP && !ALIBI && !SCORE_TEXT))      /* score_text has something to do beyond the bias and the scale */
-#define GATHERS (PADDING || PATTERN || KEYED || SCORE_TEXT || MASK_TEXT)   /* reads buffers by row and column: both are kept inside */
+/* score_text has something to do beyond the bias and the scale */
+#define TEXTS (SCORES && !(BIAS && !SOFTCAP && !ALIBI && !SCORE_TEXT))
+/* reads buffers by row and column: both are kept inside */
+#define GATHERS (PADDING || PATTERN || KEYED || SCORE_TEXT || MASK_TEXT)
 #define CAP_FOLDED (SOFTCAP && !BIAS && !ALIBI && !SCORE_TEXT && !SCALED)
-typedef struct { int left, right, dilation, chunk, use_flags, spare[3]; } pattern_rule;      /* see pattern.cl */
+typedef struct {
+    int left, right, dilation, chunk, use_flags, spare[3];
+} pattern_rule; /* see pattern.cl */
 typedef struct {
     const __global float *bias;
     const __global uchar *padding, *flags;
     const __global int *positions;
-    const __global float *buffer;             /* the caller's texts */
+    const __global float *buffer; /* the caller's texts */
     long bias_row;
     pattern_rule rule;
     float slope, cap, p[8];
@@ -58,9 +64,10 @@ typedef struct {
 
 /* The caller's texts are bodies of these functions; an expression alone is returned. README "Score text". */
 #define CALLER_P(n) p##n = caller_args->p[n]
-#define CALLER_NAMES \
-    const float CALLER_P(0), CALLER_P(1), CALLER_P(2), CALLER_P(3), CALLER_P(4), CALLER_P(5), CALLER_P(6), CALLER_P(7); \
-    const int batch = caller_args->batch, head = caller_args->head, shift = caller_args->shift; \
+#define CALLER_NAMES                                                                                                   \
+    const float CALLER_P(0), CALLER_P(1), CALLER_P(2), CALLER_P(3), CALLER_P(4), CALLER_P(5), CALLER_P(6),             \
+        CALLER_P(7);                                                                                                   \
+    const int batch = caller_args->batch, head = caller_args->head, shift = caller_args->shift;                        \
     const __global float *buffer = caller_args->buffer;
 #if SCORE_TEXT
 OP VF caller_score(VF score, VI query, VI key, const score_args *caller_args) {

@@ -6,17 +6,17 @@
  * A *plan* is a problem made ready for a device: everything is checked, chosen, compiled and loaded while it is made.
  * clattn_enqueue() then only launches: it never compiles, allocates device memory or waits.
  *
- * Ownership: what comes back through `**out` is yours to release; what comes back by value is a copy; a `const T *` that
- * is returned belongs to the object it was asked of and lives as long. Contexts, layouts and plans are counted: each starts
- * at one, retain adds one, and the last release ends it. Retain and release accept NULL.
- * Threads: a context, a layout and a plan may be used, retained and released from many threads at once. Two enqueues of one
- * plan that may run at the same time need workspaces of their own.
+ * Ownership: what comes back through `**out` is yours to release; what comes back by value is a copy; a `const T *`
+ * that is returned belongs to the object it was asked of and lives as long. Contexts, layouts and plans are counted:
+ * each starts at one, retain adds one, and the last release ends it. Retain and release accept NULL.
+ * Threads: a context, a layout and a plan may be used, retained and released from many threads at once. Two enqueues of
+ * one plan that may run at the same time need workspaces of their own.
  * Errors: every function that can fail returns a clattn_status, 0 or negative; clattn_error_detail() then holds a
  * sentence that names the argument, its value and the bound. Out-parameters are written only on success.
  * The library prints nothing. It keeps no global state. The environment it reads: CLATTN_CACHE, CLATTN_CACHE_DIR,
- * CLATTN_CACHE_MAX_MB, XDG_CACHE_HOME, HOME, CLATTN_TRIAL, CLATTN_TRIAL_SECONDS and CLATTN_TRY (see clattn_context_options), and for work on kernels CLATTN_CL_DIR (read their
- * texts from this directory) and CLATTN_DUMP (write each program's text and options there); none of them in a process that
- * runs with another user's rights.
+ * CLATTN_CACHE_MAX_MB, XDG_CACHE_HOME, HOME, CLATTN_TRIAL, CLATTN_TRIAL_SECONDS and CLATTN_TRY (see
+ * clattn_context_options), and for work on kernels CLATTN_CL_DIR (read their texts from this directory) and CLATTN_DUMP
+ * (write each program's text and options there); none of them in a process that runs with another user's rights.
  *
  * Conventions (they settle what other implementations disagree on):
  * - A score is  x = scale * q.k (+ bias), then c*tanh(x/c) if softcap = c > 0, then minus slope*|i + nk - nq - j| with
@@ -27,12 +27,13 @@
  * - Query head h reads KV head h / (hq / hk).
  * - The linear state is S_t = decay_t * S_(t-1) + k_t v_t^T, float, [b, hq, dqk, dv]; o_t = scale * S_t^T q_t.
  *   With normalise = 1 it has dv + 1 columns, the last being the normaliser z.
- * - Packed variable length: b = 1, all sequences one after another, cu_seqlens int32 [sequences + 1], from 0 to nq. Queries
- *   and keys of masks, windows and score texts count from the start of their sequence, and its number is the batch.
+ * - Packed variable length: b = 1, all sequences one after another, cu_seqlens int32 [sequences + 1], from 0 to nq.
+ *   Queries and keys of masks, windows and score texts count from the start of their sequence, and its number is the
+ *   batch.
  * - Sizes and strides count elements; buffer offsets count bytes; windows, blocks and chunks count tokens.
- * - Masks hide scores, not values: a weight of 0 is multiplied like any other. NaN or infinity in q or k spoils rows that may see it; in v
- *   it may spoil every row whose list has its block of keys (linear attention, q, k and v: every row from its chunk on). What lies
- *   past the end of a sequence is never read.
+ * - Masks hide scores, not values: a weight of 0 is multiplied like any other. NaN or infinity in q or k spoils rows
+ *   that may see it; in v it may spoil every row whose list has its block of keys (linear attention, q, k and v: every
+ *   row from its chunk on). What lies past the end of a sequence is never read.
  * - What index tensors hold (cu_seqlens, row_ptr, col_idx, tables, positions) is read on the device and trusted.
  */
 #ifndef CLATTN_CLATTN_H
@@ -48,9 +49,9 @@ extern "C" {
 #endif
 
 #if defined(CLATTN_BUILD) && defined(__GNUC__)
-#define CLATTN_API __attribute__((visibility("default")))
+#    define CLATTN_API __attribute__((visibility("default")))
 #else
-#define CLATTN_API
+#    define CLATTN_API
 #endif
 
 /* ---- version --------------------------------------------------------------------------------------------------- */
@@ -73,18 +74,19 @@ typedef int clattn_status;
 
 enum {
     CLATTN_OK = 0,
-    CLATTN_INVALID_ARGUMENT = -7000,     /**< a pointer, size or value outside its bounds */
-    CLATTN_UNSUPPORTED = -7001,          /**< a combination that clattn does not offer */
-    CLATTN_OUT_OF_HOST_MEMORY = -7010,   /**< the allocator returned NULL */
-    CLATTN_WORKSPACE_TOO_SMALL = -7011,  /**< less than clattn_plan_workspace() bytes */
-    CLATTN_BUFFER_TOO_SMALL = -7012,     /**< a cl_mem ends before the tensor does, or a text buffer is too short */
-    CLATTN_BAD_LAYOUT = -7020,           /**< block lists that are not ascending, unique and in range */
-    CLATTN_BUILD_FAILED = -7030,         /**< the device's compiler refused the caller's score or mask text, or a program of the only
-                                              backend that the context asks for; the detail holds its log. Other programs that
-                                              are refused make their backend decline: the next one serves */
-    CLATTN_DEVICE_LACKS = -7031,         /**< no backend accepts the problem on this device */
-    CLATTN_IO = -7040,                   /**< a file could not be read or written */
-    CLATTN_INTERNAL = -7090              /**< a defect of clattn: please report the problem's text */
+    CLATTN_INVALID_ARGUMENT = -7000,    /**< a pointer, size or value outside its bounds */
+    CLATTN_UNSUPPORTED = -7001,         /**< a combination that clattn does not offer */
+    CLATTN_OUT_OF_HOST_MEMORY = -7010,  /**< the allocator returned NULL */
+    CLATTN_WORKSPACE_TOO_SMALL = -7011, /**< less than clattn_plan_workspace() bytes */
+    CLATTN_BUFFER_TOO_SMALL = -7012,    /**< a cl_mem ends before the tensor does, or a text buffer is too short */
+    CLATTN_BAD_LAYOUT = -7020,          /**< block lists that are not ascending, unique and in range */
+    /** the device's compiler refused the caller's score or mask text, or a program of the only backend that the context
+     * asks for; the detail holds its log. Other programs that are refused make their backend decline: the next one
+     * serves */
+    CLATTN_BUILD_FAILED = -7030,
+    CLATTN_DEVICE_LACKS = -7031, /**< no backend accepts the problem on this device */
+    CLATTN_IO = -7040,           /**< a file could not be read or written */
+    CLATTN_INTERNAL = -7090      /**< a defect of clattn: please report the problem's text */
 };
 
 /** The code's name, "CLATTN_BAD_LAYOUT" or "CL_OUT_OF_RESOURCES"; a static string. */
@@ -92,8 +94,8 @@ CLATTN_API const char *clattn_status_name(clattn_status status);
 /** One sentence on the code; a static string. */
 CLATTN_API const char *clattn_status_text(clattn_status status);
 /** The last failure in this thread: which argument, its value, the bound; for a failed build the compiler's log.
- * Belongs to the thread, valid until its next failing call. Never NULL. It is kept on the heap (malloc) until the thread ends; where that has
- * no room, it says so. */
+ * Belongs to the thread, valid until its next failing call. Never NULL. It is kept on the heap (malloc) until the
+ * thread ends; where that has no room, it says so. */
 CLATTN_API const char *clattn_error_detail(void);
 
 /* ---- context --------------------------------------------------------------------------------------------------- */
@@ -112,7 +114,8 @@ typedef enum clattn_log_level {
     CLATTN_LOG_TRACE = 3
 } clattn_log_level;
 
-/** Receives one line without a newline. May be called from any thread that calls clattn; must not call clattn itself. */
+/** Receives one line without a newline. May be called from any thread that calls clattn; must not call clattn itself.
+ */
 typedef void (*clattn_log_fn)(clattn_log_level level, const char *line, void *user);
 
 typedef enum clattn_cache_mode {
@@ -122,34 +125,40 @@ typedef enum clattn_cache_mode {
     CLATTN_CACHE_READ_WRITE = 3
 } clattn_cache_mode;
 
-/** Some drivers end the process while they compile. A program that nobody has run yet can be compiled in a process of its own
- * (the helper program clattn-try) and is loaded when that process has survived; where it has not, the backend declines the
- * problem, with the reason, and that is remembered in the cache. Nobody has run: the caller's score and mask texts, and
- * shapes that were not timed, on backends that assemble machine code themselves; backends that are new. */
+/** Some drivers end the process while they compile. A program that nobody has run yet can be compiled in a process of
+ * its own (the helper program clattn-try) and is loaded when that process has survived; where it has not, the backend
+ * declines the problem, with the reason, and that is remembered in the cache. Nobody has run: the caller's score and
+ * mask texts, and shapes that were not timed, on backends that assemble machine code themselves; backends that are new.
+ */
 typedef enum clattn_trial_mode {
     CLATTN_TRIAL_DEFAULT = 0, /**< what $CLATTN_TRIAL (auto, off, always) says, else auto */
-    CLATTN_TRIAL_AUTO = 1,    /**< programs that nobody has run, unless a cache holds them; declined where there is no helper */
-    CLATTN_TRIAL_OFF = 2,     /**< none: everything is compiled in this process */
-    CLATTN_TRIAL_ALWAYS = 3   /**< every program that no cache holds */
+    /** programs that nobody has run, unless a cache holds them; declined where there is no helper */
+    CLATTN_TRIAL_AUTO = 1,
+    CLATTN_TRIAL_OFF = 2,   /**< none: everything is compiled in this process */
+    CLATTN_TRIAL_ALWAYS = 3 /**< every program that no cache holds */
 } clattn_trial_mode;
 
 typedef struct clattn_context_options {
-    size_t struct_size;           /**< sizeof(clattn_context_options) */
-    clattn_allocator allocator;   /**< all zero: malloc and free */
-    clattn_log_fn log;            /**< NULL: silence */
+    size_t struct_size;         /**< sizeof(clattn_context_options) */
+    clattn_allocator allocator; /**< all zero: malloc and free */
+    clattn_log_fn log;          /**< NULL: silence */
     void *log_user;
-    clattn_log_level log_level;   /**< lines above it are not made */
+    clattn_log_level log_level; /**< lines above it are not made */
     clattn_cache_mode cache_mode;
-    const char *cache_dir;        /**< NULL: $CLATTN_CACHE_DIR, $XDG_CACHE_HOME/clattn, ~/.cache/clattn */
-    int64_t cache_max_bytes;      /**< 0: 256 MiB, or $CLATTN_CACHE_MAX_MB */
-    const char *backend;          /**< NULL: the best that accepts; else "cpu", "nv_wgmma", "nv_mma", "simt", "ref": only that one */
+    const char *cache_dir;   /**< NULL: $CLATTN_CACHE_DIR, $XDG_CACHE_HOME/clattn, ~/.cache/clattn */
+    int64_t cache_max_bytes; /**< 0: 256 MiB, or $CLATTN_CACHE_MAX_MB */
+    /** NULL: the best that accepts; else "cpu", "nv_wgmma", "nv_mma", "simt", "ref": only that one */
+    const char *backend;
     clattn_trial_mode trial;
-    int trial_seconds;            /**< after which a trial is ended, 1 to 3600; 0: 60, or $CLATTN_TRIAL_SECONDS */
-    const char *trial_program;    /**< path of clattn-try; NULL: $CLATTN_TRY, else where it was installed */
+    int trial_seconds;         /**< after which a trial is ended, 1 to 3600; 0: 60, or $CLATTN_TRIAL_SECONDS */
+    const char *trial_program; /**< path of clattn-try; NULL: $CLATTN_TRY, else where it was installed */
 } clattn_context_options;
 
-#define CLATTN_CONTEXT_OPTIONS_INIT \
-    { sizeof(clattn_context_options), { 0, 0, 0 }, 0, 0, CLATTN_LOG_WARN, CLATTN_CACHE_DEFAULT, 0, 0, 0, CLATTN_TRIAL_DEFAULT, 0, 0 }
+#define CLATTN_CONTEXT_OPTIONS_INIT                                                                                    \
+    {                                                                                                                  \
+        sizeof(clattn_context_options), {0, 0, 0}, 0, 0, CLATTN_LOG_WARN, CLATTN_CACHE_DEFAULT, 0, 0, 0,               \
+            CLATTN_TRIAL_DEFAULT, 0, 0                                                                                 \
+    }
 
 typedef struct clattn_context clattn_context;
 
@@ -181,15 +190,15 @@ CLATTN_API size_t clattn_dtype_size(clattn_dtype dtype);
 /** "f32", "f16", "bf16", "i32", "u8". */
 CLATTN_API const char *clattn_dtype_name(clattn_dtype dtype);
 
-/** Where a row of a [b, h, n, d] tensor lies: batch*i + head*j + row*t, in elements, each at least 0; d is contiguous. All
- * zero: dense, in the problem's layout. Rows of o must not overlap. */
+/** Where a row of a [b, h, n, d] tensor lies: batch*i + head*j + row*t, in elements, each at least 0; d is contiguous.
+ * All zero: dense, in the problem's layout. Rows of o must not overlap. */
 typedef struct clattn_strides {
     int64_t batch, head, row;
 } clattn_strides;
 
 /** Device memory of the caller: a cl_mem or a shared-virtual-memory pointer, and an offset in bytes: a multiple of the
- * element's size, and of q, k, v, o of up to 16 bytes where the plan reads vectors (clattn_enqueue says so). The length behind
- * a pointer, and how the pointer itself is aligned, cannot be checked. */
+ * element's size, and of q, k, v, o of up to 16 bytes where the plan reads vectors (clattn_enqueue says so). The length
+ * behind a pointer, and how the pointer itself is aligned, cannot be checked. */
 typedef struct clattn_buf {
     cl_mem mem;
     void *svm;
@@ -225,7 +234,11 @@ typedef enum clattn_decay {
     CLATTN_DECAY_HEAD = 6,      /**< slot DECAY holds g, float [hq] */
     CLATTN_DECAY_TOKEN = 7      /**< slot DECAY holds g, float [b, hq, n] */
 } clattn_decay;
-typedef enum clattn_spacing { CLATTN_SPACING_EVEN = 0, CLATTN_SPACING_LOG = 1, CLATTN_SPACING_GIVEN = 2 } clattn_spacing;
+typedef enum clattn_spacing {
+    CLATTN_SPACING_EVEN = 0,
+    CLATTN_SPACING_LOG = 1,
+    CLATTN_SPACING_GIVEN = 2
+} clattn_spacing;
 
 typedef enum clattn_pattern_kind {
     CLATTN_PATTERN_DENSE = 0,
@@ -246,12 +259,14 @@ typedef enum clattn_pattern_kind {
 
 #define CLATTN_PATTERN_LIST 64 /**< longest list of windows, indices or ends */
 
-/** Parameters of the static patterns; names and defaults of the first six are DeepSpeed's (see README). -1: its default. */
+/** Parameters of the static patterns; names and defaults of the first six are DeepSpeed's (see README). -1: its
+ * default. */
 typedef struct clattn_pattern {
     clattn_pattern_kind kind;
-    int local;         /**< fixed: num_local_blocks, 4 */
-    int global;        /**< fixed, bigbird: num_global_blocks, 1; strided: last keys of a chunk that are seen by all (odd heads see these and
-                        *   themselves), 0 */
+    int local; /**< fixed: num_local_blocks, 4 */
+    /** fixed, bigbird: num_global_blocks, 1; strided: last keys of a chunk that are seen by all (odd heads see these
+     * and themselves), 0 */
+    int global;
     int bidirectional; /**< attention=bi (1) or uni (0); -1: the pattern's default */
     int horizontal;    /**< horizontal_global_attention */
     int patterns;      /**< num_different_global_patterns, 1 */
@@ -278,43 +293,47 @@ typedef struct clattn_problem {
     clattn_dtype dtype; /**< of q, k, v, o */
     clattn_order layout;
     int64_t b, hq, hk, nq, nk, dqk, dv;
-    int64_t sequences;  /**< 0: not packed; else slots CU_SEQLENS and CU_SEQLENS_K give the lengths */
-    int64_t max_q;      /**< packed: longest sequence; 0: nq */
-    int64_t max_k;      /**< packed: longest sequence of keys; 0: nk */
+    int64_t sequences; /**< 0: not packed; else slots CU_SEQLENS and CU_SEQLENS_K give the lengths */
+    int64_t max_q;     /**< packed: longest sequence; 0: nq */
+    int64_t max_k;     /**< packed: longest sequence of keys; 0: nk */
     clattn_strides q, k, v, o;
-    double scale;       /**< NaN: 1/sqrt(dqk) for softmax, 1 for linear */
-    int causal;         /**< -1: the method's default */
+    double scale;                      /**< NaN: 1/sqrt(dqk) for softmax, 1 for linear */
+    int causal;                        /**< -1: the method's default */
     int64_t window_left, window_right; /**< -1: unlimited */
-    double softcap;     /**< 0: none */
-    int alibi;          /**< slopes of Press et al., or slot ALIBI_SLOPES [hq] if it is passed with alibi = 2 */
-    int sink;           /**< slot SINK [hq]: a logit without a value in every row's softmax */
-    int bias;           /**< slot BIAS [bias_b, bias_h, nq, nk] float, added to the scaled score */
+    double softcap;                    /**< 0: none */
+    int alibi;              /**< slopes of Press et al., or slot ALIBI_SLOPES [hq] if it is passed with alibi = 2 */
+    int sink;               /**< slot SINK [hq]: a logit without a value in every row's softmax */
+    int bias;               /**< slot BIAS [bias_b, bias_h, nq, nk] float, added to the scaled score */
     int64_t bias_b, bias_h; /**< 1 or b, 1 or hq; 0: b and hq */
-    int key_padding;    /**< slot KEY_PADDING uint8 [b, nk]: 0 hides a key */
-    int block_q, block_k; /**< tokens of the pattern's blocks, 16 to 65536 */
+    int key_padding;        /**< slot KEY_PADDING uint8 [b, nk]: 0 hides a key */
+    int block_q, block_k;   /**< tokens of the pattern's blocks, 16 to 65536 */
     clattn_pattern pattern;
     clattn_decay decay; /**< a text's "lightning" starts with ALIBI, a field filled by hand with NONE */
     double decay_value;
     int decay_layer, decay_layers; /**< MINIMAX, FLA: 0 <= layer < layers */
-    int state;          /**< linear: slot STATE_OUT is written, and STATE_IN is read if it is passed, else zeros */
+    int state; /**< linear: slot STATE_OUT is written, and STATE_IN is read if it is passed, else zeros */
     clattn_feature feature;
-    int normalise;      /**< linear: o = numerator / (sum of weights + 1e-10) */
-    int chunk;          /**< linear: tokens wanted, up to 1024, cut to what a backend's tile holds; 0: chosen */
-    int64_t samples;    /**< hybrid, pattern samples */
+    int normalise;   /**< linear: o = numerator / (sum of weights + 1e-10) */
+    int chunk;       /**< linear: tokens wanted, up to 1024, cut to what a backend's tile holds; 0: chosen */
+    int64_t samples; /**< hybrid, pattern samples */
     clattn_spacing spacing;
-    int gate;           /**< 1: slot GATE [b, hq, nq] holds g in [0, 1]; 2: g = sigmoid(q . GATE_WEIGHT[hq, dqk] + GATE_BIAS[hq]);
-                         *   0: hybrid g = 1/2, sparse_linear the plain sum */
-    int remaining;      /**< sparse_linear: the linear half sees 0: every key, 1: the keys of the blocks not chosen */
-    int parts;          /**< merge: results to merge, slots O_PARTS and LSE_PARTS; 0: 2. With a gate: 2 branches */
-    int tf32;           /**< 1: float q, k, v and softmax weights may be rounded to 10 bits of mantissa where they are multiplied, which matrix
-                         *   units do many times as fast. A permission: a device or a shape without such a unit is exact. Softmax methods */
-    int deterministic;  /**< 1: the same bits every run; always kept today */
-    const char *score_text; /**< OpenCL C, see README "Score text"; NULL: none. Yours; a plan copies it while it is made */
+    /** 1: slot GATE [b, hq, nq] holds g in [0, 1]; 2: g = sigmoid(q . GATE_WEIGHT[hq, dqk] + GATE_BIAS[hq]); 0: hybrid
+     * g = 1/2, sparse_linear the plain sum */
+    int gate;
+    int remaining; /**< sparse_linear: the linear half sees 0: every key, 1: the keys of the blocks not chosen */
+    int parts;     /**< merge: results to merge, slots O_PARTS and LSE_PARTS; 0: 2. With a gate: 2 branches */
+    /** 1: float q, k, v and softmax weights may be rounded to 10 bits of mantissa where they are multiplied, which
+     * matrix units do many times as fast. A permission: a device or a shape without such a unit is exact. Softmax
+     * methods */
+    int tf32;
+    int deterministic; /**< 1: the same bits every run; always kept today */
+    /** OpenCL C, see README "Score text"; NULL: none. Yours; a plan copies it while it is made */
+    const char *score_text;
     const char *mask_text;
-    char score_file[256];   /**< read when a plan is made, if score_text is NULL */
+    char score_file[256]; /**< read when a plan is made, if score_text is NULL */
     char mask_file[256];
-    double text_params[8];  /**< p0 ... p7 of both texts */
-    int64_t text_buffer;    /**< floats of slot TEXT_BUFFER, which must then be there; 0: not said, and not looked at */
+    double text_params[8]; /**< p0 ... p7 of both texts */
+    int64_t text_buffer;   /**< floats of slot TEXT_BUFFER, which must then be there; 0: not said, and not looked at */
 } clattn_problem;
 
 /** Sets every field to its default: dense, forward, f32, b = 1, h = 8, n = 1024, d = 64. */
@@ -323,10 +342,11 @@ CLATTN_API void clattn_problem_init(clattn_problem *problem);
  * value and the bound. Numbers use a point whatever the locale. */
 CLATTN_API clattn_status clattn_problem_parse(clattn_problem *out, const char *text);
 /** Writes the shortest text that parses to the same problem; `bytes` holds room, CLATTN_BUFFER_TOO_SMALL if short.
- * Texts in memory (score_text, mask_text) and strides have no text form and are left out; a file's name with blanks is an error. */
+ * Texts in memory (score_text, mask_text) and strides have no text form and are left out; a file's name with blanks is
+ * an error. */
 CLATTN_API clattn_status clattn_problem_format(const clattn_problem *problem, char *text, size_t bytes);
-/** Checks every field, alone and together, as plan creation does; whether a pattern's parameters fit its lengths is found out by
- * clattn_layout_from_problem, which plan creation calls. */
+/** Checks every field, alone and together, as plan creation does; whether a pattern's parameters fit its lengths is
+ * found out by clattn_layout_from_problem, which plan creation calls. */
 CLATTN_API clattn_status clattn_problem_check(const clattn_problem *problem);
 
 /** Number of methods, and the name and one-line description of method `index`; NULL past the end. */
@@ -341,8 +361,8 @@ CLATTN_API clattn_status clattn_alibi_slopes(int heads, float *slopes);
 
 /* ---- layout ---------------------------------------------------------------------------------------------------- */
 
-/** Which key blocks each query block may see: immutable, counted. Row r of head h holds ascending, unique block columns.
- * heads = 1 serves every head; otherwise heads = hq. */
+/** Which key blocks each query block may see: immutable, counted. Row r of head h holds ascending, unique block
+ * columns. heads = 1 serves every head; otherwise heads = hq. */
 typedef struct clattn_layout clattn_layout;
 
 typedef struct clattn_layout_info {
@@ -350,16 +370,16 @@ typedef struct clattn_layout_info {
     int heads;
     int64_t nq, nk;
     int block_q, block_k;
-    int rows, cols;       /**< blocks */
-    int64_t blocks;       /**< listed, over all heads of the layout; 0 if on_device */
-    int longest_row;      /**< blocks; if on_device the most that a row may have */
-    double density;       /**< blocks / (heads * rows * cols); NaN if on_device */
-    int on_device;        /**< contents are read at run time from slots */
+    int rows, cols;  /**< blocks */
+    int64_t blocks;  /**< listed, over all heads of the layout; 0 if on_device */
+    int longest_row; /**< blocks; if on_device the most that a row may have */
+    double density;  /**< blocks / (heads * rows * cols); NaN if on_device */
+    int on_device;   /**< contents are read at run time from slots */
 } clattn_layout_info;
 
-/** The layout that a problem's pattern names (of a packed one: for its longest sequence). CSR, MASK and TABLE give a layout
- * whose contents are read at run time. In all of these `allocator` may be NULL; else it is copied, and what it points to must
- * outlive the layout. */
+/** The layout that a problem's pattern names (of a packed one: for its longest sequence). CSR, MASK and TABLE give a
+ * layout whose contents are read at run time. In all of these `allocator` may be NULL; else it is copied, and what it
+ * points to must outlive the layout. */
 CLATTN_API clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_problem *problem,
                                                     const clattn_allocator *allocator);
 /** Host CSR, copied: row_ptr [heads * rows + 1], col [row_ptr[last]], rows = ceil(nq/block_q).
@@ -368,8 +388,9 @@ CLATTN_API clattn_status clattn_layout_from_csr(clattn_layout **out, int heads, 
                                                 int block_k, const int32_t *row_ptr, const int32_t *col,
                                                 const clattn_allocator *allocator);
 /** Host mask uint8 [heads, rows, cols], nonzero = listed; copied. */
-CLATTN_API clattn_status clattn_layout_from_block_mask(clattn_layout **out, int heads, int64_t nq, int64_t nk, int block_q,
-                                                       int block_k, const uint8_t *mask, const clattn_allocator *allocator);
+CLATTN_API clattn_status clattn_layout_from_block_mask(clattn_layout **out, int heads, int64_t nq, int64_t nk,
+                                                       int block_q, int block_k, const uint8_t *mask,
+                                                       const clattn_allocator *allocator);
 /** Host table int32 [heads, rows, width]: ascending block columns, then -1; copied. */
 CLATTN_API clattn_status clattn_layout_from_table(clattn_layout **out, int heads, int64_t nq, int64_t nk, int block_q,
                                                   int block_k, int width, const int32_t *table,
@@ -383,20 +404,22 @@ CLATTN_API clattn_status clattn_layout_csr(const clattn_layout *layout, const in
 CLATTN_API clattn_status clattn_layout_transpose(clattn_layout **out, const clattn_layout *layout);
 /** Writes uint8 [heads, rows, cols]; bytes must be at least their product. */
 CLATTN_API clattn_status clattn_layout_mask(const clattn_layout *layout, uint8_t *mask, size_t bytes);
-/** Draws head `head` as text, one line a row ('#' listed, '.' not), NUL-terminated; *needed (may be NULL) gets the bytes. */
-CLATTN_API clattn_status clattn_layout_draw(const clattn_layout *layout, int head, char *text, size_t bytes, size_t *needed);
+/** Draws head `head` as text, one line a row ('#' listed, '.' not), NUL-terminated; *needed (may be NULL) gets the
+ * bytes. */
+CLATTN_API clattn_status clattn_layout_draw(const clattn_layout *layout, int head, char *text, size_t bytes,
+                                            size_t *needed);
 
 /* ---- plan ------------------------------------------------------------------------------------------------------ */
 
 typedef struct clattn_plan clattn_plan;
 
-/** Checks, chooses, compiles and loads. Slow; the kernels come from the caches if they can. Nothing of `problem` is needed
- * afterwards.
- * @param layout  NULL: made from the problem. Retained. For max_q x max_k tokens if packed; an error with methods that take
- *                none.
+/** Checks, chooses, compiles and loads. Slow; the kernels come from the caches if they can. Nothing of `problem` is
+ * needed afterwards.
+ * @param layout  NULL: made from the problem. Retained. For max_q x max_k tokens if packed; an error with methods that
+ *   take none.
  * May start a process for some seconds, see clattn_trial_mode; it inherits the environment and nothing else.
- * @return CLATTN_DEVICE_LACKS if no backend accepts: the detail says why each one declined. A backend whose kernels the driver does
- *         not compile or launch declines, too; CLATTN_BUILD_FAILED is the caller's text's. */
+ * @return CLATTN_DEVICE_LACKS if no backend accepts: the detail says why each one declined. A backend whose kernels the
+ *   driver does not compile or launch declines, too; CLATTN_BUILD_FAILED is the caller's text's. */
 CLATTN_API clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem,
                                             clattn_layout *layout);
 CLATTN_API void clattn_plan_retain(clattn_plan *plan);
@@ -406,24 +429,28 @@ CLATTN_API clattn_status clattn_plan_workspace(const clattn_plan *plan, size_t *
 
 typedef struct clattn_plan_info {
     size_t struct_size;
-    const char *backend;   /**< "cpu", "nv_wgmma", "nv_mma", "simt" or "ref"; belongs to the plan */
-    const char *kernel;    /**< name of the kernel that does the most work, with its parameters */
+    const char *backend; /**< "cpu", "nv_wgmma", "nv_mma", "simt" or "ref"; belongs to the plan */
+    const char *kernel;  /**< name of the kernel that does the most work, with its parameters */
     int launches;
-    size_t workspace;      /**< bytes */
-    double flop;           /**< useful work: visible pairs only, of long problems counted on every so many-th row; NaN if they are only
-                                known on the device */
-    double bytes;          /**< least memory traffic, see README "Roofline" */
-    double exps;           /**< exponentials */
-    double density;        /**< visible pairs of the softmax half / (b * hq * nq * nk); 1 if there is none; NaN as flop */
-    double compile_ms;     /**< host time spent building programs for this plan */
+    size_t workspace; /**< bytes */
+    /** useful work: visible pairs only, of long problems counted on every so many-th row; NaN if they are only known on
+     * the device */
+    double flop;
+    double bytes; /**< least memory traffic, see README "Roofline" */
+    double exps;  /**< exponentials */
+    /** visible pairs of the softmax half / (b * hq * nq * nk); 1 if there is none; NaN as flop */
+    double density;
+    double compile_ms;                         /**< host time spent building programs for this plan */
     int cache_memory, cache_disk, cache_built; /**< launches whose program came from each */
-    const char *instead_of; /**< the backend that would have served, had the driver compiled and launched its kernels (or had the trial
-                                 been possible); clattn_plan_explain says why not; NULL: the first choice serves. A static string */
+    /** the backend that would have served, had the driver compiled and launched its kernels (or had the trial been
+     * possible); clattn_plan_explain says why not; NULL: the first choice serves. A static string */
+    const char *instead_of;
 } clattn_plan_info;
 CLATTN_API clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *info);
 /** Each launch on a line: kernel, tile, schedule, parameters, groups. Belongs to the plan. */
 CLATTN_API const char *clattn_plan_describe(const clattn_plan *plan);
-/** Each other candidate on a line, and why it declined; further lines, of a compiler's log, begin with blanks. Belongs to the plan. */
+/** Each other candidate on a line, and why it declined; further lines, of a compiler's log, begin with blanks. Belongs
+ * to the plan. */
 CLATTN_API const char *clattn_plan_explain(const clattn_plan *plan);
 
 /* ---- enqueue --------------------------------------------------------------------------------------------------- */
@@ -433,28 +460,32 @@ typedef enum clattn_slot {
     CLATTN_K,
     CLATTN_V,
     CLATTN_O,
-    CLATTN_LSE,            /**< float [b, hq, nq]; optional; hybrid (with samples), sparse_linear and gated merge have none */
-    CLATTN_STATE_IN,       /**< float [b, hq, dqk, dv (+1)]; b = sequences if packed; optional */
-    CLATTN_STATE_OUT,      /**< the same shape; may be where STATE_IN is (the same buffer and offset, or pointer), which it then replaces */
-    CLATTN_DECAY,          /**< float [hq] or [b, hq, n] */
-    CLATTN_GATE,           /**< float [b, hq, nq] */
-    CLATTN_GATE_WEIGHT,    /**< float [hq, dqk] */
-    CLATTN_GATE_BIAS,      /**< float [hq] */
-    CLATTN_BIAS,           /**< float [bias_b, bias_h, nq, nk] */
-    CLATTN_SINK,           /**< float [hq] */
-    CLATTN_ALIBI_SLOPES,   /**< float [hq] */
-    CLATTN_KEY_PADDING,    /**< uint8 [b, nk] */
-    CLATTN_CU_SEQLENS,     /**< int32 [sequences + 1] */
-    CLATTN_CU_SEQLENS_K,   /**< int32 [sequences + 1], lengths of the keys; if nk = nq it may be left out: then they are the queries'.
-                            *   Causal linear methods have none */
-    CLATTN_ROW_PTR,        /**< int32 [heads * rows + 1] */
-    CLATTN_COL_IDX,        /**< int32 [heads * rows * cols] at most */
-    CLATTN_BLOCK_MASK,     /**< uint8 [heads, rows, cols] */
-    CLATTN_BLOCK_TABLE,    /**< int32 [heads, rows, width] */
-    CLATTN_POSITIONS,      /**< int32 [samples]: hybrid with spacing given, ascending */
-    CLATTN_TEXT_BUFFER,    /**< float [text_buffer]: the buffer of score and mask texts; optional where neither mentions `buffer` */
-    CLATTN_O_PARTS,        /**< float [parts, b, hq, nq, dv]: merge */
-    CLATTN_LSE_PARTS,      /**< float [parts, b, hq, nq]: merge */
+    /** float [b, hq, nq]; optional; hybrid (with samples), sparse_linear and gated merge have none */
+    CLATTN_LSE,
+    CLATTN_STATE_IN, /**< float [b, hq, dqk, dv (+1)]; b = sequences if packed; optional */
+    /** the same shape; may be where STATE_IN is (the same buffer and offset, or pointer), which it then replaces */
+    CLATTN_STATE_OUT,
+    CLATTN_DECAY,        /**< float [hq] or [b, hq, n] */
+    CLATTN_GATE,         /**< float [b, hq, nq] */
+    CLATTN_GATE_WEIGHT,  /**< float [hq, dqk] */
+    CLATTN_GATE_BIAS,    /**< float [hq] */
+    CLATTN_BIAS,         /**< float [bias_b, bias_h, nq, nk] */
+    CLATTN_SINK,         /**< float [hq] */
+    CLATTN_ALIBI_SLOPES, /**< float [hq] */
+    CLATTN_KEY_PADDING,  /**< uint8 [b, nk] */
+    CLATTN_CU_SEQLENS,   /**< int32 [sequences + 1] */
+    /** int32 [sequences + 1], lengths of the keys; if nk = nq it may be left out: then they are the queries'. Causal
+     * linear methods have none */
+    CLATTN_CU_SEQLENS_K,
+    CLATTN_ROW_PTR,     /**< int32 [heads * rows + 1] */
+    CLATTN_COL_IDX,     /**< int32 [heads * rows * cols] at most */
+    CLATTN_BLOCK_MASK,  /**< uint8 [heads, rows, cols] */
+    CLATTN_BLOCK_TABLE, /**< int32 [heads, rows, width] */
+    CLATTN_POSITIONS,   /**< int32 [samples]: hybrid with spacing given, ascending */
+    /** float [text_buffer]: the buffer of score and mask texts; optional where neither mentions `buffer` */
+    CLATTN_TEXT_BUFFER,
+    CLATTN_O_PARTS,   /**< float [parts, b, hq, nq, dv]: merge */
+    CLATTN_LSE_PARTS, /**< float [parts, b, hq, nq]: merge */
     CLATTN_SLOT_COUNT
 } clattn_slot;
 
@@ -471,25 +502,26 @@ typedef struct clattn_arg {
 CLATTN_API clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot slot, int *want, clattn_dtype *dtype,
                                           int *rank, int64_t dims[5]);
 
-/** Launches a plan. Returns at once. Memory behind pointers must live until the launches are done; cl_mems, workspace, plan
- * and context may be released at once. Outputs and workspace must overlap neither each other nor an input, but for a STATE_OUT
- * that begins where STATE_IN does. After an error some of the launches may have been made: outputs are undefined, and *event
- * is not written.
+/** Launches a plan. Returns at once. Memory behind pointers must live until the launches are done; cl_mems, workspace,
+ * plan and context may be released at once. Outputs and workspace must overlap neither each other nor an input, but for
+ * a STATE_OUT that begins where STATE_IN does. After an error some of the launches may have been made: outputs are
+ * undefined, and *event is not written.
  * @param queue      of the plan's cl_context and device; in-order or out-of-order.
  * @param args       each slot once, any order.
  * @param workspace  at least clattn_plan_workspace() bytes; clattn_buf_none() if that is 0.
  * @param wait_list  n_wait events, as in OpenCL.
  * @param event      NULL, or receives an event that is complete when the results are. */
-CLATTN_API clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const clattn_arg *args, size_t n_args,
-                                        clattn_buf workspace, cl_uint n_wait, const cl_event *wait_list, cl_event *event);
+CLATTN_API clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const clattn_arg *args,
+                                        size_t n_args, clattn_buf workspace, cl_uint n_wait, const cl_event *wait_list,
+                                        cl_event *event);
 
 /* ---- cache ----------------------------------------------------------------------------------------------------- */
 
 typedef struct clattn_cache_stats {
     size_t struct_size;
-    int64_t files, bytes, max_bytes;             /**< on disk now */
-    int64_t memory_hits, disk_hits, builds;      /**< of this context */
-    int64_t rejected;                            /**< entries that were broken, stale or refused by the driver */
+    int64_t files, bytes, max_bytes;        /**< on disk now */
+    int64_t memory_hits, disk_hits, builds; /**< of this context */
+    int64_t rejected;                       /**< entries that were broken, stale or refused by the driver */
 } clattn_cache_stats;
 
 /** The directory in use, or "" if there is none (off, or refused; the log says why). Belongs to the context. */

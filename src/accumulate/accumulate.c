@@ -1,4 +1,5 @@
-/* Chunked linear attention: one launch where there are heads enough, else segments: states of the segments, scan, outputs. */
+/* Chunked linear attention: one launch where there are heads enough, else segments: states of the segments, scan,
+ * outputs. */
 #include "accumulate/accumulate.h"
 
 #include "accumulate/parts.h"
@@ -24,8 +25,8 @@ static const stage_of forward = {"accumulate/accumulate_forward.cl", "accumulate
 static int rows_aligned(const ct_accumulate_run *run)
 {
     const clattn_strides *q = &run->args.q, *k = &run->args.k, *v = &run->args.v, *o = &run->args.o;
-    const int64_t lengths[] = {q->batch, q->head, q->row, k->batch, k->head, k->row, v->batch, v->head,
-                               v->row,   o->batch, o->head, o->row, run->a.dk, run->width};
+    const int64_t lengths[] = {q->batch, q->head, q->row,   k->batch, k->head, k->row,    v->batch,
+                               v->head,  v->row,  o->batch, o->head,  o->row,  run->a.dk, run->width};
     return ct_tile_aligned(lengths, CT_COUNT(lengths));
 }
 
@@ -34,10 +35,20 @@ static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, c
 {
     const ct_tile *tile = ct_builder_tile(b);
     char why[256] = "";
-    const ct_shape_wish wish = {.block_q = run->a.chunk, .nq = ct_max(run->longest_q, run->longest_k), .nk = run->longest_k,
-        .dk = (int)run->a.dk, .dv = (int)run->width, .pack = 1, .causal = run->a.causal, .aligned = rows_aligned(run), .dtype = run->a.dtype,
-        .tensors = {{"q", run->a.nq, run->args.q.row}, {"k", run->a.nk, run->args.k.row}, {"v", run->a.nk, run->args.v.row}},
-        .streams = stage->streams, .float_state = stage->float_state};
+    const ct_shape_wish wish = {.block_q = run->a.chunk,
+                                .nq = ct_max(run->longest_q, run->longest_k),
+                                .nk = run->longest_k,
+                                .dk = (int)run->a.dk,
+                                .dv = (int)run->width,
+                                .pack = 1,
+                                .causal = run->a.causal,
+                                .aligned = rows_aligned(run),
+                                .dtype = run->a.dtype,
+                                .tensors = {{"q", run->a.nq, run->args.q.row},
+                                            {"k", run->a.nk, run->args.k.row},
+                                            {"v", run->a.nk, run->args.v.row}},
+                                .streams = stage->streams,
+                                .float_state = stage->float_state};
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);
     }
@@ -72,18 +83,21 @@ out:
 }
 
 /* Tokens of a segment and their number, so that every compute unit has work. */
-static void choose_segments(ct_builder *b, const ct_accumulate_run *run, int64_t tokens, bool twice, ct_accumulate_args *args)
+static void choose_segments(ct_builder *b, const ct_accumulate_run *run, int64_t tokens, bool twice,
+                            ct_accumulate_args *args)
 {
     const int64_t units = ct_builder_context(b)->facts.compute_units;
     const int64_t chunks = ct_max(ct_ceil_div(tokens, args->step), 1);
-    const int64_t wish = run->shape.groups    ? ct_accumulate_segments(units * run->shape.groups, run->items, chunks, twice)
+    const int64_t wish = run->shape.groups
+                             ? ct_accumulate_segments(units * run->shape.groups, run->items, chunks, twice)
                          : run->items < units ? ct_ceil_div(units * SEGMENTS_A_UNIT, run->items)
                                               : 1;
     const int64_t each = ct_ceil_div(chunks, ct_min(wish, chunks)); /* chunks */
     args->segment = (int32_t)(each * args->step);
     args->segments = (int32_t)ct_max(ct_ceil_div(chunks, each), 1);
-    ct_builder_note(b, "%lld states of %d segments of %d tokens, %lld groups for %lld compute units", (long long)run->items, args->segments,
-                    args->segment, (long long)(run->items * args->segments * ct_max(run->shape.parts, 1)), (long long)units);
+    ct_builder_note(b, "%lld states of %d segments of %d tokens, %lld groups for %lld compute units",
+                    (long long)run->items, args->segments, args->segment,
+                    (long long)(run->items * args->segments * ct_max(run->shape.parts, 1)), (long long)units);
 }
 
 static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, const stage_of *stage, ct_launch **out)
@@ -149,10 +163,12 @@ static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct
     return CLATTN_OK;
 }
 
-static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args, ct_ref states, ct_ref fade)
+static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args,
+                                ct_ref states, ct_ref fade)
 {
     ct_launch *l = NULL;
-    const stage_of states_of = {"accumulate/accumulate_state.cl", "accumulate_state", 2, run->a.state_out.where != CT_NOWHERE};
+    const stage_of states_of = {"accumulate/accumulate_state.cl", "accumulate_state", 2,
+                                run->a.state_out.where != CT_NOWHERE};
     const clattn_status st = stage_launch(b, run, &states_of, &l);
     if (st != CLATTN_OK) {
         return st;
@@ -170,11 +186,13 @@ static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, con
     return CLATTN_OK;
 }
 
-static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int segments, ct_ref states, ct_ref fade, ct_ref state_out)
+static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int segments, ct_ref states, ct_ref fade,
+                              ct_ref state_out)
 {
     ct_launch *l = NULL;
     const int64_t size = run->a.dk * run->width, items = ct_builder_tile(b)->line_items;
-    const int64_t slab = items > 1 ? items : 1024; /* a column's segments wait for each other: no item of many should have two */
+    /* a column's segments wait for each other: no item of many should have two */
+    const int64_t slab = items > 1 ? items : 1024;
     const clattn_status st = ct_line_launch(b, "accumulate/scan.cl", "accumulate_scan", 1, &l);
     if (st != CLATTN_OK) {
         return st;
@@ -194,7 +212,8 @@ static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int s
 }
 
 /* o = S^T phi(q), with one S of all keys, or one of each segment of the queries. */
-static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args, ct_ref state)
+static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args,
+                               ct_ref state)
 {
     ct_launch *l = NULL;
     const stage_of apply = {"accumulate/accumulate_apply.cl", "accumulate_apply", 1, false};
@@ -241,10 +260,12 @@ static clattn_status add_full(ct_builder *b, ct_accumulate_run *run)
     const int64_t size = run->a.dk * run->width;
     const ct_ref states = ct_builder_zone(b, "states of segments", run->items * keys.segments * size, sizeof(float));
     const ct_ref fade = ct_builder_zone(b, "decays of segments", run->items * keys.segments, sizeof(float));
-    const bool alone = keys.segments == 1 && run->a.state_in.where == CT_NOWHERE && run->a.state_out.where == CT_NOWHERE;
-    const ct_ref total = alone                                      ? states
-                         : run->a.state_out.where != CT_NOWHERE ? run->a.state_out
-                                                                : ct_builder_zone(b, "state", run->items * size, sizeof(float));
+    const bool alone =
+        keys.segments == 1 && run->a.state_in.where == CT_NOWHERE && run->a.state_out.where == CT_NOWHERE;
+    const ct_ref total = alone ? states
+                         : run->a.state_out.where != CT_NOWHERE
+                             ? run->a.state_out
+                             : ct_builder_zone(b, "state", run->items * size, sizeof(float));
     CT_TRY(add_states(b, run, &keys, states, fade));
     if (!alone) {
         CT_TRY(add_scan(b, run, keys.segments, states, fade, total));

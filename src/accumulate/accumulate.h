@@ -10,23 +10,24 @@ typedef enum ct_fading { CT_FADE_NONE = 0, CT_FADE_HEAD = 1, CT_FADE_TOKEN = 2 }
  * Normalised: S has one column more, the sum of phi(k), and o is divided by (scale z.phi(q) + 1e-10). */
 typedef struct ct_accumulate {
     int64_t batch, heads, kv_heads, nq, nk, dk, dv;
-    int64_t sequences;          /* 0: not packed; else batch is 1 and cu_q, cu_k hold the limits */
+    int64_t sequences;            /* 0: not packed; else batch is 1 and cu_q, cu_k hold the limits */
     int64_t longest_q, longest_k; /* packed */
     ct_ref q, k, v, o;
     clattn_strides q_strides, k_strides, v_strides, o_strides;
     clattn_dtype dtype, o_dtype; /* of q, k, v; of o */
-    ct_ref cu_q, cu_k;          /* int32 [sequences + 1] */
-    ct_ref decay;               /* ln(decay) <= 0: float [heads] or [batch, heads, nk] */
+    ct_ref cu_q, cu_k;           /* int32 [sequences + 1] */
+    ct_ref decay;                /* ln(decay) <= 0: float [heads] or [batch, heads, nk] */
     ct_fading fading;
     ct_ref padding;             /* uint8 [batch, nk], 0 hides a key; or nothing */
     ct_ref state_in, state_out; /* float [batch or sequences, heads, dk, dv (+1)], or nothing */
     double scale;
-    bool causal;                /* nq = nk, and the same sequences */
-    bool steps;                 /* token by token, for a few tokens; causal only */
+    bool causal; /* nq = nk, and the same sequences */
+    bool steps;  /* token by token, for a few tokens; causal only */
     clattn_feature feature;
     bool normalise;
-    int chunk;                  /* tokens; 0: chosen */
-    const clattn_layout *left_out; /* not causal: a block of queries sees only the key blocks that its list lacks; NULL: every key */
+    int chunk; /* tokens; 0: chosen */
+    /* not causal: a block of queries sees only the key blocks that its list lacks; NULL: every key */
+    const clattn_layout *left_out;
 } ct_accumulate;
 
 /* Adds the launches; *o is written whole. Counts no work: the method does. */

@@ -39,7 +39,11 @@ static clattn_status add_feature(ct_builder *b, const ct_accumulate *a, const fe
     if (st != CLATTN_OK) {
         return st;
     }
-    const feature_args args = {.x = *f->strides, .n = f->n, .padding_batch = a->nk, .heads = (int32_t)f->heads, .width = (int32_t)f->width,
+    const feature_args args = {.x = *f->strides,
+                               .n = f->n,
+                               .padding_batch = a->nk,
+                               .heads = (int32_t)f->heads,
+                               .width = (int32_t)f->width,
                                .rows = ROWS_A_GROUP};
     const ct_ref zone = ct_builder_zone(b, f->zone, a->batch * f->heads * f->n * full, sizeof(float));
     ct_launch_define(l, "FEATURE", f->feature);
@@ -62,8 +66,10 @@ static clattn_status add_feature_qk(ct_builder *b, ct_accumulate_run *run)
     clattn_status st = CLATTN_OK;
     ct_accumulate *a = &run->a;
     const bool padded = a->padding.where != CT_NOWHERE;
-    CT_TRY(add_feature(b, a, &(feature_of){"phi(q)", &a->q, &run->args.q, a->heads, a->nq, a->dk, a->feature, false, false}));
-    CT_TRY(add_feature(b, a, &(feature_of){"phi(k)", &a->k, &run->args.k, a->kv_heads, a->nk, a->dk, a->feature, false, padded}));
+    CT_TRY(add_feature(b, a,
+                       &(feature_of){"phi(q)", &a->q, &run->args.q, a->heads, a->nq, a->dk, a->feature, false, false}));
+    CT_TRY(add_feature(
+        b, a, &(feature_of){"phi(k)", &a->k, &run->args.k, a->kv_heads, a->nk, a->dk, a->feature, false, padded}));
     run->featured = true;
 out:
     return st;
@@ -80,7 +86,9 @@ clattn_status ct_accumulate_features(ct_builder *b, ct_accumulate_run *run)
         CT_TRY(add_feature_qk(b, run));
     }
     if (a->normalise || (mapped && narrow) || padded) { /* a hidden key's v may hold anything, and 0 times NaN is NaN */
-        CT_TRY(add_feature(b, a, &(feature_of){"v, 1", &a->v, &run->args.v, a->kv_heads, a->nk, a->dv, CLATTN_IDENTITY, a->normalise, padded}));
+        CT_TRY(add_feature(b, a,
+                           &(feature_of){"v, 1", &a->v, &run->args.v, a->kv_heads, a->nk, a->dv, CLATTN_IDENTITY,
+                                         a->normalise, padded}));
     }
     if (mapped || a->normalise) {
         a->dtype = CLATTN_F32;
@@ -103,7 +111,8 @@ clattn_status ct_accumulate_divide(ct_builder *b, const ct_accumulate_run *run, 
     if (st != CLATTN_OK) {
         return st;
     }
-    const divide_args args = {.o = a->o_strides, .n = a->nq, .heads = (int32_t)a->heads, .width = (int32_t)a->dv, .rows = ROWS_A_GROUP};
+    const divide_args args = {
+        .o = a->o_strides, .n = a->nq, .heads = (int32_t)a->heads, .width = (int32_t)a->dv, .rows = ROWS_A_GROUP};
     ct_launch_define(l, "OUT", a->o_dtype);
     ct_launch_buffer(l, from);
     ct_launch_buffer(l, a->o);

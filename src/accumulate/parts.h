@@ -17,15 +17,15 @@ typedef struct ct_accumulate_args {
 typedef struct ct_accumulate_run {
     ct_accumulate a;
     ct_accumulate_args args;
-    int64_t items;         /* heads of all batches or sequences: each has a state */
-    int64_t width;         /* columns of a state */
+    int64_t items; /* heads of all batches or sequences: each has a state */
+    int64_t width; /* columns of a state */
     int64_t longest_q, longest_k;
-    bool featured;         /* q, k are zones of floats */
-    ct_shape shape;        /* of the stages that are not lines */
+    bool featured;  /* q, k are zones of floats */
+    ct_shape shape; /* of the stages that are not lines */
 } ct_accumulate_run;
 
-/* Segments of a state's tokens where `places` groups run at once: the number that ends soonest. twice: with several, keys and values are
- * read twice and two launches more are made. */
+/* Segments of a state's tokens where `places` groups run at once: the number that ends soonest. twice: with several,
+ * keys and values are read twice and two launches more are made. */
 int64_t ct_accumulate_segments(int64_t places, int64_t items, int64_t chunks, bool twice);
 clattn_status ct_accumulate_features(ct_builder *b, ct_accumulate_run *run);
 clattn_status ct_accumulate_divide(ct_builder *b, const ct_accumulate_run *run, ct_ref from);

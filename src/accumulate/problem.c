@@ -8,7 +8,8 @@ clattn_status ct_accumulate_check(const clattn_problem *p)
 {
     const bool causal = p->causal != 0;
     if (causal && p->nq != p->nk) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "nq=%lld, nk=%lld: causal linear attention wants nq = nk; earlier keys come in as a state",
+        return ct_fail(CLATTN_INVALID_ARGUMENT,
+                       "nq=%lld, nk=%lld: causal linear attention wants nq = nk; earlier keys come in as a state",
                        (long long)p->nq, (long long)p->nk);
     }
     if (causal && p->sequences && ct_problem_max_q(p) != ct_problem_max_k(p)) {
@@ -16,10 +17,12 @@ clattn_status ct_accumulate_check(const clattn_problem *p)
                        (long long)ct_problem_max_q(p), (long long)ct_problem_max_k(p));
     }
     if (!causal && p->decay != CLATTN_DECAY_NONE) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "causal=0: a decay is undefined without an order of the keys; decay=none, or causal=1");
+        return ct_fail(CLATTN_INVALID_ARGUMENT,
+                       "causal=0: a decay is undefined without an order of the keys; decay=none, or causal=1");
     }
     if (!causal && p->pass == CLATTN_DECODE) {
-        return ct_fail(CLATTN_UNSUPPORTED, "causal=0: pass=decode carries a state from token to token, which is causal");
+        return ct_fail(CLATTN_UNSUPPORTED,
+                       "causal=0: pass=decode carries a state from token to token, which is causal");
     }
     if (p->pass == CLATTN_BWD) {
         return ct_fail(CLATTN_UNSUPPORTED, "pass=bwd: linear attention has no backward pass yet");
@@ -33,7 +36,9 @@ static clattn_status decay_of(ct_builder *b, const clattn_problem *p, ct_accumul
     const clattn_allocator *allocator = ct_builder_allocator(b);
     float *slopes = NULL;
     a->decay = ct_nothing();
-    a->fading = p->decay == CLATTN_DECAY_NONE ? CT_FADE_NONE : p->decay == CLATTN_DECAY_TOKEN ? CT_FADE_TOKEN : CT_FADE_HEAD;
+    a->fading = p->decay == CLATTN_DECAY_NONE    ? CT_FADE_NONE
+                : p->decay == CLATTN_DECAY_TOKEN ? CT_FADE_TOKEN
+                                                 : CT_FADE_HEAD;
     if (p->decay == CLATTN_DECAY_TOKEN) {
         a->decay = ct_builder_slot(b, CLATTN_DECAY, 2, CLATTN_F32, 3, (const int64_t[]){p->b, p->hq, p->nk});
     } else if (p->decay == CLATTN_DECAY_HEAD) {
@@ -70,14 +75,37 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
     const int64_t states[] = {p->sequences ? p->sequences : p->b, p->hq, p->dqk, p->dv + (p->normalise != 0)};
     const int64_t keys[] = {p->b, p->nk};
     *a = (ct_accumulate){
-        .batch = p->b, .heads = p->hq, .kv_heads = p->hk, .nq = p->nq, .nk = p->nk, .dk = p->dqk, .dv = p->dv,
-        .sequences = p->sequences, .longest_q = ct_problem_max_q(p), .longest_k = ct_problem_max_k(p),
-        .q = tensor_slot(b, p, CLATTN_Q), .k = tensor_slot(b, p, CLATTN_K), .v = tensor_slot(b, p, CLATTN_V), .o = tensor_slot(b, p, CLATTN_O),
-        .q_strides = ct_problem_strides(p, CLATTN_Q), .k_strides = ct_problem_strides(p, CLATTN_K),
-        .v_strides = ct_problem_strides(p, CLATTN_V), .o_strides = ct_problem_strides(p, CLATTN_O),
-        .dtype = p->dtype, .o_dtype = p->dtype, .scale = isnan(p->scale) ? 1.0 : p->scale, .causal = causal,
-        .steps = p->pass == CLATTN_DECODE, .feature = p->feature, .normalise = p->normalise != 0, .chunk = p->chunk,
-        .cu_q = ct_nothing(), .cu_k = ct_nothing(), .padding = ct_nothing(), .state_in = ct_nothing(), .state_out = ct_nothing(),
+        .batch = p->b,
+        .heads = p->hq,
+        .kv_heads = p->hk,
+        .nq = p->nq,
+        .nk = p->nk,
+        .dk = p->dqk,
+        .dv = p->dv,
+        .sequences = p->sequences,
+        .longest_q = ct_problem_max_q(p),
+        .longest_k = ct_problem_max_k(p),
+        .q = tensor_slot(b, p, CLATTN_Q),
+        .k = tensor_slot(b, p, CLATTN_K),
+        .v = tensor_slot(b, p, CLATTN_V),
+        .o = tensor_slot(b, p, CLATTN_O),
+        .q_strides = ct_problem_strides(p, CLATTN_Q),
+        .k_strides = ct_problem_strides(p, CLATTN_K),
+        .v_strides = ct_problem_strides(p, CLATTN_V),
+        .o_strides = ct_problem_strides(p, CLATTN_O),
+        .dtype = p->dtype,
+        .o_dtype = p->dtype,
+        .scale = isnan(p->scale) ? 1.0 : p->scale,
+        .causal = causal,
+        .steps = p->pass == CLATTN_DECODE,
+        .feature = p->feature,
+        .normalise = p->normalise != 0,
+        .chunk = p->chunk,
+        .cu_q = ct_nothing(),
+        .cu_k = ct_nothing(),
+        .padding = ct_nothing(),
+        .state_in = ct_nothing(),
+        .state_out = ct_nothing(),
     };
     if (p->sequences) {
         a->cu_q = ct_builder_cuts(b, CLATTN_CU_SEQLENS);
@@ -93,15 +121,18 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
     return decay_of(b, p, a);
 }
 
-/* Recurrent operations: two of k v^T and two of S^T q for each element of a state; what a chunk adds to them is not useful work. */
+/* Recurrent operations: two of k v^T and two of S^T q for each element of a state; what a chunk adds to them is not
+ * useful work. */
 ct_work ct_accumulate_work(const ct_accumulate *a)
 {
     const double items = (double)(a->batch * a->heads), state = (double)a->dk * (double)(a->dv + a->normalise);
-    const double element = (double)clattn_dtype_size(a->dtype), count = (double)(a->sequences ? a->sequences : a->batch);
+    const double element = (double)clattn_dtype_size(a->dtype),
+                 count = (double)(a->sequences ? a->sequences : a->batch);
     ct_work w = {0};
     w.flop = 2.0 * items * state * (double)(a->nq + a->nk);
-    w.bytes = element * (double)a->batch * ((double)a->heads * (double)a->nq * (double)(a->dk + a->dv) +
-                                            (double)a->kv_heads * (double)a->nk * (double)(a->dk + a->dv));
+    w.bytes = element * (double)a->batch *
+              ((double)a->heads * (double)a->nq * (double)(a->dk + a->dv) +
+               (double)a->kv_heads * (double)a->nk * (double)(a->dk + a->dv));
     if (a->state_in.where != CT_NOWHERE) {
         w.bytes += 2.0 * sizeof(float) * count * (double)a->heads * state;
     }

@@ -11,13 +11,17 @@ typedef struct rows_args {
 } rows_args;
 
 /* Where the lists are: constants, or the caller's slots. */
-typedef struct list_refs { ct_ref row_ptr, col, mask; int kind; } list_refs;
+typedef struct list_refs {
+    ct_ref row_ptr, col, mask;
+    int kind;
+} list_refs;
 
 static clattn_status lists_of(ct_builder *b, const clattn_layout *layout, list_refs *refs)
 {
     clattn_status st = CLATTN_OK;
     const int64_t lines = (int64_t)layout->heads * layout->rows, blocks[] = {layout->heads, layout->rows, layout->cols};
-    const int64_t table[] = {layout->heads, layout->rows, layout->width}, ends = lines + 1, any = 0; /* col: as long as row_ptr says */
+    /* col: as long as row_ptr says */
+    const int64_t table[] = {layout->heads, layout->rows, layout->width}, ends = lines + 1, any = 0;
     *refs = (list_refs){ct_nothing(), ct_nothing(), ct_nothing(), 0};
     switch (layout->source) {
     case CT_LAYOUT_HOST:
@@ -48,8 +52,13 @@ clattn_status ct_accumulate_rows(ct_builder *b, const ct_accumulate_run *run, ct
     ct_launch *l = NULL;
     list_refs refs;
     const int64_t size = run->a.dk * run->width;
-    const rows_args args = {.size = (int32_t)size, .slab = SLAB, .rows = layout->rows, .cols = layout->cols,
-                            .heads = (int32_t)run->a.heads, .list_heads = layout->heads, .width = layout->width};
+    const rows_args args = {.size = (int32_t)size,
+                            .slab = SLAB,
+                            .rows = layout->rows,
+                            .cols = layout->cols,
+                            .heads = (int32_t)run->a.heads,
+                            .list_heads = layout->heads,
+                            .width = layout->width};
     CT_TRY(lists_of(b, layout, &refs));
     CT_TRY(ct_line_launch(b, "accumulate/rows.cl", "accumulate_rows", 1, &l));
     ct_launch_define(l, "LISTS", refs.kind);

@@ -2,8 +2,8 @@
 #include "accumulate/parts.h"
 
 #define BEGINNING 2.0 /* of a group, in chunks: its state comes in, its rings fill */
-#define AGAIN 1.5     /* measured on an H200 at D 128: the states of segments cost half of what their outputs do */
-#define LAUNCHES 4.0  /* in chunks */
+#define AGAIN     1.5 /* measured on an H200 at D 128: the states of segments cost half of what their outputs do */
+#define LAUNCHES  4.0 /* in chunks */
 
 int64_t ct_accumulate_segments(int64_t places, int64_t items, int64_t chunks, bool twice)
 {

@@ -1,7 +1,10 @@
 /* Types, buffers and slots by name. */
 #include "core/core.h"
 
-static const struct { const char *name; size_t size; } dtypes[] = {{"f32", 4}, {"f16", 2}, {"bf16", 2}, {"i32", 4}, {"u8", 1}};
+static const struct {
+    const char *name;
+    size_t size;
+} dtypes[] = {{"f32", 4}, {"f16", 2}, {"bf16", 2}, {"i32", 4}, {"u8", 1}};
 
 size_t clattn_dtype_size(clattn_dtype dtype)
 {

@@ -15,7 +15,9 @@
 
 #define SHORT_LIST 24 /* tiles; measured on an H200: at 6 it gains 17 %, at 20 5 %, at 64 it loses 3 % */
 
-typedef struct strides_arg { cl_long batch, head, row; } strides_arg;
+typedef struct strides_arg {
+    cl_long batch, head, row;
+} strides_arg;
 
 typedef struct attend_args { /* as in the kernel */
     strides_arg q, k, v, o;
@@ -33,92 +35,36 @@ typedef struct attend_args { /* as in the kernel */
     cl_int crowd, spare;
     cl_float scale, cap, p[8];
 } attend_args;
-_Static_assert(sizeof(attend_args) == offsetof(attend_args, p) + sizeof(cl_float[8]), "a hole at the end, which Mesa's runtime does not count");
+_Static_assert(sizeof(attend_args) == offsetof(attend_args, p) + sizeof(cl_float[8]),
+               "a hole at the end, which Mesa's runtime does not count");
 
 static bool is(ct_ref ref)
 {
     return ref.where != CT_NOWHERE;
 }
 
-clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_layout *layout, ct_attend *out)
-{
-    clattn_status st = CLATTN_OK;
-    int64_t dims[4];
-    ct_attend a = {.in = p->dtype, .out = p->dtype, .b = p->b, .hq = p->hq, .hk = p->hk, .nq = p->nq, .nk = p->nk, .dqk = p->dqk,
-        .dv = p->dv, .sequences = p->sequences, .max_q = ct_problem_max_q(p), .max_k = ct_problem_max_k(p),
-        .scale = ct_problem_scale(p), .softcap = p->softcap, .tf32 = p->tf32 != 0, .causal = ct_problem_causal(p), .left = p->window_left,
-        .right = p->window_right, .score_text = p->score_text, .mask_text = p->mask_text, .layout = layout,
-        .score_name = p->score_file[0] ? p->score_file : "score text", .mask_name = p->mask_file[0] ? p->mask_file : "mask text"};
-    if (layout && layout->windowed) {
-        a.left = a.right = -1;
-    }
-    const clattn_slot tensors[4] = {CLATTN_Q, CLATTN_K, CLATTN_V, CLATTN_O};
-    ct_ref *refs[4] = {&a.q, &a.k, &a.v, &a.o};
-    clattn_strides *strides[4] = {&a.qs, &a.ks, &a.vs, &a.os};
-    for (int i = 0; i < 4; i++) {
-        ct_problem_dims(p, tensors[i], dims);
-        *strides[i] = ct_problem_strides(p, tensors[i]);
-        *refs[i] = ct_builder_slot(b, tensors[i], 2, p->dtype, 4, dims);
-    }
-    const int64_t lse[3] = {p->b, p->hq, p->nq};
-    a.lse = ct_builder_slot(b, CLATTN_LSE, 1, CLATTN_F32, 3, lse);
-    if (p->sequences) {
-        a.cu_q = ct_builder_cuts(b, CLATTN_CU_SEQLENS);
-        a.cu_k = ct_builder_cuts(b, CLATTN_CU_SEQLENS_K);
-    }
-    if (p->alibi == 2) {
-        a.slopes = ct_builder_slot(b, CLATTN_ALIBI_SLOPES, 2, CLATTN_F32, 1, &p->hq);
-    } else if (p->alibi) {
-        float *slopes = ct_alloc_array(ct_builder_allocator(b), (size_t)p->hq, sizeof *slopes);
-        if (!slopes) {
-            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the slopes of %lld heads", (long long)p->hq);
-        }
-        st = clattn_alibi_slopes((int)p->hq, slopes);
-        st = st == CLATTN_OK ? ct_builder_constant(b, "slopes", slopes, p->hq, 4, &a.slopes) : st;
-        ct_release(ct_builder_allocator(b), slopes);
-        CT_TRY(st);
-    }
-    if (p->sink) {
-        a.sink = ct_builder_slot(b, CLATTN_SINK, 2, CLATTN_F32, 1, &p->hq);
-    }
-    if (p->bias) {
-        a.bias_b = p->bias_b ? p->bias_b : p->b;
-        a.bias_h = p->bias_h ? p->bias_h : p->hq;
-        const int64_t bias[4] = {a.bias_b, a.bias_h, p->nq, p->nk};
-        a.bias = ct_builder_slot(b, CLATTN_BIAS, 2, CLATTN_F32, 4, bias);
-    }
-    if (p->key_padding) {
-        const int64_t padding[2] = {p->b, p->nk};
-        a.padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, padding);
-    }
-    if (a.score_text || a.mask_text) {
-        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1, CLATTN_F32, 1, &p->text_buffer);
-        memcpy(a.p, p->text_params, sizeof a.p);
-    }
-    *out = a;
-out:
-    return st;
-}
-
 /* Heads of a group become rows of one tile where queries are too few to fill it; only where nothing differs by head. */
 static int heads_packed(const ct_attend *a)
 {
     const int64_t group = a->hq / a->hk;
-    const bool by_head = is(a->slopes) || is(a->sink) || is(a->bias) || a->score_text || a->mask_text || (a->layout && a->layout->heads > 1);
+    const bool by_head = is(a->slopes) || is(a->sink) || is(a->bias) || a->score_text || a->mask_text ||
+                         (a->layout && a->layout->heads > 1);
     return group > 1 && !by_head && a->max_q < 16 && group <= 64 ? (int)group : 1;
 }
 
 static int rows_aligned(const ct_attend *a)
 {
-    const int64_t parts[] = {a->qs.batch, a->qs.head, a->qs.row, a->ks.batch, a->ks.head, a->ks.row, a->vs.batch, a->vs.head,
-                             a->vs.row,   a->os.batch, a->os.head, a->os.row, a->dqk,      a->dv};
+    const int64_t parts[] = {a->qs.batch, a->qs.head, a->qs.row,   a->ks.batch, a->ks.head, a->ks.row, a->vs.batch,
+                             a->vs.head,  a->vs.row,  a->os.batch, a->os.head,  a->os.row,  a->dqk,    a->dv};
     return ct_tile_aligned(parts, CT_COUNT(parts));
 }
 
-/* How many parts a line's keys are cut into: enough groups to fill the device, and no part of fewer than eight tiles. */
+/* How many parts a line's keys are cut into: enough groups to fill the device, and no part of fewer than eight tiles.
+ */
 static int64_t parts_for(ct_builder *b, int64_t groups, int64_t longest)
 {
-    const int64_t units = ct_builder_context(b)->facts.compute_units, enough = 2 * units * (ct_builder_tile(b)->line_items > 1 ? 2 : 1);
+    const int64_t units = ct_builder_context(b)->facts.compute_units,
+                  enough = 2 * units * (ct_builder_tile(b)->line_items > 1 ? 2 : 1);
     return groups >= enough ? 1 : ct_max(1, ct_min(ct_ceil_div(enough, groups), longest / 8));
 }
 
@@ -149,13 +95,15 @@ static bool abreast(const ct_attend *a)
     return is(a->bias) && a->bias_b == 1 && a->b > 1;
 }
 
-/* HEAVY_LAST in tile.cl: so many heads take turns, a divisor of their number; those whose keys and values share a cache (as the tile scheduler of
- * FlashAttention-3 has it). With a head after another the queue ended with a whole head: 32 triangles of 64 rows took 132 processors 6 % longer.
- * Rows of windows and layouts are near to equal: a head after another, which shares more of its keys. 0: not causal, or the tile does not queue. */
+/* HEAVY_LAST in tile.cl: so many heads take turns, a divisor of their number; those whose keys and values share a cache
+ * (as the tile scheduler of FlashAttention-3 has it). With a head after another the queue ended with a whole head: 32
+ * triangles of 64 rows took 132 processors 6 % longer. Rows of windows and layouts are near to equal: a head after
+ * another, which shares more of its keys. 0: not causal, or the tile does not queue. */
 static cl_int crowd_of(const ct_tile *tile, const attend_parts *s)
 {
     const ct_attend *a = s->a;
-    const double bytes = (double)(a->nk * (a->dqk + a->dv)) * (double)clattn_dtype_size(a->in) * (double)a->hk / (double)(a->hq / s->pack);
+    const double bytes = (double)(a->nk * (a->dqk + a->dv)) * (double)clattn_dtype_size(a->in) * (double)a->hk /
+                         (double)(a->hq / s->pack);
     if (!a->causal || s->parts > 1 || tile->crowd_bytes == 0) {
         return 0;
     }
@@ -171,13 +119,29 @@ static void fill_args(ct_builder *b, attend_parts *s)
 {
     const ct_attend *a = s->a;
     attend_args *g = &s->args;
-    *g = (attend_args){.q = strides_of(a->qs), .k = strides_of(a->ks), .v = strides_of(a->vs), .o = strides_of(a->os),
-        .lse_batch = a->hq * a->nq, .lse_head = a->nq, .bias_row = a->nk, .list_head = s->lists.list_head, .nq = (cl_int)a->nq,
-        .nk = (cl_int)a->nk, .group = (cl_int)(a->hq / a->hk), .step = s->shape.step, .parts = (cl_int)s->parts, .left = token_bound(a->left, a),
-        .right = token_bound(a->right, a), .places = (cl_int)a->places, .rows = (cl_int)s->lists.rows,
-        .items = (cl_int)s->groups_y, .inner = (cl_int)(abreast(a) ? a->b : a->hq / s->pack), .abreast = abreast(a),
-        .crowd = crowd_of(ct_builder_tile(b), s),
-        .scale = (cl_float)a->scale, .cap = (cl_float)a->softcap};
+    *g = (attend_args){.q = strides_of(a->qs),
+                       .k = strides_of(a->ks),
+                       .v = strides_of(a->vs),
+                       .o = strides_of(a->os),
+                       .lse_batch = a->hq * a->nq,
+                       .lse_head = a->nq,
+                       .bias_row = a->nk,
+                       .list_head = s->lists.list_head,
+                       .nq = (cl_int)a->nq,
+                       .nk = (cl_int)a->nk,
+                       .group = (cl_int)(a->hq / a->hk),
+                       .step = s->shape.step,
+                       .parts = (cl_int)s->parts,
+                       .left = token_bound(a->left, a),
+                       .right = token_bound(a->right, a),
+                       .places = (cl_int)a->places,
+                       .rows = (cl_int)s->lists.rows,
+                       .items = (cl_int)s->groups_y,
+                       .inner = (cl_int)(abreast(a) ? a->b : a->hq / s->pack),
+                       .abreast = abreast(a),
+                       .crowd = crowd_of(ct_builder_tile(b), s),
+                       .scale = (cl_float)a->scale,
+                       .cap = (cl_float)a->softcap};
     g->bias_head = a->bias_h > 1 ? a->nq * a->nk : 0;
     g->bias_batch = a->bias_b > 1 ? a->bias_h * a->nq * a->nk : 0;
     g->padding_batch = a->nk;
@@ -191,23 +155,48 @@ static void fill_args(ct_builder *b, attend_parts *s)
     }
 }
 
-/* A scale that the softmax's factor can take over: positive, and so near 1 that neither it nor a sink divided by it leaves float. */
-static bool folds(double scale) { return scale >= 0x1p-64 && scale <= 0x1p64; }
+/* A scale that the softmax's factor can take over: positive, and so near 1 that neither it nor a sink divided by it
+ * leaves float. */
+static bool folds(double scale)
+{
+    return scale >= 0x1p-64 && scale <= 0x1p64;
+}
 
 /* 0: there is none; 1: a body; 2: an expression, which says no `return`. */
-static int text_kind(const char *text) { return !text ? 0 : ct_lex_finds(text, "return") ? 1 : 2; }
+static int text_kind(const char *text)
+{
+    return !text ? 0 : ct_lex_finds(text, "return") ? 1 : 2;
+}
 
 static void define(ct_launch *l, const attend_parts *s)
 {
     const ct_attend *a = s->a;
     const bool window = a->left >= 0 || a->right >= 0;
     const ct_define defines[] = {
-        {"BM", s->shape.bm}, {"BN", s->shape.bn}, {"DK", a->dqk}, {"DV", a->dv}, {"PACK", s->pack},
-        {"STORE", a->in}, {"OUT", s->parts > 1 ? CLATTN_F32 : a->out}, {"COLS", s->shape.cols}, {"PARTIAL", s->lists.partial},
-        {"CAUSAL", a->causal}, {"HEAVY_LAST", s->args.crowd > 0}, {"WINDOW", window}, {"SOFTCAP", a->softcap > 0}, {"ALIBI", is(a->slopes)}, {"BIAS", is(a->bias)},
-        {"PADDING", is(a->padding)}, {"SINK", is(a->sink)}, {"KEYED", is(a->positions)},
-        {"PATTERN", a->layout && a->layout->rules}, {"PACKED", a->sequences > 0}, {"SCORE_TEXT", text_kind(a->score_text)},
-        {"MASK_TEXT", text_kind(a->mask_text)}, {"SCALED", !folds(a->scale)}, {"BLEND", is(a->blend.before) ? 1 + a->blend.of_before : 0},
+        {"BM", s->shape.bm},
+        {"BN", s->shape.bn},
+        {"DK", a->dqk},
+        {"DV", a->dv},
+        {"PACK", s->pack},
+        {"STORE", a->in},
+        {"OUT", s->parts > 1 ? CLATTN_F32 : a->out},
+        {"COLS", s->shape.cols},
+        {"PARTIAL", s->lists.partial},
+        {"CAUSAL", a->causal},
+        {"HEAVY_LAST", s->args.crowd > 0},
+        {"WINDOW", window},
+        {"SOFTCAP", a->softcap > 0},
+        {"ALIBI", is(a->slopes)},
+        {"BIAS", is(a->bias)},
+        {"PADDING", is(a->padding)},
+        {"SINK", is(a->sink)},
+        {"KEYED", is(a->positions)},
+        {"PATTERN", a->layout && a->layout->rules},
+        {"PACKED", a->sequences > 0},
+        {"SCORE_TEXT", text_kind(a->score_text)},
+        {"MASK_TEXT", text_kind(a->mask_text)},
+        {"SCALED", !folds(a->scale)},
+        {"BLEND", is(a->blend.before) ? 1 + a->blend.of_before : 0},
     };
     for (size_t i = 0; i < CT_COUNT(defines); i++) {
         if (defines[i].value || i < 2) { /* every one of them is 0 unless it says otherwise */
@@ -266,7 +255,8 @@ static int64_t usual_keys(const ct_attend *a)
 static bool stays(const attend_parts *s)
 {
     const int64_t usual = ct_min(s->lists.longest, ct_ceil_div(usual_keys(s->a), s->shape.cols));
-    const int64_t items = s->lists.rows * s->groups_y * s->parts; /* counted in an int, which goes on behind the last one */
+    /* counted in an int, which goes on behind the last one */
+    const int64_t items = s->lists.rows * s->groups_y * s->parts;
     return s->shape.resident && ct_ceil_div(usual, s->parts) <= SHORT_LIST && items <= INT32_MAX / 2;
 }
 
@@ -298,9 +288,10 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
     spec->score_name = a->score_name;
     spec->mask_name = a->mask_name;
     define(l, s);
-    const ct_ref buffers[] = {s->q, s->k, s->v, s->o, s->lse, s->lists.lines, s->lists.list, a->cu_q, a->cu_k, a->bias, a->padding,
-                              a->slopes, a->sink, a->positions, rules, flags, a->text_buffer, a->blend.before, a->blend.lse,
-                              a->blend.gate};
+    const ct_ref buffers[] = {s->q,          s->k,         s->v,    s->o,    s->lse,         s->lists.lines,
+                              s->lists.list, a->cu_q,      a->cu_k, a->bias, a->padding,     a->slopes,
+                              a->sink,       a->positions, rules,   flags,   a->text_buffer, a->blend.before,
+                              a->blend.lse,  a->blend.gate};
     for (size_t i = 0; i < CT_COUNT(buffers); i++) {
         ct_launch_buffer(l, buffers[i]);
     }
@@ -308,7 +299,8 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
     ct_launch_warm(l, 0);
     ct_launch_main(l);
     if (stays(s)) {
-        const int64_t all = s->lists.rows * s->groups_y * s->parts, most = s->shape.resident * (int64_t)ct_builder_context(b)->facts.compute_units;
+        const int64_t all = s->lists.rows * s->groups_y * s->parts,
+                      most = s->shape.resident * (int64_t)ct_builder_context(b)->facts.compute_units;
         ct_launch_define(l, "RESIDENT", 1);
         ct_launch_groups(l, ct_min(all, most), 1, 1, s->shape.items);
     } else if (s->args.crowd) {
@@ -323,7 +315,10 @@ out:
 static ct_reads reads_of(const ct_attend *a)
 {
     const bool rules = is(a->positions) || (a->layout && a->layout->rules);
-    return rules ? CT_READS_RULES : is(a->bias) ? CT_READS_BIAS : is(a->padding) || a->score_text || a->mask_text ? CT_READS_KEYS : CT_READS_NOTHING;
+    return rules                                             ? CT_READS_RULES
+           : is(a->bias)                                     ? CT_READS_BIAS
+           : is(a->padding) || a->score_text || a->mask_text ? CT_READS_KEYS
+                                                             : CT_READS_NOTHING;
 }
 
 static clattn_status choose_shape(ct_builder *b, attend_parts *s)
@@ -331,12 +326,22 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
     const ct_attend *a = s->a;
     char why[256] = "";
     /* queries of one block row need no cut between blocks: decode over lists gets the tiles of decode */
-    const ct_shape_wish wish = {.block_q = a->layout && a->layout->rows > 1 ? a->layout->block_q : 0, .block_k = a->layout ? a->layout->block_k : 0,
-        .nq = a->max_q, .nk = usual_keys(a), .dk = (int)a->dqk, .dv = (int)a->dv, .pack = s->pack, .causal = a->causal,
-        .window = a->left >= 0 || a->right >= 0,
-        .reads = reads_of(a), .bias = is(a->bias),
-        .tensors = {{"q", a->nq, a->qs.row}, {"k", a->nk, a->ks.row}, {"v", a->nk, a->vs.row}},
-        .aligned = rows_aligned(a), .dtype = a->in, .tf32 = a->tf32, .dots = a->in == CLATTN_BF16 && ct_dots_pay(ct_builder_context(b))};
+    const ct_shape_wish wish = {.block_q = a->layout && a->layout->rows > 1 ? a->layout->block_q : 0,
+                                .block_k = a->layout ? a->layout->block_k : 0,
+                                .nq = a->max_q,
+                                .nk = usual_keys(a),
+                                .dk = (int)a->dqk,
+                                .dv = (int)a->dv,
+                                .pack = s->pack,
+                                .causal = a->causal,
+                                .window = a->left >= 0 || a->right >= 0,
+                                .reads = reads_of(a),
+                                .bias = is(a->bias),
+                                .tensors = {{"q", a->nq, a->qs.row}, {"k", a->nk, a->ks.row}, {"v", a->nk, a->vs.row}},
+                                .aligned = rows_aligned(a),
+                                .dtype = a->in,
+                                .tf32 = a->tf32,
+                                .dots = a->in == CLATTN_BF16 && ct_dots_pay(ct_builder_context(b))};
     if (wish.aligned >= ct_builder_tile(b)->vectors || ct_builder_tile(b)->tensors) {
         ct_builder_align(b, ct_builder_tile(b)->vectors);
     }
@@ -351,11 +356,21 @@ static clattn_status make_lists(ct_builder *b, attend_parts *s)
     const ct_attend *a = s->a;
     const bool known = !is(a->positions) || a->positions_host;
     const int64_t right = a->causal ? 0 : a->right < 0 ? CT_UNLIMITED : a->right;
-    const ct_lists_wish wish = {.layout = a->layout, .nq = a->max_q, .nk = a->max_k, .left = known && a->left >= 0 ? a->left : CT_UNLIMITED,
-        .right = known ? right : CT_UNLIMITED,
-        .all_masked = is(a->padding) || a->mask_text || !known,
-        .step = s->shape.step, .tile_cols = s->shape.cols, .tile_width = s->shape.bn, .positions = a->positions_host,
-        .places = a->places, .sequences = a->sequences, .tokens = a->nq, .cu_q = a->cu_q, .cu_k = a->cu_k};
+    const ct_lists_wish wish = {.layout = a->layout,
+                                .nq = a->max_q,
+                                .nk = a->max_k,
+                                .left = known && a->left >= 0 ? a->left : CT_UNLIMITED,
+                                .right = known ? right : CT_UNLIMITED,
+                                .all_masked = is(a->padding) || a->mask_text || !known,
+                                .step = s->shape.step,
+                                .tile_cols = s->shape.cols,
+                                .tile_width = s->shape.bn,
+                                .positions = a->positions_host,
+                                .places = a->places,
+                                .sequences = a->sequences,
+                                .tokens = a->nq,
+                                .cu_q = a->cu_q,
+                                .cu_k = a->cu_k};
     return ct_lists_add(b, &wish, &s->lists);
 }
 
@@ -364,9 +379,15 @@ static void count_work(ct_builder *b, const attend_parts *s)
     const ct_attend *a = s->a;
     const double pairs = s->lists.pairs * (double)a->hq * (double)a->b;
     const double size = (double)clattn_dtype_size(a->in);
-    const double bytes = size * (double)a->b * ((double)(a->hq * a->nq) * (double)(a->dqk + a->dv) + (double)(a->hk * a->nk) * (double)(a->dqk + a->dv)) +
-                         4.0 * (double)(a->b * a->hq * a->nq) + 4.0 * (double)s->lists.entries;
-    ct_builder_work(b, (ct_work){.flop = 2.0 * (double)(a->dqk + a->dv) * pairs, .bytes = bytes, .exps = pairs, .pairs = pairs, .softmax = true});
+    const double bytes =
+        size * (double)a->b *
+            ((double)(a->hq * a->nq) * (double)(a->dqk + a->dv) + (double)(a->hk * a->nk) * (double)(a->dqk + a->dv)) +
+        4.0 * (double)(a->b * a->hq * a->nq) + 4.0 * (double)s->lists.entries;
+    ct_builder_work(b, (ct_work){.flop = 2.0 * (double)(a->dqk + a->dv) * pairs,
+                                 .bytes = bytes,
+                                 .exps = pairs,
+                                 .pairs = pairs,
+                                 .softmax = true});
 }
 
 clattn_status ct_attend_add(ct_builder *b, const ct_attend *a)
@@ -385,8 +406,17 @@ clattn_status ct_attend_add(ct_builder *b, const ct_attend *a)
     CT_TRY(take_tensors(b, &s));
     CT_TRY(add_launch(b, &s));
     if (s.parts > 1) {
-        const ct_merge_lse merge = {.parts = (int)s.parts, .batch = a->b, .heads = a->hq, .rows = a->nq, .dv = a->dv, .o_parts = s.o,
-            .lse_parts = s.lse, .o = a->o, .o_strides = a->os, .o_dtype = a->out, .lse = a->lse};
+        const ct_merge_lse merge = {.parts = (int)s.parts,
+                                    .batch = a->b,
+                                    .heads = a->hq,
+                                    .rows = a->nq,
+                                    .dv = a->dv,
+                                    .o_parts = s.o,
+                                    .lse_parts = s.lse,
+                                    .o = a->o,
+                                    .o_strides = a->os,
+                                    .o_dtype = a->out,
+                                    .lse = a->lse};
         CT_TRY(ct_merge_lse_add(b, &merge));
     }
     count_work(b, &s);

@@ -5,34 +5,38 @@
 #include "layout/layout.h"
 #include "plan/builder.h"
 
-/* What another branch has left, joined with this one's:  o = (1 - g) before + g this.  A row in which one branch saw no key is the other's. */
+/* What another branch has left, joined with this one's:  o = (1 - g) before + g this.  A row in which one branch saw no
+ * key is the other's. */
 typedef struct ct_blend {
-    ct_ref before, lse;              /* [b, hq, nq, dv] of the result's type, float [b, hq, nq]; before nothing: no blending */
-    ct_ref gate;                     /* float [b, hq, nq]; nothing: 1/2 */
-    bool of_before;                  /* the gate is the other branch's:  o = g before + (1 - g) this */
+    /* [b, hq, nq, dv] of the result's type, float [b, hq, nq]; before nothing: no blending */
+    ct_ref before, lse;
+    ct_ref gate;    /* float [b, hq, nq]; nothing: 1/2 */
+    bool of_before; /* the gate is the other branch's:  o = g before + (1 - g) this */
 } ct_blend;
 
-/* All that one softmax branch is. ct_attend_of() fills it from a problem and declares the slots; a method may then change it. */
+/* All that one softmax branch is. ct_attend_of() fills it from a problem and declares the slots; a method may then
+ * change it. */
 typedef struct ct_attend {
-    ct_ref q, k, v, o, lse;          /* lse: nothing, or float [b, hq, nq] */
+    ct_ref q, k, v, o, lse; /* lse: nothing, or float [b, hq, nq] */
     clattn_strides qs, ks, vs, os;
-    clattn_dtype in, out;            /* element types of q, k, v and of o */
+    clattn_dtype in, out; /* element types of q, k, v and of o */
     int64_t b, hq, hk, nq, nk, dqk, dv;
     int64_t sequences, max_q, max_k; /* packed; 0: not */
     ct_ref cu_q, cu_k;
     double scale, softcap;
-    bool tf32;                       /* float operands of products may be rounded */
+    bool tf32; /* float operands of products may be rounded */
     bool causal;
-    int64_t left, right;             /* -1: unlimited */
+    int64_t left, right;                             /* -1: unlimited */
     ct_ref slopes, sink, bias, padding, text_buffer; /* nothing: not in it */
     int64_t bias_b, bias_h;
-    ct_ref positions;                /* keys stand at positions[key] (int32 [nk], ascending): sampled keys, gathered before */
-    const int32_t *positions_host;   /* the same if the host knows them; NULL: it does not */
-    int64_t places;                  /* with positions: keys before the choice */
+    /* keys stand at positions[key] (int32 [nk], ascending): sampled keys, gathered before */
+    ct_ref positions;
+    const int32_t *positions_host; /* the same if the host knows them; NULL: it does not */
+    int64_t places;                /* with positions: keys before the choice */
     const char *score_text, *mask_text;
     const char *score_name, *mask_name; /* for the compiler's messages */
     double p[8];
-    const clattn_layout *layout;     /* NULL: every key */
+    const clattn_layout *layout; /* NULL: every key */
     ct_blend blend;
 } ct_attend;
 

@@ -9,9 +9,14 @@
 /* The assembler takes no more local memory of fixed size for any target but those of one chip alone (sm_90a). */
 enum { LOCAL_BYTES = 48 << 10, FEW_ROWS = 64 };
 
-/* Rows of a group, columns of a tile, blocks of 16 rows a warp, chains of a row's sum, where rows and columns are free: the largest that fit
- * the registers (ci/nv_variants.txt). The first row that is wide enough and takes what masks and texts read; width 0 ends it. Not timed yet. */
-typedef struct free_shape { int width; ct_reads reads; int bm, bn, blocks, parts; } free_shape;
+/* Rows of a group, columns of a tile, blocks of 16 rows a warp, chains of a row's sum, where rows and columns are free:
+ * the largest that fit the registers (ci/nv_variants.txt). The first row that is wide enough and takes what masks and
+ * texts read; width 0 ends it. Not timed yet. */
+typedef struct free_shape {
+    int width;
+    ct_reads reads;
+    int bm, bn, blocks, parts;
+} free_shape;
 static const free_shape halves[] = {
     {64, CT_READS_KEYS, 128, 64, 2, 1},
     {80, CT_READS_NOTHING, 128, 48, 2, 1},
@@ -21,7 +26,8 @@ static const free_shape halves[] = {
     {256, CT_READS_RULES, 64, 16, 1, 1},
     {0},
 };
-static const free_shape floats[] = { /* tf32 */
+static const free_shape floats[] = {
+    /* tf32 */
     {64, CT_READS_RULES, 64, 64, 1, 2},
     {128, CT_READS_RULES, 64, 32, 1, 1},
     {0},
@@ -47,7 +53,8 @@ bool ct_mma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_sh
     const int64_t local = ct_min((int64_t)facts->local_memory, LOCAL_BYTES);
     const free_shape *row = row_of(wish, widest);
     if (wish->dtype == CLATTN_F32 && !wish->tf32) {
-        snprintf(why, bytes, "float tensors: the matrix units would round them, which tf32=1 permits; they take an exact path");
+        snprintf(why, bytes,
+                 "float tensors: the matrix units would round them, which tf32=1 permits; they take an exact path");
         return false;
     }
     if (!row->width) {
@@ -55,15 +62,19 @@ bool ct_mma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_sh
                  wish->dtype == CLATTN_F32 ? 128 : 256);
         return false;
     }
-    if (!ct_row_steps_fit(wish, 2, INT32_MAX, why, bytes)) { /* tile_nv_mma.cl keeps strides as ints, offsets as longs */
+    /* tile_nv_mma.cl keeps strides as ints, offsets as longs */
+    if (!ct_row_steps_fit(wish, 2, INT32_MAX, why, bytes)) {
         return false;
     }
-    const bool small = (wish->block_q && ct_block_part(wish->block_q, FEW_ROWS) == wish->block_q) || wish->nq * wish->pack <= FEW_ROWS;
+    const bool small =
+        (wish->block_q && ct_block_part(wish->block_q, FEW_ROWS) == wish->block_q) || wish->nq * wish->pack <= FEW_ROWS;
     const int blocks = small ? 1 : row->blocks, most = small ? FEW_ROWS : row->bm;
-    out->step = wish->block_q ? ct_block_part(wish->block_q, most / wish->pack) : (int)ct_min(most / wish->pack, ct_max(wish->nq, 1));
+    out->step = wish->block_q ? ct_block_part(wish->block_q, most / wish->pack)
+                              : (int)ct_min(most / wish->pack, ct_max(wish->nq, 1));
     out->cols = ct_block_part(wish->block_k, row->bn);
     if (!out->step || !out->cols) {
-        snprintf(why, bytes, "block %dx%d with %d heads a tile: no divisor of 16 or more fits", wish->block_q, wish->block_k, wish->pack);
+        snprintf(why, bytes, "block %dx%d with %d heads a tile: no divisor of 16 or more fits", wish->block_q,
+                 wish->block_k, wish->pack);
         return false;
     }
     out->bm = (int)ct_round_up(out->step * wish->pack, 16 * blocks);

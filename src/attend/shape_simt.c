@@ -27,7 +27,10 @@ static const machine *machine_of(const ct_device_facts *facts)
 }
 
 /* Columns of O an item holds, in fours. */
-static int head_columns(const struct ct_simt_shape *s, int dv) { return (int)ct_round_up(ct_ceil_div(dv, s->cx), 4); }
+static int head_columns(const struct ct_simt_shape *s, int dv)
+{
+    return (int)ct_round_up(ct_ceil_div(dv, s->cx), 4);
+}
 
 /* What tile_simt.cl asserts. */
 static bool divides(const struct ct_simt_shape *s)
@@ -65,9 +68,9 @@ static int part_of(int block, int tile)
     return parts <= block ? block / parts : 0;
 }
 
-/* Time of a step over its useful multiply-adds, in units of one: products with their vector reads, staging (turned stores of 16
- * columns meet bank conflicts), barriers, softmax; times idle lanes, spills and tails. Only the order of shapes matters: the
- * weights reproduce that of an H200. */
+/* Time of a step over its useful multiply-adds, in units of one: products with their vector reads, staging (turned
+ * stores of 16 columns meet bank conflicts), barriers, softmax; times idle lanes, spills and tails. Only the order of
+ * shapes matters: the weights reproduce that of an H200. */
 static double cost(const struct ct_simt_shape *s, const machine *m, int dk, int dv, int causal)
 {
     const double bm = s->bm, bn = s->bn, mr = s->mr, nc = bn / s->cx, oc = head_columns(s, dv), all = s->items;
@@ -165,7 +168,8 @@ static int held_of(const struct ct_simt_state_shape *s, int dk)
 static bool state_fits(const ct_device_facts *facts, const machine *m, int dk, int dv, struct ct_simt_state_shape *s)
 {
     const int n = s->tokens, ry = n / s->mr, keys = (int)ct_round_up(dk, 4 * ry);
-    const int lines[] = {s->ks * (2 * n + 8), s->ps * (n + 4 + s->columns), s->ks * (n + 4 + s->columns), s->ps * (keys + s->columns)};
+    const int lines[] = {s->ks * (2 * n + 8), s->ps * (n + 4 + s->columns), s->ks * (n + 4 + s->columns),
+                         s->ps * (keys + s->columns)};
     int most = 0;
     for (size_t i = 0; i < CT_COUNT(lines); i++) {
         most = lines[i] > most ? lines[i] : most;
@@ -173,16 +177,19 @@ static bool state_fits(const ct_device_facts *facts, const machine *m, int dk, i
     s->items = ry * s->cx;
     s->parts = (int)ct_ceil_div(dv, s->columns);
     s->local_bytes = sizeof(float) * (size_t)(2 * most + 6 * n);
-    return s->items >= 64 && s->items <= LARGEST_GROUP && (size_t)s->items <= facts->max_group && s->columns / 4 <= s->items &&
-           s->local_bytes <= m->local_bytes && s->local_bytes <= facts->local_memory && held_of(s, dk) <= MOST_HELD;
+    return s->items >= 64 && s->items <= LARGEST_GROUP && (size_t)s->items <= facts->max_group &&
+           s->columns / 4 <= s->items && s->local_bytes <= m->local_bytes && s->local_bytes <= facts->local_memory &&
+           held_of(s, dk) <= MOST_HELD;
 }
 
 /* Time of a token, as in cost: four products, what they stage, their barriers, spills. */
 static double state_cost(const struct ct_simt_state_shape *s, const machine *m, int dk)
 {
     const double n = s->tokens, mr = s->mr, nc = n / s->cx, oc = (double)s->columns / s->cx, ry = n / mr;
-    const double keys = (double)ct_round_up(dk, 4 * (int)ry), sr = keys / ry, dkp = (double)ct_round_up(dk, s->ks), dvp = s->columns;
-    const double pairs = n * dkp * (1.0 + 2.0 * (mr + nc) / (mr * nc)), outputs = (n + dkp) * dvp * (1.0 + 2.0 * (mr + oc) / (mr * oc));
+    const double keys = (double)ct_round_up(dk, 4 * (int)ry), sr = keys / ry, dkp = (double)ct_round_up(dk, s->ks),
+                 dvp = s->columns;
+    const double pairs = n * dkp * (1.0 + 2.0 * (mr + nc) / (mr * nc)),
+                 outputs = (n + dkp) * dvp * (1.0 + 2.0 * (mr + oc) / (mr * oc));
     const double states = keys * dvp * (1.0 + 2.0 * (sr + oc) / (sr * oc));
     const double staging = 4.0 * (4.0 * dkp + 2.0 * dvp + keys * dvp / n + n);
     const double barriers = 24.0 * s->items / n * (2.0 * dkp / s->ks + 2.0 * n / s->ps);
@@ -198,7 +205,8 @@ bool ct_simt_state_shape(const ct_device_facts *facts, int64_t tokens, int dk, i
     double best = 0.0;
     bool found = false;
     for (int i = 0; i < 8; i++) {
-        struct ct_simt_state_shape s = {.tokens = chunks[i / 4], .mr = rows[i / 2 % 2], .cx = 8, .ks = 8, .ps = slices[i % 2], .deep = m->deep};
+        struct ct_simt_state_shape s = {
+            .tokens = chunks[i / 4], .mr = rows[i / 2 % 2], .cx = 8, .ks = 8, .ps = slices[i % 2], .deep = m->deep};
         for (s.columns = 32; s.columns <= widest && (s.tokens <= 32 || tokens > 32); s.columns += 32) {
             if (!state_fits(facts, m, dk, dv, &s)) {
                 continue;

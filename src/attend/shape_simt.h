@@ -15,8 +15,8 @@ struct ct_simt_shape {
     size_t local_bytes;
 };
 
-/* The cheapest legal shape whose tile holds a whole block of block_q rows (tokens times PACK) and block_k keys; 0: free to
- * choose. false: none fits the device. */
+/* The cheapest legal shape whose tile holds a whole block of block_q rows (tokens times PACK) and block_k keys; 0: free
+ * to choose. false: none fits the device. */
 bool ct_simt_shape(const ct_device_facts *facts, int block_q, int block_k, int dk, int dv, int causal,
                    struct ct_simt_shape *out);
 /* The same where a block may be cut into equal parts, a tile each: block_q in tokens, rows a multiple of `pack`. */
@@ -25,11 +25,12 @@ bool ct_simt_shape_parts(const ct_device_facts *facts, int block_q, int block_k,
 /* Is this one legal on the device? Fills items and local_bytes from the rest. */
 bool ct_simt_shape_legal(const ct_device_facts *facts, int dk, int dv, struct ct_simt_shape *shape);
 
-/* What tile_simt_state.cl gets for a stage whose tokens stream past a state of dk x dv. The names in brackets are its -D. */
+/* What tile_simt_state.cl gets for a stage whose tokens stream past a state of dk x dv. The names in brackets are its
+ * -D. */
 struct ct_simt_state_shape {
-    int tokens;             /* of a chunk [BM, BN] */
+    int tokens; /* of a chunk [BM, BN] */
     int mr, cx, ks, ps, deep;
-    int columns, parts;     /* of the state that a group does [SV]; groups beside each other */
+    int columns, parts; /* of the state that a group does [SV]; groups beside each other */
     int items;
     size_t local_bytes;
 };

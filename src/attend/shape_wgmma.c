@@ -5,26 +5,34 @@
 
 #include "attend/block_part.h"
 
-enum { LOCAL_BYTES = 227 << 10, SLACK = 1024 + 512 /* alignment; barriers */, SLOTS = 2, WIDEST_HEAD = 256, LONG_TRIANGLE = 4096 /* keys */, CHUNK = 64, WIDEST_STATE = 128 };
-
-/* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers. The first row that
- * is wide enough and takes what masks and texts read; `causal` rows are for long triangles only. */
-static const struct { int width; ct_reads reads; bool causal; int bm, bn, parts; } free_shapes[] = {
-    {64, CT_READS_NOTHING, false, 192, 128, 1},
-    {64, CT_READS_KEYS, false, 128, 128, 1},
-    {64, CT_READS_BIAS, false, 128, 96, 1},
-    {64, CT_READS_RULES, false, 128, 128, 1},
-    {96, CT_READS_NOTHING, false, 192, 96, 1},
-    {128, CT_READS_NOTHING, true, 128, 144, 2},
-    {128, CT_READS_KEYS, false, 128, 128, 2},
-    {128, CT_READS_BIAS, false, 128, 96, 1},
-    {128, CT_READS_RULES, false, 128, 64, 1},
-    {192, CT_READS_NOTHING, false, 128, 112, 1},
-    {256, CT_READS_NOTHING, false, 128, 80, 1},
-    {256, CT_READS_RULES, false, 128, 64, 1},
+enum {
+    LOCAL_BYTES = 227 << 10,
+    SLACK = 1024 + 512 /* alignment; barriers */,
+    SLOTS = 2,
+    WIDEST_HEAD = 256,
+    LONG_TRIANGLE = 4096 /* keys */,
+    CHUNK = 64,
+    WIDEST_STATE = 128
 };
 
-/* Columns of a tile of 64 rows that have run: those of free shapes, and of blocks of 16, 48 and 64 (ci/gpu_check.txt). */
+/* Rows of a group and columns of a tile where both are free: the fastest on an H200 of those that fit the registers.
+ * The first row that is wide enough and takes what masks and texts read; `causal` rows are for long triangles only. */
+static const struct {
+    int width;
+    ct_reads reads;
+    bool causal;
+    int bm, bn, parts;
+} free_shapes[] = {
+    {64, CT_READS_NOTHING, false, 192, 128, 1}, {64, CT_READS_KEYS, false, 128, 128, 1},
+    {64, CT_READS_BIAS, false, 128, 96, 1},     {64, CT_READS_RULES, false, 128, 128, 1},
+    {96, CT_READS_NOTHING, false, 192, 96, 1},  {128, CT_READS_NOTHING, true, 128, 144, 2},
+    {128, CT_READS_KEYS, false, 128, 128, 2},   {128, CT_READS_BIAS, false, 128, 96, 1},
+    {128, CT_READS_RULES, false, 128, 64, 1},   {192, CT_READS_NOTHING, false, 128, 112, 1},
+    {256, CT_READS_NOTHING, false, 128, 80, 1}, {256, CT_READS_RULES, false, 128, 64, 1},
+};
+
+/* Columns of a tile of 64 rows that have run: those of free shapes, and of blocks of 16, 48 and 64 (ci/gpu_check.txt).
+ */
 static const int small_cols[] = {16, 48, 64};
 
 /* Has a tile of this size run on a GPU? */
@@ -70,17 +78,22 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
         return false;
     }
     if (widest > WIDEST_HEAD) {
-        snprintf(why, bytes, "heads of dqk %d, dv %d: at most %d columns fit the accumulators", wish->dk, wish->dv, WIDEST_HEAD);
+        snprintf(why, bytes, "heads of dqk %d, dv %d: at most %d columns fit the accumulators", wish->dk, wish->dv,
+                 WIDEST_HEAD);
         return false;
     }
     const size_t row = row_of(wish, widest);
     /* 64 rows and one computing warpgroup, two groups a compute unit, where blocks or queries are few */
     const bool small = (wish->block_q && ct_block_part(wish->block_q, 128) <= 64) || wish->nq * wish->pack <= 64;
-    const int most = small ? 64 : wish->block_q ? 128 : free_shapes[row].bm, wide = small && free_shapes[row].bn > 64 ? 64 : free_shapes[row].bn;
+    const int most = small           ? 64
+                     : wish->block_q ? 128
+                                     : free_shapes[row].bm,
+              wide = small && free_shapes[row].bn > 64 ? 64 : free_shapes[row].bn;
     out->step = ct_block_part(wish->block_q, most / wish->pack);
     out->cols = ct_block_part(wish->block_k, wide);
     if (!out->step || !out->cols) {
-        snprintf(why, bytes, "block %dx%d with %d heads a tile: no divisor of 16 or more fits", wish->block_q, wish->block_k, wish->pack);
+        snprintf(why, bytes, "block %dx%d with %d heads a tile: no divisor of 16 or more fits", wish->block_q,
+                 wish->block_k, wish->pack);
         return false;
     }
     out->bm = (int)ct_round_up(out->step * wish->pack, 64);
@@ -93,24 +106,33 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     out->untried = !has_run(out->bm, out->bn);
     out->items = 128 + 2 * out->bm;
     out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv, 2) <= LOCAL_BYTES ? 2 : 1;
-    const bool stays = out->bm <= 128 && widest <= 128 && local_bytes(out, wish->dk, wish->dv, 2) * out->groups <= LOCAL_BYTES;
+    const bool stays =
+        out->bm <= 128 && widest <= 128 && local_bytes(out, wish->dk, wish->dv, 2) * out->groups <= LOCAL_BYTES;
     out->resident = stays ? out->groups : 0; /* wider heads lack the registers */
-    const int64_t pairs = (int64_t)out->bm * (out->bn + 4) * 4, all = local_bytes(out, wish->dk, wish->dv, out->resident ? 2 : 1) + pairs;
+    const int64_t pairs = (int64_t)out->bm * (out->bn + 4) * 4,
+                  all = local_bytes(out, wish->dk, wish->dv, out->resident ? 2 : 1) + pairs;
     const bool staged = wish->bias && all * out->groups <= LOCAL_BYTES;
-    const ct_define extra[] = {{"SLOTS", SLOTS}, {"PARTS", small ? 1 : free_shapes[row].parts}, {"TURNS", out->bm > 64}, {"ALIGNED", wish->aligned >= 8}, {"STAGED", staged}};
+    const ct_define extra[] = {{"SLOTS", SLOTS},
+                               {"PARTS", small ? 1 : free_shapes[row].parts},
+                               {"TURNS", out->bm > 64},
+                               {"ALIGNED", wish->aligned >= 8},
+                               {"STAGED", staged}};
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra) - !staged;
     return true;
 }
 
-/* Chunks of 64 tokens; two workers of 64 value columns each, or one and two groups a compute unit where the head is narrow. Rings of four
- * tiles where they fit, which they do: the more is under way, the nearer to the memory's rate. */
-bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+/* Chunks of 64 tokens; two workers of 64 value columns each, or one and two groups a compute unit where the head is
+ * narrow. Rings of four tiles where they fit, which they do: the more is under way, the nearer to the memory's rate. */
+bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why,
+                          size_t bytes)
 {
     const int widest = wish->dk > wish->dv ? wish->dk : wish->dv;
     (void)facts;
     if (wish->dtype == CLATTN_F32) {
-        snprintf(why, bytes, "float rows (tensors, features or a normaliser): the matrix units would round them; they take an exact path");
+        snprintf(why, bytes,
+                 "float rows (tensors, features or a normaliser): the matrix units would round them; they take an "
+                 "exact path");
         return false;
     }
     if (wish->dtype == CLATTN_F16) {
@@ -118,13 +140,17 @@ bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wis
         return false;
     }
     if (widest > WIDEST_STATE) {
-        snprintf(why, bytes, "a state of dqk %d x dv %d: at most %d x %d fit the accumulators", wish->dk, wish->dv, WIDEST_STATE, WIDEST_STATE);
+        snprintf(why, bytes, "a state of dqk %d x dv %d: at most %d x %d fit the accumulators", wish->dk, wish->dv,
+                 WIDEST_STATE, WIDEST_STATE);
         return false;
     }
     const int split = widest > 64 ? 2 : 1, groups = 3 - split, tile = 2 * CHUNK * 64 * split;
     const int64_t published = split * ct_round_up(wish->dk, 64) * 128, room = LOCAL_BYTES / groups - SLACK - published;
     const int slots = 4 * wish->streams * tile <= room ? 4 : SLOTS;
-    const ct_define extra[] = {{"SPLIT", split}, {"SLOTS", slots}, {"OVERLAP", 0}, {"FLOAT_STATE", wish->float_state},
+    const ct_define extra[] = {{"SPLIT", split},
+                               {"SLOTS", slots},
+                               {"OVERLAP", 0},
+                               {"FLOAT_STATE", wish->float_state},
                                {"ALIGNED", wish->aligned >= 8}};
     out->bm = out->bn = out->step = CHUNK;
     out->items = 128 + 128 * split;

@@ -2,24 +2,29 @@
 
 #include "device/tiles.h"
 
-#define MAP_BYTES 128
+#define MAP_BYTES   128
 #define STRIDES_END ((int64_t)1 << 40) /* bytes: a map's strides lie below */
-#define MOST 3
+#define MOST        3
 
 typedef struct map_of { /* as in cl/tile/nv_tensor_maps.cl */
     cl_long batch, head, row;
     cl_int width, rows, heads, batches, box, pack, lengths, spare;
 } map_of;
-typedef struct map_args { map_of t[MOST]; cl_int sequences, spare; } map_args;
+typedef struct map_args {
+    map_of t[MOST];
+    cl_int sequences, spare;
+} map_args;
 
 /* The stride of a dimension; one of a single element has none, and any legal number will do. */
-static clattn_status legal_stride(ct_builder *b, const ct_tensor_in *t, const char *name, int64_t extent, int64_t stride, cl_long *out)
+static clattn_status legal_stride(ct_builder *b, const ct_tensor_in *t, const char *name, int64_t extent,
+                                  int64_t stride, cl_long *out)
 {
     const int64_t end = STRIDES_END / (int64_t)clattn_dtype_size(t->dtype);
     *out = extent > 1 ? stride : 8;
     if (*out % 8 || *out <= 0 || *out >= end) {
-        return ct_builder_decline(b, "%s: a %s stride of %lld elements; tensor copies take positive multiples of 8 below %lld", t->name, name,
-                                  (long long)stride, (long long)end);
+        return ct_builder_decline(
+            b, "%s: a %s stride of %lld elements; tensor copies take positive multiples of 8 below %lld", t->name, name,
+            (long long)stride, (long long)end);
     }
     return CLATTN_OK;
 }
@@ -27,8 +32,15 @@ static clattn_status legal_stride(ct_builder *b, const ct_tensor_in *t, const ch
 static clattn_status describe(ct_builder *b, const ct_tensor_in *t, bool of_queries, map_of *out)
 {
     clattn_status st = CLATTN_OK;
-    *out = (map_of){.width = (cl_int)t->width, .rows = (cl_int)t->rows, .heads = (cl_int)t->heads, .batches = (cl_int)t->batches,
-                    .box = t->box, .pack = t->pack, .lengths = t->cu.where == CT_NOWHERE ? 0 : of_queries ? 1 : 2};
+    *out = (map_of){.width = (cl_int)t->width,
+                    .rows = (cl_int)t->rows,
+                    .heads = (cl_int)t->heads,
+                    .batches = (cl_int)t->batches,
+                    .box = t->box,
+                    .pack = t->pack,
+                    .lengths = t->cu.where == CT_NOWHERE ? 0
+                               : of_queries              ? 1
+                                                         : 2};
     CT_TRY(legal_stride(b, t, "row", t->rows, t->strides.row, &out->row));
     CT_TRY(legal_stride(b, t, "head", t->heads, t->strides.head, &out->head));
     CT_TRY(legal_stride(b, t, "batch", t->batches, t->strides.batch, &out->batch));
@@ -36,7 +48,8 @@ out:
     return st;
 }
 
-clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_t sequences, const struct ct_shape *shape)
+clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_t sequences,
+                             const struct ct_shape *shape)
 {
     clattn_status st = CLATTN_OK;
     ct_launch *l = NULL;
@@ -46,7 +59,8 @@ clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_
     for (int i = 0; i < n && i < MOST; i++) {
         CT_TRY(describe(b, &tensors[i], i == 0, &args.t[i]));
     }
-    const ct_ref maps = ct_ref_at(ct_builder_zone(b, "tensor maps", 1 + n * each, MAP_BYTES), 1); /* behind the counter of items */
+    /* behind the counter of items */
+    const ct_ref maps = ct_ref_at(ct_builder_zone(b, "tensor maps", 1 + n * each, MAP_BYTES), 1);
     CT_TRY(ct_builder_launch(b, "tensor_maps", &l));
     ct_program_spec *spec = ct_launch_spec(l);
     spec->ptx_target = ct_builder_tile(b)->ptx_target;

@@ -7,6 +7,7 @@
 struct ct_shape;
 
 /* Tensor maps, made on the device by one launch. Declines rows that TMA cannot read. */
-clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_t sequences, const struct ct_shape *shape);
+clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_t sequences,
+                             const struct ct_shape *shape);
 
 #endif

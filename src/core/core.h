@@ -10,39 +10,39 @@
 #include <clattn/clattn.h>
 
 /* clang has no macro for most of what gcc names here; CMakeLists.txt takes all of it back */
-#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || \
-    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "clattn must not be compiled with -ffast-math, -Ofast or their parts: NaN, infinities and the order of sums mean something here"
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) ||                         \
+    defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#    error "no -ffast-math, -Ofast or their parts for clattn: NaN, infinities and the order of sums mean something"
 #endif
 
 #if defined(__GNUC__)
-#define CT_PRINTF(text_at, first) __attribute__((format(printf, text_at, first)))
+#    define CT_PRINTF(text_at, first) __attribute__((format(printf, text_at, first)))
 #else
-#define CT_PRINTF(text_at, first)
+#    define CT_PRINTF(text_at, first)
 #endif
 
 #define CT_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Single exit: resources NULL at the top, `st` set, `goto out`, release in reverse. */
-#define CT_TRY(call)              \
-    do {                          \
-        st = (call);              \
-        if (st != CLATTN_OK) {    \
-            goto out;             \
-        }                         \
+#define CT_TRY(call)                                                                                                   \
+    do {                                                                                                               \
+        st = (call);                                                                                                   \
+        if (st != CLATTN_OK) {                                                                                         \
+            goto out;                                                                                                  \
+        }                                                                                                              \
     } while (0)
-#define CT_TRYCL(call)                                  \
-    do {                                                \
-        const cl_int cl_ = (call);                      \
-        if (cl_ != CL_SUCCESS) {                        \
-            st = ct_fail_cl(cl_, #call);                \
-            goto out;                                   \
-        }                                               \
+#define CT_TRYCL(call)                                                                                                 \
+    do {                                                                                                               \
+        const cl_int cl_ = (call);                                                                                     \
+        if (cl_ != CL_SUCCESS) {                                                                                       \
+            st = ct_fail_cl(cl_, #call);                                                                               \
+            goto out;                                                                                                  \
+        }                                                                                                              \
     } while (0)
-#define CT_FAIL(...)                \
-    do {                            \
-        st = ct_fail(__VA_ARGS__);  \
-        goto out;                   \
+#define CT_FAIL(...)                                                                                                   \
+    do {                                                                                                               \
+        st = ct_fail(__VA_ARGS__);                                                                                     \
+        goto out;                                                                                                      \
     } while (0)
 
 /* Fills the thread's error detail (any length; cut at 64 KiB) and returns `code`. */
@@ -83,9 +83,21 @@ void ct_format_double(double value, char *text, size_t bytes);
 /* A whole file as text with a NUL behind it. CLATTN_IO names the path and the reason. */
 clattn_status ct_read_file(const clattn_allocator *allocator, const char *path, char **data, size_t *length);
 
-static inline int64_t ct_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static inline int64_t ct_round_up(int64_t a, int64_t b) { return ct_ceil_div(a, b) * b; }
-static inline int64_t ct_min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t ct_max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t ct_ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+static inline int64_t ct_round_up(int64_t a, int64_t b)
+{
+    return ct_ceil_div(a, b) * b;
+}
+static inline int64_t ct_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static inline int64_t ct_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 
 #endif

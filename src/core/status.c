@@ -6,8 +6,8 @@
 
 #define MOST_BYTES 65536
 
-/* A pointer, since what lies in a thread's own storage is taken from the stack of every thread of the program. The text is on the heap: the key
- * releases it when its thread ends. */
+/* A pointer, since what lies in a thread's own storage is taken from the stack of every thread of the program. The text
+ * is on the heap: the key releases it when its thread ends. */
 static _Thread_local const char *detail = "";
 static pthread_key_t key;
 static bool key_made;
@@ -53,8 +53,14 @@ typedef struct status_row {
     const char *text;
 } status_row;
 
-#define OWN(name, text) {name, #name, text}
-#define CL(name, text) {name, #name, text}
+#define OWN(name, text)                                                                                                \
+    {                                                                                                                  \
+        name, #name, text                                                                                              \
+    }
+#define CL(name, text)                                                                                                 \
+    {                                                                                                                  \
+        name, #name, text                                                                                              \
+    }
 
 static const status_row rows[] = {
     OWN(CLATTN_OK, "Done."),
@@ -167,7 +173,8 @@ clattn_status ct_fail(clattn_status code, const char *format, ...)
 
 clattn_status ct_fail_cl(cl_int code, const char *call)
 {
-    return ct_fail(code, "%s returned %s (%d): %s", call, clattn_status_name(code), (int)code, clattn_status_text(code));
+    return ct_fail(code, "%s returned %s (%d): %s", call, clattn_status_name(code), (int)code,
+                   clattn_status_text(code));
 }
 
 clattn_status ct_check_cl(cl_int code, const char *call)
@@ -180,7 +187,7 @@ int clattn_version(void)
     return CLATTN_VERSION;
 }
 
-#define TEXT_OF(x) #x
+#define TEXT_OF(x)            #x
 #define VERSION_TEXT(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
 
 const char *clattn_version_string(void)

@@ -45,7 +45,8 @@ static clattn_status check_device(cl_context cl, cl_device_id device, const clat
         at++;
     }
     if (at == bytes / sizeof *devices) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_context_create: device %p is none of the context's %zu devices", (void *)device, at);
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_context_create: device %p is none of the context's %zu devices",
+                (void *)device, at);
     }
 out:
     ct_release(allocator, devices);
@@ -55,26 +56,33 @@ out:
 static clattn_status check_options(const clattn_context_options *options)
 {
     if (options->struct_size != sizeof *options) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.struct_size is %zu, this library's is %zu: use CLATTN_CONTEXT_OPTIONS_INIT",
+        return ct_fail(CLATTN_INVALID_ARGUMENT,
+                       "options.struct_size is %zu, this library's is %zu: use CLATTN_CONTEXT_OPTIONS_INIT",
                        options->struct_size, sizeof *options);
     }
     if (!options->allocator.allocate != !options->allocator.release) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.allocator: allocate and release must both be given, or neither");
+        return ct_fail(CLATTN_INVALID_ARGUMENT,
+                       "options.allocator: allocate and release must both be given, or neither");
     }
     if (options->cache_mode < CLATTN_CACHE_DEFAULT || options->cache_mode > CLATTN_CACHE_READ_WRITE) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.cache_mode is %d, must be 0 to %d", (int)options->cache_mode, (int)CLATTN_CACHE_READ_WRITE);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.cache_mode is %d, must be 0 to %d", (int)options->cache_mode,
+                       (int)CLATTN_CACHE_READ_WRITE);
     }
     if (options->cache_max_bytes < 0) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.cache_max_bytes is %lld, must be at least 0", (long long)options->cache_max_bytes);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.cache_max_bytes is %lld, must be at least 0",
+                       (long long)options->cache_max_bytes);
     }
     if (options->log_level < CLATTN_LOG_ERROR || options->log_level > CLATTN_LOG_TRACE) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.log_level is %d, must be 0 to %d", (int)options->log_level, (int)CLATTN_LOG_TRACE);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.log_level is %d, must be 0 to %d", (int)options->log_level,
+                       (int)CLATTN_LOG_TRACE);
     }
     if (options->trial < CLATTN_TRIAL_DEFAULT || options->trial > CLATTN_TRIAL_ALWAYS) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.trial is %d, must be 0 to %d", (int)options->trial, (int)CLATTN_TRIAL_ALWAYS);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.trial is %d, must be 0 to %d", (int)options->trial,
+                       (int)CLATTN_TRIAL_ALWAYS);
     }
     if (options->trial_seconds < 0 || options->trial_seconds > CT_TRIAL_MOST_SECONDS) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.trial_seconds is %d, must be 0 to %d", options->trial_seconds, CT_TRIAL_MOST_SECONDS);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.trial_seconds is %d, must be 0 to %d", options->trial_seconds,
+                       CT_TRIAL_MOST_SECONDS);
     }
     if (options->backend && options->backend[0]) {
         for (int i = 0; i < ct_tile_count; i++) {
@@ -82,18 +90,23 @@ static clattn_status check_options(const clattn_context_options *options)
                 return CLATTN_OK;
             }
         }
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.backend is '%s'; there are cpu, nv_wgmma, nv_mma, simt, ref", options->backend);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.backend is '%s'; there are cpu, nv_wgmma, nv_mma, simt, ref",
+                       options->backend);
     }
     return CLATTN_OK;
 }
 
-clattn_status clattn_context_create(clattn_context **out, cl_context cl, cl_device_id device, const clattn_context_options *options)
+clattn_status clattn_context_create(clattn_context **out, cl_context cl, cl_device_id device,
+                                    const clattn_context_options *options)
 {
     clattn_status st = CLATTN_OK;
     clattn_context *context = NULL;
     const clattn_context_options defaults = CLATTN_CONTEXT_OPTIONS_INIT;
     if (!out || !cl || !device) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_context_create: %s is NULL", !out ? "out" : !cl ? "context" : "device");
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_context_create: %s is NULL",
+                !out  ? "out"
+                : !cl ? "context"
+                      : "device");
     }
     options = options ? options : &defaults;
     CT_TRY(check_options(options));
@@ -171,21 +184,26 @@ static void add_json_string(ct_text *text, const char *name, const char *value)
 static void describe(clattn_context *context, ct_text *text)
 {
     const ct_device_facts *f = &context->facts;
-    const struct { const char *name, *value; } strings[] = {{"name", f->name}, {"vendor", f->vendor}, {"version", f->version},
-        {"driver", f->driver}, {"platform", f->platform}, {"platform_version", f->platform_version}};
+    const struct {
+        const char *name, *value;
+    } strings[] = {{"name", f->name},     {"vendor", f->vendor},     {"version", f->version},
+                   {"driver", f->driver}, {"platform", f->platform}, {"platform_version", f->platform_version}};
     ct_text_add(text, "{");
     for (size_t i = 0; i < CT_COUNT(strings); i++) {
         add_json_string(text, strings[i].name, strings[i].value);
         ct_text_add(text, ", ");
     }
-    ct_text_add(text, "\"type\": \"%s\", \"compute_units\": %u, \"local_memory\": %llu, \"max_group\": %zu, \"fp16\": %s, \"subgroups\": %s, ",
-                f->cpu ? "cpu" : "gpu", f->compute_units, (unsigned long long)f->local_memory, f->max_group, f->fp16 ? "true" : "false",
-                f->subgroups ? "true" : "false");
+    ct_text_add(text,
+                "\"type\": \"%s\", \"compute_units\": %u, \"local_memory\": %llu, \"max_group\": %zu, \"fp16\": %s, "
+                "\"subgroups\": %s, ",
+                f->cpu ? "cpu" : "gpu", f->compute_units, (unsigned long long)f->local_memory, f->max_group,
+                f->fp16 ? "true" : "false", f->subgroups ? "true" : "false");
     ct_text_add(text, "\"backends\": [");
     for (int i = 0; i < ct_tile_count; i++) {
         char why[CT_WHY_BYTES];
         const bool usable = ct_tile_usable(context, i, why);
-        ct_text_add(text, "%s{\"name\": \"%s\", \"usable\": %s, ", i ? ", " : "", ct_tiles[i].name, usable ? "true" : "false");
+        ct_text_add(text, "%s{\"name\": \"%s\", \"usable\": %s, ", i ? ", " : "", ct_tiles[i].name,
+                    usable ? "true" : "false");
         add_json_string(text, "why_not", why);
         ct_text_add(text, "}");
     }

@@ -4,8 +4,13 @@
 
 #include "device/context.h"
 
-/* Texts of any length up to 4 KiB, of which the first `bytes` are kept: pocl's versions list everything it was built with. */
-typedef struct text_fact { cl_uint what; char *text; size_t bytes; } text_fact;
+/* Texts of any length up to 4 KiB, of which the first `bytes` are kept: pocl's versions list everything it was built
+ * with. */
+typedef struct text_fact {
+    cl_uint what;
+    char *text;
+    size_t bytes;
+} text_fact;
 
 static clattn_status read_texts(cl_device_id device, cl_platform_id platform, const text_fact *facts, size_t n)
 {
@@ -22,8 +27,8 @@ out:
 }
 
 #ifndef CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV
-#define CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV 0x4000
-#define CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV 0x4001
+#    define CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV 0x4000
+#    define CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV 0x4001
 #endif
 static clattn_status read_capability(cl_device_id device, int *capability)
 {
@@ -42,10 +47,12 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
     cl_platform_id platform = NULL;
     cl_device_type type = 0;
     char has[16384];
-    const text_fact of_device[] = {{CL_DEVICE_NAME, f->name, sizeof f->name}, {CL_DEVICE_VENDOR, f->vendor, sizeof f->vendor},
-        {CL_DEVICE_VERSION, f->version, sizeof f->version}, {CL_DRIVER_VERSION, f->driver, sizeof f->driver}};
+    const text_fact of_device[] = {{CL_DEVICE_NAME, f->name, sizeof f->name},
+                                   {CL_DEVICE_VENDOR, f->vendor, sizeof f->vendor},
+                                   {CL_DEVICE_VERSION, f->version, sizeof f->version},
+                                   {CL_DRIVER_VERSION, f->driver, sizeof f->driver}};
     const text_fact of_platform[] = {{CL_PLATFORM_NAME, f->platform, sizeof f->platform},
-        {CL_PLATFORM_VERSION, f->platform_version, sizeof f->platform_version}};
+                                     {CL_PLATFORM_VERSION, f->platform_version, sizeof f->platform_version}};
     CT_TRY(read_texts(device, NULL, of_device, CT_COUNT(of_device)));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL));
     CT_TRY(read_texts(device, platform, of_platform, CT_COUNT(of_platform)));

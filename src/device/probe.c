@@ -5,12 +5,14 @@
 #include "device/tiles.h"
 
 #define RESULTS 34 /* 16 sums, 16 numbers, and of probe_dots two times */
-#define DOTS_PAY 1.25 /* times the rate of float multiply-adds, for what else they cost: V turned into pairs, P rounded */
+/* times the rate of float multiply-adds, for what else they cost: V turned into pairs, P rounded */
+#define DOTS_PAY 1.25
 
 static clattn_status run_probe(clattn_context *context, const ct_tile *tile, float *result, size_t bytes)
 {
     clattn_status st = CLATTN_OK;
-    ct_program_spec spec = {.kernel = "probe", .backend = tile->name, .ptx_target = tile->ptx_target, .untried = tile->untried};
+    ct_program_spec spec = {
+        .kernel = "probe", .backend = tile->name, .ptx_target = tile->ptx_target, .untried = tile->untried};
     const ct_program *program = NULL;
     ct_origin origin;
     cl_kernel kernel = NULL;
@@ -45,7 +47,8 @@ out:
     return st;
 }
 
-/* A probe that was refused, died or gave wrong numbers settles the question; one for which there was no memory may be made again. */
+/* A probe that was refused, died or gave wrong numbers settles the question; one for which there was no memory may be
+ * made again. */
 static bool settles(clattn_status st)
 {
     return st == CLATTN_OK || st == CLATTN_BUILD_FAILED || st == CLATTN_DEVICE_LACKS;
@@ -99,8 +102,8 @@ bool ct_dots_usable(clattn_context *context)
         state->probed = !accepts_dots(&context->facts, state->why, sizeof state->why);
         state->usable = !state->probed && probe(context, &dots, result, state->why, sizeof state->why, &state->probed);
         context->dots_rate = state->usable ? rate_of_dots(result) : 0;
-        ct_log(context, CLATTN_LOG_INFO, "tile_cpu_dots: %s, %.2f times the rate of float multiply-adds", state->usable ? "usable" : state->why,
-               context->dots_rate);
+        ct_log(context, CLATTN_LOG_INFO, "tile_cpu_dots: %s, %.2f times the rate of float multiply-adds",
+               state->usable ? "usable" : state->why, context->dots_rate);
     }
     const bool usable = state->usable;
     pthread_mutex_unlock(&context->mutex);

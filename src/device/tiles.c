@@ -17,14 +17,15 @@ static bool accepts_cpu(const ct_device_facts *facts, char *why, size_t bytes)
 
 static bool accepts_wgmma(const ct_device_facts *facts, char *why, size_t bytes)
 {
-    snprintf(why, bytes, "wgmma needs an NVIDIA GPU of compute capability 9.0; this device says %d.%d", facts->nv_capability / 10,
-             facts->nv_capability % 10);
+    snprintf(why, bytes, "wgmma needs an NVIDIA GPU of compute capability 9.0; this device says %d.%d",
+             facts->nv_capability / 10, facts->nv_capability % 10);
     return facts->nv_capability == 90;
 }
 
 static bool accepts_mma(const ct_device_facts *facts, char *why, size_t bytes)
 {
-    snprintf(why, bytes, "mma.sync and cp.async need an NVIDIA GPU of compute capability 8.0 or more; this device says %d.%d",
+    snprintf(why, bytes,
+             "mma.sync and cp.async need an NVIDIA GPU of compute capability 8.0 or more; this device says %d.%d",
              facts->nv_capability / 10, facts->nv_capability % 10);
     return facts->nv_capability >= 80;
 }
@@ -51,8 +52,8 @@ int ct_tile_aligned(const int64_t *lengths, size_t count)
     return all % 4 ? 1 : all % 8 ? 4 : 8;
 }
 
-/* The part of a block that one tile holds: the largest divisor up to `most` of which a tile of that many units wastes less than
- * a third; a block of no such divisor, up to 256, is one tile; 0: none fits. Free blocks: `most`. */
+/* The part of a block that one tile holds: the largest divisor up to `most` of which a tile of that many units wastes
+ * less than a third; a block of no such divisor, up to 256, is one tile; 0: none fits. Free blocks: `most`. */
 static int part_of(int block, int most, int unit)
 {
     if (block == 0) {
@@ -83,7 +84,8 @@ static bool shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, c
     out->step = part_of(wish->block_q, (int)ct_min(most, wish->nq), wish->pack >= 16 ? 1 : 16 / wish->pack);
     out->cols = part_of(wish->block_k, 64, 4);
     if (!out->step || !out->cols) {
-        snprintf(why, bytes, "block %dx%d: a size over 256 must have a divisor from 16 to 64", wish->block_q, wish->block_k);
+        snprintf(why, bytes, "block %dx%d: a size over 256 must have a divisor from 16 to 64", wish->block_q,
+                 wish->block_k);
         return false;
     }
     out->bm = (int)ct_round_up(out->step * wish->pack, 16);
@@ -119,8 +121,9 @@ static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, 
 {
     struct ct_simt_shape s;
     if (!ct_simt_shape_parts(facts, wish->block_q, wish->block_k, wish->pack, wish->dk, wish->dv, wish->causal, &s)) {
-        snprintf(why, bytes, "no tile of dqk %d, dv %d, block %dx%d fits %llu bytes of local memory and groups of %zu", wish->dk,
-                 wish->dv, wish->block_q, wish->block_k, (unsigned long long)facts->local_memory, facts->max_group);
+        snprintf(why, bytes, "no tile of dqk %d, dv %d, block %dx%d fits %llu bytes of local memory and groups of %zu",
+                 wish->dk, wish->dv, wish->block_q, wish->block_k, (unsigned long long)facts->local_memory,
+                 facts->max_group);
         return false;
     }
     if (!simt_steps_fit(wish, s.bm > s.bn ? s.bm : s.bn, why, bytes)) {
@@ -128,7 +131,8 @@ static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, 
     }
     out->step = s.rows / wish->pack;
     out->cols = s.cols;
-    const ct_define extra[] = {{"MR", s.mr}, {"CX", s.cx}, {"KS", s.ks}, {"PS", s.ps}, {"DEEP", s.deep}, {"ALIGNED", wish->aligned >= 4}};
+    const ct_define extra[] = {{"MR", s.mr}, {"CX", s.cx},     {"KS", s.ks},
+                               {"PS", s.ps}, {"DEEP", s.deep}, {"ALIGNED", wish->aligned >= 4}};
     out->bm = s.bm;
     out->bn = s.bn;
     out->items = s.items;
@@ -148,35 +152,44 @@ static bool state_shape_one(const ct_shape_wish *wish, int usual, int most, ct_s
     return true;
 }
 
-static bool state_shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+static bool state_shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why,
+                            size_t bytes)
 {
     (void)facts, (void)why, (void)bytes;
     return state_shape_one(wish, 16, 128, out);
 }
 
-static bool state_shape_ref(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+static bool state_shape_ref(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why,
+                            size_t bytes)
 {
     const int most = 98304; /* AMD's compiler stops at 128 KiB of private memory for all that a work-item holds */
     if (!facts->cpu && 8 * wish->dk * wish->dv > most) {
-        snprintf(why, bytes, "a state of dqk %d x dv %d and its copy need %d bytes of private memory; at most %d", wish->dk, wish->dv,
-                 8 * wish->dk * wish->dv, most);
+        snprintf(why, bytes, "a state of dqk %d x dv %d and its copy need %d bytes of private memory; at most %d",
+                 wish->dk, wish->dv, 8 * wish->dk * wish->dv, most);
         return false;
     }
     return state_shape_one(wish, 16, 64, out);
 }
 
-static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why,
+                             size_t bytes)
 {
     struct ct_simt_state_shape s;
     if (!ct_simt_state_shape(facts, wish->block_q ? wish->block_q : wish->nq, wish->dk, wish->dv, &s)) {
-        snprintf(why, bytes, "no state of dqk %d, dv %d fits the registers of groups of %zu and %llu bytes of local memory", wish->dk,
-                 wish->dv, facts->max_group, (unsigned long long)facts->local_memory);
+        snprintf(why, bytes,
+                 "no state of dqk %d, dv %d fits the registers of groups of %zu and %llu bytes of local memory",
+                 wish->dk, wish->dv, facts->max_group, (unsigned long long)facts->local_memory);
         return false;
     }
     if (!simt_steps_fit(wish, s.tokens, why, bytes)) {
         return false;
     }
-    const ct_define extra[] = {{"MR", s.mr}, {"CX", s.cx}, {"KS", s.ks}, {"PS", s.ps}, {"SV", s.columns}, {"DEEP", s.deep},
+    const ct_define extra[] = {{"MR", s.mr},
+                               {"CX", s.cx},
+                               {"KS", s.ks},
+                               {"PS", s.ps},
+                               {"SV", s.columns},
+                               {"DEEP", s.deep},
                                {"ALIGNED", wish->aligned >= 4}};
     out->bm = out->bn = out->step = s.tokens;
     out->items = s.items;
@@ -186,21 +199,66 @@ static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *
     return true;
 }
 
-/* crowd_bytes: each half of an sm_90 keeps what it reads in its half of the L2 cache, 25 MB; 16 MB of keys replayed through that miss no more often
- * than one head after another. Of the caches of sm_80 to sm_89 the smallest have 2 to 4 MB; simt's tiles are slow enough for any. */
+/* crowd_bytes: each half of an sm_90 keeps what it reads in its half of the L2 cache, 25 MB; 16 MB of keys replayed
+ * through that miss no more often than one head after another. Of the caches of sm_80 to sm_89 the smallest have 2 to 4
+ * MB; simt's tiles are slow enough for any. */
 const ct_tile ct_tiles[] = {
-    {.name = "cpu", .rows = {"tile/tile_cpu.cl"}, .states = {"tile/tile_cpu_cols.cl"}, .lines = "tile/line_cpu.cl", .line_items = 1,
-     .probe = "tile/probe_vector.cl", .probe_items = 1, .accepts = accepts_cpu, .shape = shape_cpu, .state_shape = state_shape_cpu},
-    {.name = "nv_wgmma", .rows = {"tile/tile_nv_wgmma.cl"}, .states = {"tile/tile_nv_wgmma.cl", "tile/tile_nv_wgmma_state.cl"},
-     .lines = "tile/line_simt.cl", .line_items = 64, .vectors = 8, .probe = "tile/probe_wgmma.cl", .probe_items = 128, .accepts = accepts_wgmma,
-     .shape = ct_wgmma_shape, .state_shape = ct_wgmma_state_shape, .schedule = "schedule/roles.cl", .ptx_target = "sm_90a",
-     .tensors = ct_tensor_maps, .crowd_bytes = 16 << 20},
-    {.name = "nv_mma", .rows = {"tile/tile_nv_mma.cl"}, .lines = "tile/line_simt.cl", .line_items = 64, .vectors = 8,
-     .probe = "tile/probe_mma.cl", .probe_items = 32, .accepts = accepts_mma, .shape = ct_mma_shape, .crowd_bytes = 4 << 20, .tf32 = true},
-    {.name = "simt", .rows = {"tile/tile_simt.cl"}, .states = {"tile/tile_simt.cl", "tile/tile_simt_state.cl"}, .lines = "tile/line_simt.cl",
-     .line_items = 64, .vectors = 4, .probe = "tile/probe_local.cl", .probe_items = 64, .accepts = accepts_simt, .shape = shape_simt,
-     .state_shape = state_shape_simt, .crowd_bytes = INT64_MAX},
-    {.name = "ref", .rows = {"tile/tile_ref.cl"}, .states = {"tile/tile_ref.cl", "tile/tile_ref_state.cl"}, .lines = "tile/line_ref.cl",
-     .line_items = 1, .probe_items = 1, .accepts = accepts_ref, .shape = shape_ref, .state_shape = state_shape_ref},
+    {.name = "cpu",
+     .rows = {"tile/tile_cpu.cl"},
+     .states = {"tile/tile_cpu_cols.cl"},
+     .lines = "tile/line_cpu.cl",
+     .line_items = 1,
+     .probe = "tile/probe_vector.cl",
+     .probe_items = 1,
+     .accepts = accepts_cpu,
+     .shape = shape_cpu,
+     .state_shape = state_shape_cpu},
+    {.name = "nv_wgmma",
+     .rows = {"tile/tile_nv_wgmma.cl"},
+     .states = {"tile/tile_nv_wgmma.cl", "tile/tile_nv_wgmma_state.cl"},
+     .lines = "tile/line_simt.cl",
+     .line_items = 64,
+     .vectors = 8,
+     .probe = "tile/probe_wgmma.cl",
+     .probe_items = 128,
+     .accepts = accepts_wgmma,
+     .shape = ct_wgmma_shape,
+     .state_shape = ct_wgmma_state_shape,
+     .schedule = "schedule/roles.cl",
+     .ptx_target = "sm_90a",
+     .tensors = ct_tensor_maps,
+     .crowd_bytes = 16 << 20},
+    {.name = "nv_mma",
+     .rows = {"tile/tile_nv_mma.cl"},
+     .lines = "tile/line_simt.cl",
+     .line_items = 64,
+     .vectors = 8,
+     .probe = "tile/probe_mma.cl",
+     .probe_items = 32,
+     .accepts = accepts_mma,
+     .shape = ct_mma_shape,
+     .crowd_bytes = 4 << 20,
+     .tf32 = true},
+    {.name = "simt",
+     .rows = {"tile/tile_simt.cl"},
+     .states = {"tile/tile_simt.cl", "tile/tile_simt_state.cl"},
+     .lines = "tile/line_simt.cl",
+     .line_items = 64,
+     .vectors = 4,
+     .probe = "tile/probe_local.cl",
+     .probe_items = 64,
+     .accepts = accepts_simt,
+     .shape = shape_simt,
+     .state_shape = state_shape_simt,
+     .crowd_bytes = INT64_MAX},
+    {.name = "ref",
+     .rows = {"tile/tile_ref.cl"},
+     .states = {"tile/tile_ref.cl", "tile/tile_ref_state.cl"},
+     .lines = "tile/line_ref.cl",
+     .line_items = 1,
+     .probe_items = 1,
+     .accepts = accepts_ref,
+     .shape = shape_ref,
+     .state_shape = state_shape_ref},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);

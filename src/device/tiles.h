@@ -1,4 +1,5 @@
-/* The host's row of each tile: which files, which devices, which shapes. A new machine is one tile file and one row in tiles.c. */
+/* The host's row of each tile: which files, which devices, which shapes. A new machine is one tile file and one row in
+ * tiles.c. */
 #ifndef CT_TILES_H
 #define CT_TILES_H
 
@@ -6,19 +7,20 @@
 #include "program/program.h"
 
 typedef struct ct_builder ct_builder; /* plan/builder.h */
-struct ct_tensor_in;                     /* plan/builder.h */
+struct ct_tensor_in;                  /* plan/builder.h */
 
 /* A choice of tile sizes for an attend stage. */
 typedef struct ct_shape {
-    int bm, bn;        /* rows and columns of a pair tile */
-    int step, cols;    /* queries and keys of a block that a tile holds: step * pack <= bm, cols <= bn */
-    int items;         /* work-items of a group */
-    const char *rows;  /* another text than the tile's rows, for this shape; NULL: none */
-    int groups;        /* that a compute unit must have room for; 0: not said */
-    int resident;      /* groups stay and take items until none is left: so many a compute unit; 0: a group an item */
-    bool untried;      /* nobody has run it: see clattn_trial_mode */
-    int parts;         /* of the value columns, a group each (accumulate); 0: one */
-    bool rounds_state; /* what a state is summed from may be rounded to the storage type unless float_state is asked for (accumulate) */
+    int bm, bn;       /* rows and columns of a pair tile */
+    int step, cols;   /* queries and keys of a block that a tile holds: step * pack <= bm, cols <= bn */
+    int items;        /* work-items of a group */
+    const char *rows; /* another text than the tile's rows, for this shape; NULL: none */
+    int groups;       /* that a compute unit must have room for; 0: not said */
+    int resident;     /* groups stay and take items until none is left: so many a compute unit; 0: a group an item */
+    bool untried;     /* nobody has run it: see clattn_trial_mode */
+    int parts;        /* of the value columns, a group each (accumulate); 0: one */
+    /* what a state is summed from may be rounded to the storage type unless float_state is asked for (accumulate) */
+    bool rounds_state;
     ct_define extra[16];
     int n_extra;
 } ct_shape;
@@ -27,23 +29,28 @@ typedef struct ct_shape {
 typedef enum ct_reads { CT_READS_NOTHING = 0, CT_READS_KEYS, CT_READS_BIAS, CT_READS_RULES } ct_reads;
 
 /* The rows of a tensor, and how far apart two lie, in elements. */
-typedef struct ct_rows { const char *name; int64_t count, stride; } ct_rows;
+typedef struct ct_rows {
+    const char *name;
+    int64_t count, stride;
+} ct_rows;
 
 typedef struct ct_shape_wish {
-    int block_q, block_k; /* of the layout, in tokens; 0: free, every key is listed. accumulate: block_q is the chunk, or 0 */
-    int64_t nq, nk;       /* queries of the longest sequence; keys of a usual one */
+    /* of the layout, in tokens; 0: free, every key is listed. accumulate: block_q is the chunk, or 0 */
+    int block_q, block_k;
+    int64_t nq, nk; /* queries of the longest sequence; keys of a usual one */
     int dk, dv, pack;
     bool window;
     ct_reads reads;
-    bool bias;            /* something is added to every pair */
+    bool bias; /* something is added to every pair */
     bool causal;
-    int aligned;          /* rows, widths and offsets are multiples of so many elements: 8, 4 or 1 */
+    int aligned; /* rows, widths and offsets are multiples of so many elements: 8, 4 or 1 */
     clattn_dtype dtype;
-    bool tf32;            /* float operands may be rounded to 10 bits of mantissa */
-    bool dots;            /* bfloat16 and ct_dots_pay() */
-    int streams;          /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
-    ct_rows tensors[3];   /* q, k, v: a tile that counts rows in 32 bits declines strides beyond them */
-    bool float_state;     /* accumulate: the state leaves: it is to be as good as float, whatever the storage */
+    bool tf32; /* float operands may be rounded to 10 bits of mantissa */
+    bool dots; /* bfloat16 and ct_dots_pay() */
+    /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
+    int streams;
+    ct_rows tensors[3]; /* q, k, v: a tile that counts rows in 32 bits declines strides beyond them */
+    bool float_state;   /* accumulate: the state leaves: it is to be as good as float, whatever the storage */
 } ct_shape_wish;
 
 typedef struct ct_tile {
@@ -52,22 +59,28 @@ typedef struct ct_tile {
     const char *states[3]; /* texts for stages whose rows stream past a state (accumulate) */
     const char *lines;     /* text for line kernels */
     int line_items;
-    int vectors;           /* buffers whose rows are aligned to so many elements must begin so, too: they are read that way; 0: no matter */
-    const char *probe;     /* kernel text that must build, run and be right; NULL: none */
+    /* buffers whose rows are aligned to so many elements must begin so, too: they are read that way; 0: no matter */
+    int vectors;
+    const char *probe; /* kernel text that must build, run and be right; NULL: none */
     int probe_items;
     /* False, with the reason, if the device's facts alone rule it out. */
     bool (*accepts)(const ct_device_facts *facts, char *why, size_t bytes);
     /* False, with the reason, if no shape fits. */
     bool (*shape)(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes);
     /* The same for stages whose rows stream past a state: bm = bn, step a chunk. NULL: it has no state words. */
-    bool (*state_shape)(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes);
+    bool (*state_shape)(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why,
+                        size_t bytes);
     const char *schedule;   /* of its stages; a shape's -D say how (OVERLAP, TURNS); NULL: serial */
     const char *ptx_target; /* of its programs, see ct_program_spec */
-    /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's ref. */
-    clattn_status (*tensors)(ct_builder *b, struct ct_tensor_in *tensors, int n, int64_t sequences, const struct ct_shape *shape);
-    int64_t crowd_bytes;    /* of keys and values that heads may read in turns, see HEAVY_LAST in tile.cl; 0: they follow one another */
-    bool untried;           /* nobody has run any of it: its probe and all its programs are tried, see clattn_trial_mode */
-    bool tf32;              /* takes float tensors where the problem has tf32=1, and rounds them as operands */
+    /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's
+     * ref. */
+    clattn_status (*tensors)(ct_builder *b, struct ct_tensor_in *tensors, int n, int64_t sequences,
+                             const struct ct_shape *shape);
+    /* of keys and values that heads may read in turns, see HEAVY_LAST in tile.cl; 0: they follow one another */
+    int64_t crowd_bytes;
+    /* nobody has run any of it: its probe and all its programs are tried, see clattn_trial_mode */
+    bool untried;
+    bool tf32; /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;
 
 /* 8, 4 or 1: what all of these strides and widths are multiples of. */
@@ -79,9 +92,11 @@ extern const int ct_tile_count;
 bool ct_dots_usable(clattn_context *context);
 /* And are they faster than what they replace here? */
 bool ct_dots_pay(clattn_context *context);
-/* False if the caller's wish, the device's facts or an earlier probe rule the tile out; runs nothing. `why` gets the reason, or "". */
+/* False if the caller's wish, the device's facts or an earlier probe rule the tile out; runs nothing. `why` gets the
+ * reason, or "". */
 bool ct_tile_possible(clattn_context *context, int index, char why[CT_WHY_BYTES]);
-/* Probes until that has settled it, which is once a context unless there was no memory. `why` gets the reason, or "". */
+/* Probes until that has settled it, which is once a context unless there was no memory. `why` gets the reason, or "".
+ */
 bool ct_tile_usable(clattn_context *context, int index, char why[CT_WHY_BYTES]);
 
 #endif

@@ -27,8 +27,9 @@ static clattn_status check_csr(const clattn_layout *layout, const int32_t *row_p
     const int lists = layout->heads * layout->rows;
     for (int list = 0; list < lists; list++) { /* first of all: only then is the last one the length of col */
         if (row_ptr[list + 1] < row_ptr[list]) {
-            return ct_fail(CLATTN_BAD_LAYOUT, "head %d, row %d: row_ptr[%d] = %d is below the one before, %d", list / layout->rows,
-                           list % layout->rows, list + 1, (int)row_ptr[list + 1], (int)row_ptr[list]);
+            return ct_fail(CLATTN_BAD_LAYOUT, "head %d, row %d: row_ptr[%d] = %d is below the one before, %d",
+                           list / layout->rows, list % layout->rows, list + 1, (int)row_ptr[list + 1],
+                           (int)row_ptr[list]);
         }
     }
     for (int list = 0; list < lists; list++) {

@@ -10,9 +10,14 @@ static clattn_status on_host(ct_builder *b, const ct_lists_wish *w, ct_lists *ou
     clattn_status st = CLATTN_OK;
     ct_host_lists made = {0};
     CT_TRY(ct_host_lists_make(w, ct_builder_allocator(b), &made));
-    *out = (ct_lists){.rows = made.rows, .list_head = made.heads > 1 ? made.rows : 0, .partial = made.masked > 0, .longest = made.longest,
-        .pairs = made.pairs, .entries = made.entries};
-    CT_TRY(ct_builder_constant(b, "lines", made.lines, made.heads * made.rows * 4, (int)sizeof *made.lines, &out->lines));
+    *out = (ct_lists){.rows = made.rows,
+                      .list_head = made.heads > 1 ? made.rows : 0,
+                      .partial = made.masked > 0,
+                      .longest = made.longest,
+                      .pairs = made.pairs,
+                      .entries = made.entries};
+    CT_TRY(
+        ct_builder_constant(b, "lines", made.lines, made.heads * made.rows * 4, (int)sizeof *made.lines, &out->lines));
     CT_TRY(ct_builder_constant(b, "list", made.list, made.entries, (int)sizeof *made.list, &out->list));
 out:
     ct_host_lists_release(&made, ct_builder_allocator(b));
@@ -29,7 +34,10 @@ typedef struct lists_args { /* as in cl/layout/lists.cl */
 } lists_args;
 
 /* Where the device finds the layout's contents. */
-typedef struct sources { ct_ref row_ptr, col, mask; int source; } sources;
+typedef struct sources {
+    ct_ref row_ptr, col, mask;
+    int source;
+} sources;
 
 static clattn_status find_sources(ct_builder *b, const clattn_layout *l, sources *s)
 {
@@ -59,13 +67,16 @@ out:
 }
 
 /* Lines and entries that the device writes. */
-typedef struct extent { int64_t heads, rows, cols, block_q, block_k, room; } extent;
+typedef struct extent {
+    int64_t heads, rows, cols, block_q, block_k, room;
+} extent;
 
 /* The tiles that queries of a line can reach: what the longest sequence, the layout and the window leave. */
 static extent extent_of(const ct_lists_wish *w)
 {
     const clattn_layout *l = w->layout;
-    extent e = {.heads = l ? l->heads : 1, .block_q = l ? l->block_q : w->step, .block_k = l ? l->block_k : w->tile_cols};
+    extent e = {
+        .heads = l ? l->heads : 1, .block_q = l ? l->block_q : w->step, .block_k = l ? l->block_k : w->tile_cols};
     e.rows = w->sequences ? w->tokens / w->step + w->sequences : ct_ceil_div(w->nq, w->step);
     e.cols = ct_ceil_div(w->nk, e.block_k);
     const int64_t listed = l && l->source == CT_LAYOUT_TABLE ? ct_min(l->width, e.cols) : e.cols;
@@ -82,11 +93,15 @@ static clattn_status check_extent(const ct_lists_wish *w, const extent *e)
     const long long lines = (long long)(e->heads * e->rows), room = (long long)e->room;
     if (w->sequences) {
         return ct_fail(CLATTN_UNSUPPORTED,
-                       "lists on the device: %lld lines of up to %lld tiles; together at most %d: max_q and max_k, the longest sequences, bound the "
-                       "tiles of a line (here max_q=%lld, max_k=%lld)", lines, room, INT32_MAX, (long long)w->nq, (long long)w->nk);
+                       "lists on the device: %lld lines of up to %lld tiles; together at most %d: max_q and max_k, the "
+                       "longest sequences, bound the "
+                       "tiles of a line (here max_q=%lld, max_k=%lld)",
+                       lines, room, INT32_MAX, (long long)w->nq, (long long)w->nk);
     }
-    return ct_fail(CLATTN_UNSUPPORTED, "lists on the device: %lld lines of up to %lld tiles; together at most %d: take larger blocks than %lldx%lld", lines,
-                   room, INT32_MAX, (long long)e->block_q, (long long)e->block_k);
+    return ct_fail(
+        CLATTN_UNSUPPORTED,
+        "lists on the device: %lld lines of up to %lld tiles; together at most %d: take larger blocks than %lldx%lld",
+        lines, room, INT32_MAX, (long long)e->block_q, (long long)e->block_k);
 }
 
 /* The list that all lines share, made here, or room for one a line. */
@@ -114,7 +129,8 @@ static clattn_status on_device(ct_builder *b, const ct_lists_wish *w, ct_lists *
     sources s;
     const extent e = extent_of(w);
     const clattn_layout *l = w->layout;
-    *out = (ct_lists){.rows = e.rows, .list_head = e.heads > 1 ? e.rows : 0, .partial = true, .longest = e.room, .pairs = NAN};
+    *out = (ct_lists){
+        .rows = e.rows, .list_head = e.heads > 1 ? e.rows : 0, .partial = true, .longest = e.room, .pairs = NAN};
     CT_TRY(find_sources(b, l, &s));
     CT_TRY(add_list(b, w, &e, out));
     out->lines = ct_builder_zone(b, "lines", e.heads * e.rows * 4, 4);
@@ -129,10 +145,22 @@ static clattn_status on_device(ct_builder *b, const ct_lists_wish *w, ct_lists *
     ct_launch_buffer(launch, w->cu_k);
     ct_launch_buffer(launch, out->lines);
     ct_launch_buffer(launch, ct_lists_shared(w) ? ct_nothing() : out->list);
-    const lists_args args = {.left = w->left, .right = w->right, .nq = (cl_int)w->nq, .nk = (cl_int)w->nk,
-        .rows = l ? l->rows : 0, .cols = (cl_int)e.cols, .lines = (cl_int)e.rows, .block_q = (cl_int)e.block_q,
-        .block_k = (cl_int)e.block_k, .step = w->step, .tile_cols = w->tile_cols, .width = l ? l->width : 0, .room = (cl_int)e.room,
-        .all_masked = w->all_masked || (l && l->rules), .tile_width = w->tile_width, .sequences = (cl_int)w->sequences};
+    const lists_args args = {.left = w->left,
+                             .right = w->right,
+                             .nq = (cl_int)w->nq,
+                             .nk = (cl_int)w->nk,
+                             .rows = l ? l->rows : 0,
+                             .cols = (cl_int)e.cols,
+                             .lines = (cl_int)e.rows,
+                             .block_q = (cl_int)e.block_q,
+                             .block_k = (cl_int)e.block_k,
+                             .step = w->step,
+                             .tile_cols = w->tile_cols,
+                             .width = l ? l->width : 0,
+                             .room = (cl_int)e.room,
+                             .all_masked = w->all_masked || (l && l->rules),
+                             .tile_width = w->tile_width,
+                             .sequences = (cl_int)w->sequences};
     ct_launch_value(launch, &args, sizeof args);
     ct_launch_warm(launch, 0);
     ct_launch_groups(launch, e.rows, e.heads, 1, ct_builder_tile(b)->line_items);

@@ -1,5 +1,5 @@
-/* Lists: what an attend stage reads. A line a block row: the first keys of the tiles it may see, those that ask the mask first. Lines may share what
- * they list. */
+/* Lists: what an attend stage reads. A line a block row: the first keys of the tiles it may see, those that ask the
+ * mask first. Lines may share what they list. */
 #ifndef CT_LISTS_H
 #define CT_LISTS_H
 
@@ -7,15 +7,15 @@
 #include "plan/builder.h"
 
 typedef struct ct_lists_wish {
-    const clattn_layout *layout;  /* NULL: every key */
-    int64_t nq, nk;               /* longest, if packed */
-    int64_t left, right;          /* window in tokens, causal included; CT_UNLIMITED */
-    bool all_masked;              /* every tile asks the mask: padding, texts */
-    int step;                     /* queries of a line; divides the layout's block, or covers it */
-    int tile_cols, tile_width;    /* keys of a block that a tile holds; columns of a tile */
-    const int32_t *positions;     /* NULL, or ascending positions of the nk keys */
-    int64_t places;               /* with positions: keys before the choice (the causal shift is places - nq) */
-    int64_t sequences, tokens;    /* 0: not packed; queries of all sequences */
+    const clattn_layout *layout; /* NULL: every key */
+    int64_t nq, nk;              /* longest, if packed */
+    int64_t left, right;         /* window in tokens, causal included; CT_UNLIMITED */
+    bool all_masked;             /* every tile asks the mask: padding, texts */
+    int step;                    /* queries of a line; divides the layout's block, or covers it */
+    int tile_cols, tile_width;   /* keys of a block that a tile holds; columns of a tile */
+    const int32_t *positions;    /* NULL, or ascending positions of the nk keys */
+    int64_t places;              /* with positions: keys before the choice (the causal shift is places - nq) */
+    int64_t sequences, tokens;   /* 0: not packed; queries of all sequences */
     ct_ref cu_q, cu_k;
 } ct_lists_wish;
 
@@ -23,12 +23,13 @@ typedef struct ct_lists_wish {
 
 typedef struct ct_lists {
     ct_ref lines, list;
-    int64_t rows;                 /* lines of a head; packed: of all sequences, each at SEQUENCE_LINE (cl/tile/tile.cl) */
-    int64_t list_head;            /* between two heads' lines */
-    bool partial;                 /* some entries ask the mask */
-    int64_t longest;              /* entries of the longest line */
-    double pairs;                 /* visible, per query head on average; NaN if only the device knows */
-    int64_t entries;              /* of `list`, which lines may share */
+    /* lines of a head; packed: of all sequences, each at SEQUENCE_LINE (cl/tile/tile.cl) */
+    int64_t rows;
+    int64_t list_head; /* between two heads' lines */
+    bool partial;      /* some entries ask the mask */
+    int64_t longest;   /* entries of the longest line */
+    double pairs;      /* visible, per query head on average; NaN if only the device knows */
+    int64_t entries;   /* of `list`, which lines may share */
 } ct_lists;
 
 /* Makes them on the host, or adds the launch that makes them on the device. */

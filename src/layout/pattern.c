@@ -104,7 +104,8 @@ static clattn_status check_lists(const clattn_pattern *pattern)
     return st;
 }
 
-static clattn_status make(clattn_layout **out, const clattn_problem *problem, const clattn_allocator *allocator, bool causal)
+static clattn_status make(clattn_layout **out, const clattn_problem *problem, const clattn_allocator *allocator,
+                          bool causal)
 {
     if (!out || !problem) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "%s is NULL", out ? "problem" : "out");
@@ -122,7 +123,8 @@ static clattn_status make(clattn_layout **out, const clattn_problem *problem, co
         return st;
     }
     /* packed: one layout for the longest sequence; shorter ones use its upper left part */
-    ct_pattern_job job = {.problem = problem, .allocator = allocator, .nq = problem->nq, .nk = problem->nk, .causal = causal};
+    ct_pattern_job job = {
+        .problem = problem, .allocator = allocator, .nq = problem->nq, .nk = problem->nk, .causal = causal};
     if (problem->sequences > 0) {
         job.nq = problem->max_q ? problem->max_q : problem->nq;
         job.nk = problem->max_k ? problem->max_k : problem->nk;
@@ -131,7 +133,8 @@ static clattn_status make(clattn_layout **out, const clattn_problem *problem, co
 }
 
 /* Packed: every sequence has a diagonal of its own, so only the pattern itself may drop blocks. */
-clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_problem *problem, const clattn_allocator *allocator)
+clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_problem *problem,
+                                         const clattn_allocator *allocator)
 {
     return make(out, problem, allocator, problem && problem->causal == 1 && problem->sequences == 0);
 }

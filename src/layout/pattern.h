@@ -4,11 +4,12 @@
 
 #include "layout/layout.h"
 
-/* One block row as a set of block columns: one bit each, so a row costs what it lists and a 64th of what lies between. */
+/* One block row as a set of block columns: one bit each, so a row costs what it lists and a 64th of what lies between.
+ */
 typedef struct ct_row {
-    uint64_t *words;        /* zeros at first */
+    uint64_t *words; /* zeros at first */
     int cols;
-    int64_t first, end;     /* words that hold a bit, and those between: set by ct_row_clear and ct_row_add */
+    int64_t first, end; /* words that hold a bit, and those between: set by ct_row_clear and ct_row_add */
 } ct_row;
 /* Empties it; before the first use, too. */
 void ct_row_clear(ct_row *row);
@@ -31,7 +32,7 @@ typedef struct ct_pattern_job {
     const clattn_problem *problem;
     const clattn_allocator *allocator;
     int64_t nq, nk;
-    bool causal;        /* what the causal mask hides of the longest sequence need not be listed */
+    bool causal; /* what the causal mask hides of the longest sequence need not be listed */
 } ct_pattern_job;
 typedef clattn_status ct_pattern_maker(clattn_layout **out, const ct_pattern_job *job);
 

@@ -18,7 +18,8 @@ static clattn_status add_rows(ct_builder *b, const clattn_problem *p, ct_ref *ga
     if (st != CLATTN_OK) {
         return st;
     }
-    const rows_args args = {.q = ct_problem_strides(p, CLATTN_Q), .rows = p->nq, .heads = (int32_t)p->hq, .depth = (int32_t)p->dqk};
+    const rows_args args = {
+        .q = ct_problem_strides(p, CLATTN_Q), .rows = p->nq, .heads = (int32_t)p->hq, .depth = (int32_t)p->dqk};
     ct_problem_dims(p, CLATTN_Q, dims);
     *gate = ct_builder_zone(b, "gate", lines, 4);
     ct_launch_define(l, "STORE", p->dtype);

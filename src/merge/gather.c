@@ -16,11 +16,15 @@ typedef struct keys_args {
 clattn_status ct_gather_rows_add(ct_builder *b, const ct_gather_rows *g)
 {
     ct_launch *l = NULL;
-    const clattn_status st = ct_line_launch(b, "merge/gather_rows.cl", "gather_rows", g->batch * g->heads * g->samples, &l);
+    const clattn_status st =
+        ct_line_launch(b, "merge/gather_rows.cl", "gather_rows", g->batch * g->heads * g->samples, &l);
     if (st != CLATTN_OK) {
         return st;
     }
-    const gather_args args = {.from = g->strides, .rows = g->rows, .heads = (int32_t)g->heads, .width = (int32_t)g->width,
+    const gather_args args = {.from = g->strides,
+                              .rows = g->rows,
+                              .heads = (int32_t)g->heads,
+                              .width = (int32_t)g->width,
                               .samples = (int32_t)g->samples};
     ct_launch_define(l, "STORE", g->dtype);
     ct_launch_define(l, "OUT", g->dtype);

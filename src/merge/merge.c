@@ -23,8 +23,8 @@ clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *m)
     if (st != CLATTN_OK) {
         return st;
     }
-    const merge_args args = {.o = m->o_strides, .rows = m->rows, .part_rows = lines, .heads = (int32_t)m->heads,
-                             .parts = m->parts};
+    const merge_args args = {
+        .o = m->o_strides, .rows = m->rows, .part_rows = lines, .heads = (int32_t)m->heads, .parts = m->parts};
     ct_launch_define(l, "DV", (long)m->dv);
     ct_launch_define(l, "OUT", m->o_dtype);
     ct_launch_buffer(l, m->o_parts);

@@ -1,32 +1,36 @@
-/* Merging of branches: partial softmaxes by their LSE, gated sums, and the gathering of chosen rows. Each call adds one launch. */
+/* Merging of branches: partial softmaxes by their LSE, gated sums, and the gathering of chosen rows. Each call adds one
+ * launch. */
 #ifndef CT_MERGE_H
 #define CT_MERGE_H
 
 #include "plan/builder.h"
 
-/* O = sum_p exp(L_p - L) O_p, L = ln(sum_p exp(L_p)). The identity is (0, -infinity); parts with L_p = -infinity are not read. */
+/* O = sum_p exp(L_p - L) O_p, L = ln(sum_p exp(L_p)). The identity is (0, -infinity); parts with L_p = -infinity are
+ * not read. */
 typedef struct ct_merge_lse {
     int parts;
     int64_t batch, heads, rows, dv;
-    ct_ref o_parts;    /* float [parts][batch][heads][rows][dv] */
-    ct_ref lse_parts;  /* float [parts][batch][heads][rows] */
+    ct_ref o_parts;   /* float [parts][batch][heads][rows][dv] */
+    ct_ref lse_parts; /* float [parts][batch][heads][rows] */
     ct_ref o;
     clattn_strides o_strides;
     clattn_dtype o_dtype;
-    ct_ref lse;        /* float [batch][heads][rows], or nothing */
+    ct_ref lse; /* float [batch][heads][rows], or nothing */
 } ct_merge_lse;
 clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *merge);
 
-/* The gate that the problem asks for, float [b][hq][nq]: a slot, or the zone of a launch that computes it from q; nothing where it asks for none. */
+/* The gate that the problem asks for, float [b][hq][nq]: a slot, or the zone of a launch that computes it from q;
+ * nothing where it asks for none. */
 clattn_status ct_gate_of(ct_builder *b, ct_ref *gate);
 
 /* o = g a + (1 - g) b */
 typedef struct ct_merge_gate {
     int64_t batch, heads, rows, dv;
-    ct_ref o_a, o_b;     /* float [batch][heads][rows][dv] */
-    ct_ref lse_a, lse_b; /* float [batch][heads][rows], or nothing: g becomes 1 where b saw no key, 0 where a saw none */
-    ct_ref gate;         /* float [batch][heads][rows]; nothing: 1/2 of each, or */
-    bool sum;            /* o = a + b */
+    ct_ref o_a, o_b; /* float [batch][heads][rows][dv] */
+    /* float [batch][heads][rows], or nothing: g becomes 1 where b saw no key, 0 where a saw none */
+    ct_ref lse_a, lse_b;
+    ct_ref gate; /* float [batch][heads][rows]; nothing: 1/2 of each, or */
+    bool sum;    /* o = a + b */
     ct_ref o;
     clattn_strides o_strides;
     clattn_dtype o_dtype;
@@ -49,7 +53,7 @@ clattn_status ct_gather_rows_add(ct_builder *b, const ct_gather_rows *gather);
 typedef struct ct_gather_keys {
     int64_t batch, rows, samples;
     ct_ref positions;
-    ct_ref padding;  /* uint8 [batch][rows], or nothing */
+    ct_ref padding; /* uint8 [batch][rows], or nothing */
     ct_ref places, shown;
 } ct_gather_keys;
 clattn_status ct_gather_keys_add(ct_builder *b, const ct_gather_keys *gather);

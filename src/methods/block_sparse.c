@@ -1,4 +1,5 @@
-/* block_sparse: softmax attention over the key blocks that a layout lists (Child et al. 2019; DeepSpeed Sparse Attention; BigBird; Longformer). */
+/* block_sparse: softmax attention over the key blocks that a layout lists (Child et al. 2019; DeepSpeed Sparse
+ * Attention; BigBird; Longformer). */
 #include "methods/softmax.h"
 
 const ct_method ct_method_block_sparse = {

@@ -1,4 +1,5 @@
-/* dense: softmax(scale Q K^T + ...) V over every key (FlashAttention-2: Dao 2023). The full list is the only pattern. */
+/* dense: softmax(scale Q K^T + ...) V over every key (FlashAttention-2: Dao 2023). The full list is the only pattern.
+ */
 #include "methods/softmax.h"
 
 const ct_method ct_method_dense = {

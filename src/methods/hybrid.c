@@ -1,6 +1,7 @@
 /* hybrid:  o = g softmax over a local window + (1 - g) softmax over `samples` global keys, two softmaxes of their own.
- * g comes from slot GATE or from a linear map of q; without either it is 1/2. Where a query sees no sampled key (causal: all of
- * them lie ahead) g is 1, where its window is empty g is 0. A sink belongs to the window's softmax only. */
+ * g comes from slot GATE or from a linear map of q; without either it is 1/2. Where a query sees no sampled key
+ * (causal: all of them lie ahead) g is 1, where its window is empty g is 0. A sink belongs to the window's softmax
+ * only. */
 #include <math.h>
 
 #include "attend/attend.h"
@@ -17,10 +18,12 @@ static clattn_status check(const clattn_problem *p)
         return ct_fail(CLATTN_UNSUPPORTED, "sequences=%lld: hybrid takes no packed sequences", (long long)p->sequences);
     }
     if (p->bias) {
-        return ct_fail(CLATTN_UNSUPPORTED, "bias=%d: hybrid takes no bias; a score text with a buffer does the same", p->bias);
+        return ct_fail(CLATTN_UNSUPPORTED, "bias=%d: hybrid takes no bias; a score text with a buffer does the same",
+                       p->bias);
     }
     if (p->gate && !p->samples) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "gate=%d: there is nothing to weigh with samples=0; at least 1", p->gate);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "gate=%d: there is nothing to weigh with samples=0; at least 1",
+                       p->gate);
     }
     return CLATTN_OK;
 }
@@ -30,7 +33,8 @@ static clattn_strides dense(int64_t heads, int64_t rows, int64_t width)
     return (clattn_strides){heads * rows * width, rows * width, width};
 }
 
-/* Positions of the samples: a slot, or a constant. *host gets the constant's values (to be released), NULL for a slot. */
+/* Positions of the samples: a slot, or a constant. *host gets the constant's values (to be released), NULL for a slot.
+ */
 static clattn_status positions_of(ct_builder *b, const clattn_problem *p, ct_ref *positions, int32_t **host)
 {
     clattn_status st = CLATTN_OK;
@@ -50,12 +54,20 @@ out:
 }
 
 /* The chosen rows of K or V, densely. */
-static clattn_status gather(ct_builder *b, const char *name, const ct_attend *a, const ct_ref *positions, ct_ref *tensor,
-                            clattn_strides *strides, int64_t width, int64_t samples)
+static clattn_status gather(ct_builder *b, const char *name, const ct_attend *a, const ct_ref *positions,
+                            ct_ref *tensor, clattn_strides *strides, int64_t width, int64_t samples)
 {
     const ct_ref zone = ct_builder_zone(b, name, a->b * a->hk * samples * width, (int)clattn_dtype_size(a->in));
-    const ct_gather_rows g = {.batch = a->b, .heads = a->hk, .rows = a->nk, .samples = samples, .width = width,
-                              .from = *tensor, .strides = *strides, .dtype = a->in, .positions = *positions, .to = zone};
+    const ct_gather_rows g = {.batch = a->b,
+                              .heads = a->hk,
+                              .rows = a->nk,
+                              .samples = samples,
+                              .width = width,
+                              .from = *tensor,
+                              .strides = *strides,
+                              .dtype = a->in,
+                              .positions = *positions,
+                              .to = zone};
     *tensor = zone;
     *strides = dense(a->hk, samples, width);
     return ct_gather_rows_add(b, &g);
@@ -64,7 +76,8 @@ static clattn_status gather(ct_builder *b, const char *name, const ct_attend *a,
 /* Does a key's place matter? If not, samples are keys like any others. */
 static bool placed(const ct_attend *a)
 {
-    return a->causal || a->slopes.where != CT_NOWHERE || a->score_text || a->mask_text || (a->layout && a->layout->rules);
+    return a->causal || a->slopes.where != CT_NOWHERE || a->score_text || a->mask_text ||
+           (a->layout && a->layout->rules);
 }
 
 /* Makes `a` the branch over the sampled keys. */
@@ -74,8 +87,12 @@ static clattn_status sample(ct_builder *b, const clattn_problem *p, ct_ref posit
     CT_TRY(gather(b, "sampled keys", a, &positions, &a->k, &a->ks, a->dqk, p->samples));
     CT_TRY(gather(b, "sampled values", a, &positions, &a->v, &a->vs, a->dv, p->samples));
     if (!host || a->padding.where != CT_NOWHERE) {
-        const ct_gather_keys keys = {.batch = a->b, .rows = a->nk, .samples = p->samples, .positions = positions,
-                                     .padding = a->padding, .places = ct_builder_zone(b, "places", p->samples, 4),
+        const ct_gather_keys keys = {.batch = a->b,
+                                     .rows = a->nk,
+                                     .samples = p->samples,
+                                     .positions = positions,
+                                     .padding = a->padding,
+                                     .places = ct_builder_zone(b, "places", p->samples, 4),
                                      .shown = ct_builder_zone(b, "shown", a->b * p->samples, 1)};
         CT_TRY(ct_gather_keys_add(b, &keys));
         positions = keys.places;
@@ -93,8 +110,8 @@ out:
     return st;
 }
 
-/* Lets the first branch leave what the other one joins, in the type of the result: it is read and written once more than the result is, and
- * where the samples are few the memory bounds it. */
+/* Lets the first branch leave what the other one joins, in the type of the result: it is read and written once more
+ * than the result is, and where the samples are few the memory bounds it. */
 static void to_zones(ct_builder *b, ct_attend *a)
 {
     a->o = ct_builder_zone(b, "first o", a->b * a->hq * a->nq * a->dv, (int)clattn_dtype_size(a->out));
@@ -118,7 +135,8 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     CT_TRY(ct_gate_of(b, &gate));
     CT_TRY(positions_of(b, p, &positions, &host));
     CT_TRY(sample(b, p, positions, host, &global));
-    /* the longer one joins, and hides the reading behind its work; but what joins is not cut into parts, which few queries need */
+    /* the longer one joins, and hides the reading behind its work; but what joins is not cut into parts, which few
+     * queries need */
     const bool cut = p->nq <= FEW_QUERIES;
     ct_attend *first = cut ? &local : &global, *last = cut ? &global : &local;
     to_zones(b, first);
@@ -133,7 +151,9 @@ out:
 
 /* ---- reference ------------------------------------------------------------------------------------------------ */
 
-typedef struct branch_result { double *o, *lse; } branch_result;
+typedef struct branch_result {
+    double *o, *lse;
+} branch_result;
 
 static clattn_status branch(const clattn_problem *p, const ct_softmax_branch *softmax, const ct_reference_io *io,
                             const clattn_allocator *allocator, branch_result *out)
@@ -168,7 +188,8 @@ static int64_t distinct(int32_t *positions, int64_t count, int64_t nk)
     return kept;
 }
 
-static void weigh(const clattn_problem *p, ct_reference_io *io, const branch_result *a, const branch_result *b, const double *gate)
+static void weigh(const clattn_problem *p, ct_reference_io *io, const branch_result *a, const branch_result *b,
+                  const double *gate)
 {
     const int64_t count = io->rows ? io->n_rows : p->b * p->hq * p->nq;
     for (int64_t i = 0; i < count; i++) {

@@ -17,13 +17,16 @@ static clattn_status check(const clattn_problem *problem)
         return ct_fail(CLATTN_INVALID_ARGUMENT, "parts=%d: the value must be from 0 to 65536", problem->parts);
     }
     if (problem->gate && parts_of(problem) != 2) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "parts=%d: a gated sum (gate=%d) has 2 branches", problem->parts, problem->gate);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "parts=%d: a gated sum (gate=%d) has 2 branches", problem->parts,
+                       problem->gate);
     }
     if (problem->pass != CLATTN_FWD) {
-        return ct_fail(CLATTN_UNSUPPORTED, "pass=%s: merge has pass=fwd only", problem->pass == CLATTN_DECODE ? "decode" : "bwd");
+        return ct_fail(CLATTN_UNSUPPORTED, "pass=%s: merge has pass=fwd only",
+                       problem->pass == CLATTN_DECODE ? "decode" : "bwd");
     }
     if (problem->sequences) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "sequences=%lld: merge takes rows as they come; give b=1 and nq=all of them",
+        return ct_fail(CLATTN_INVALID_ARGUMENT,
+                       "sequences=%lld: merge takes rows as they come; give b=1 and nq=all of them",
                        (long long)problem->sequences);
     }
     return CLATTN_OK;
@@ -39,7 +42,11 @@ static ct_ref output(ct_builder *b, const clattn_problem *p)
 static clattn_status build_gate(ct_builder *b, const clattn_problem *p, ct_ref o_parts, ct_ref lse_parts)
 {
     const int64_t rows = p->b * p->hq * p->nq;
-    ct_merge_gate m = {.batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv, .o_strides = ct_problem_strides(p, CLATTN_O),
+    ct_merge_gate m = {.batch = p->b,
+                       .heads = p->hq,
+                       .rows = p->nq,
+                       .dv = p->dv,
+                       .o_strides = ct_problem_strides(p, CLATTN_O),
                        .o_dtype = p->dtype};
     m.o_a = o_parts;
     m.o_b = ct_ref_at(o_parts, rows * p->dv);
@@ -60,14 +67,22 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     const ct_ref lse_parts = ct_builder_slot(b, CLATTN_LSE_PARTS, p->gate ? 1 : 2, CLATTN_F32, 4, dims);
     const double elements = (double)rows * (double)p->dv;
     ct_builder_work(b, (ct_work){.flop = 2.0 * parts * elements,
-                                 .bytes = elements * (4.0 * parts + (double)clattn_dtype_size(p->dtype)) + 4.0 * parts * (double)rows,
+                                 .bytes = elements * (4.0 * parts + (double)clattn_dtype_size(p->dtype)) +
+                                          4.0 * parts * (double)rows,
                                  .exps = (double)parts * (double)rows});
     if (p->gate) {
         return build_gate(b, p, o_parts, lse_parts);
     }
-    const ct_merge_lse m = {.parts = parts, .batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv,
-                            .o_parts = o_parts, .lse_parts = lse_parts, .o = output(b, p),
-                            .o_strides = ct_problem_strides(p, CLATTN_O), .o_dtype = p->dtype,
+    const ct_merge_lse m = {.parts = parts,
+                            .batch = p->b,
+                            .heads = p->hq,
+                            .rows = p->nq,
+                            .dv = p->dv,
+                            .o_parts = o_parts,
+                            .lse_parts = lse_parts,
+                            .o = output(b, p),
+                            .o_strides = ct_problem_strides(p, CLATTN_O),
+                            .o_dtype = p->dtype,
                             .lse = ct_builder_slot(b, CLATTN_LSE, 1, CLATTN_F32, 3, dims + 1)};
     return ct_merge_lse_add(b, &m);
 }

@@ -13,25 +13,27 @@ typedef struct ct_reference_io {
     double *o;         /* [b, hq, nq, dv] */
     double *lse;       /* [b, hq, nq] */
     double *state_out; /* [b or sequences, hq, dqk, dv (+1)] */
-    int single;        /* 1: every intermediate is rounded to float: the "same-precision peer" of the tolerance rule; 2: the same
-                        * with exponents of base 2, as kernels have them (a sum without exponents: as 1) */
+    /* 1: every intermediate is rounded to float: the "same-precision peer" of the tolerance rule; 2: the same with
+     * exponents of base 2, as kernels have them (a sum without exponents: as 1) */
+    int single;
     const int64_t *rows; /* NULL: every row; else only these rows (b*hq + h)*nq + i are computed, n_rows of them */
     int64_t n_rows;
     /* the caller's texts as C, for tests; NULL: none */
-    double (*score)(double x, int batch, int head, int64_t query, int64_t key, const double *params, const double *buffer);
+    double (*score)(double x, int batch, int head, int64_t query, int64_t key, const double *params,
+                    const double *buffer);
     int (*hidden)(int batch, int head, int64_t query, int64_t key, const double *params, const double *buffer);
 } ct_reference_io;
 
 typedef struct ct_method {
     const char *name;
-    const char *text;  /* one line for --help */
-    bool softmax;      /* scores keys apply (causal default 0, scale 1/sqrt(d)) */
-    bool linear;       /* decay, state, chunk apply (causal default 1, scale 1) */
-    bool mapped;       /* takes feature and normalise */
-    bool patterned;    /* takes a layout; without a pattern: dense */
-    bool gated;        /* takes gate, GATE */
-    bool sampled;      /* takes samples, spacing, POSITIONS */
-    bool merges;       /* takes parts, O_PARTS, LSE_PARTS; no keys, no values */
+    const char *text;                                      /* one line for --help */
+    bool softmax;                                          /* scores keys apply (causal default 0, scale 1/sqrt(d)) */
+    bool linear;                                           /* decay, state, chunk apply (causal default 1, scale 1) */
+    bool mapped;                                           /* takes feature and normalise */
+    bool patterned;                                        /* takes a layout; without a pattern: dense */
+    bool gated;                                            /* takes gate, GATE */
+    bool sampled;                                          /* takes samples, spacing, POSITIONS */
+    bool merges;                                           /* takes parts, O_PARTS, LSE_PARTS; no keys, no values */
     clattn_status (*check)(const clattn_problem *problem); /* NULL: nothing of its own */
     clattn_status (*build)(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout);
     clattn_status (*reference)(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io,

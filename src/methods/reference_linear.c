@@ -12,8 +12,8 @@ typedef struct ct_call {
     const clattn_problem *problem;
     const ct_linear_branch *branch;
     ct_reference_io *io;
-    int64_t width;        /* columns of a state */
-    const double *g;      /* [hq] */
+    int64_t width;         /* columns of a state */
+    const double *g;       /* [hq] */
     unsigned char *wanted; /* [b * hq * nq] or NULL: every row */
     void *state, *phi, *phi_k, *sums;
 } ct_call;
@@ -39,16 +39,16 @@ static bool left_out(const ct_call *c, const ct_head *h, int64_t query, int64_t 
     return layout && ct_reference_has_block(layout, c->io, h->head, query / layout->block_q, key / layout->block_k);
 }
 
-#define REAL double
+#define REAL    double
 #define NAME(x) x##_double
-#define EXP exp
+#define EXP     exp
 #include "methods/reference_linear.inc"
 #undef REAL
 #undef NAME
 #undef EXP
-#define REAL float
+#define REAL    float
 #define NAME(x) x##_single
-#define EXP expf
+#define EXP     expf
 #include "methods/reference_linear.inc"
 
 static ct_head head_of(const ct_call *c, int64_t sequence, int head)
@@ -129,8 +129,8 @@ static clattn_status call_make(ct_call *c, const clattn_allocator *allocator)
     c->phi_k = ct_alloc_array(allocator, dqk, sizeof(double));
     c->sums = ct_alloc_array(allocator, (size_t)c->width, sizeof(double));
     if (!g || !c->state || !c->phi || !c->phi_k || !c->sums) {
-        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a reference state of %lld x %lld", (long long)problem->dqk,
-                (long long)c->width);
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a reference state of %lld x %lld",
+                (long long)problem->dqk, (long long)c->width);
     }
     CT_TRY(ct_linear_decays(problem, c->branch->causal ? c->branch->decay : CLATTN_DECAY_NONE, c->io, g, allocator));
     if (c->io->rows) {
@@ -195,8 +195,8 @@ clattn_status ct_reference_linear(const clattn_problem *problem, const ct_linear
     return each_head(problem, branch, io, allocator, head_recurrence);
 }
 
-clattn_status ct_reference_linear_pairs(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
-                                        const clattn_allocator *allocator)
+clattn_status ct_reference_linear_pairs(const clattn_problem *problem, const ct_linear_branch *branch,
+                                        ct_reference_io *io, const clattn_allocator *allocator)
 {
     return each_head(problem, branch, io, allocator, head_pairs);
 }

@@ -17,12 +17,12 @@ typedef struct ct_call {
 /* One query row. */
 typedef struct ct_place {
     ct_span span;
-    int64_t index;            /* (b * hq + h) * nq + i: its place in o and lse */
-    int64_t row;              /* in its sequence */
+    int64_t index; /* (b * hq + h) * nq + i: its place in o and lse */
+    int64_t row;   /* in its sequence */
     int head;
     int64_t q_at, k_at, v_at; /* this row of Q; first row of K and V of this sequence */
     int64_t n_keys;
-    const double *bias;       /* of this row, from this sequence's first key; NULL: none */
+    const double *bias; /* of this row, from this sequence's first key; NULL: none */
     const double *padding;
 } ct_place;
 
@@ -45,13 +45,13 @@ static bool visible(const ct_call *c, const ct_place *p, int64_t key)
                                             c->io->in[CLATTN_TEXT_BUFFER]);
 }
 
-#define FAR 1048576.0 /* 2^20 */
-#define REAL double
+#define FAR     1048576.0 /* 2^20 */
+#define REAL    double
 #define NAME(x) x##_double
-#define UNIT 1.0
-#define EXP exp
-#define LOG log
-#define TANH tanh
+#define UNIT    1.0
+#define EXP     exp
+#define LOG     log
+#define TANH    tanh
 #include "methods/reference_softmax.inc"
 #undef REAL
 #undef NAME
@@ -59,21 +59,21 @@ static bool visible(const ct_call *c, const ct_place *p, int64_t key)
 #undef EXP
 #undef LOG
 #undef TANH
-#define REAL float
+#define REAL    float
 #define NAME(x) x##_single
-#define UNIT 1.0f
-#define EXP expf
-#define LOG logf
-#define TANH tanhf
+#define UNIT    1.0f
+#define EXP     expf
+#define LOG     logf
+#define TANH    tanhf
 #include "methods/reference_softmax.inc"
 #undef NAME
 #undef UNIT
 #undef EXP
 #undef LOG
 #define NAME(x) x##_base2
-#define UNIT 1.44269504f
-#define EXP exp2f
-#define LOG log2f
+#define UNIT    1.44269504f
+#define EXP     exp2f
+#define LOG     log2f
 #include "methods/reference_softmax.inc"
 
 static ct_place place_of(const clattn_problem *problem, const ct_softmax_branch *branch, const ct_reference_io *io,

@@ -5,15 +5,17 @@
 
 #include "methods/method.h"
 
-/* What one softmax is taken over. Everything else (sizes, softcap, ALiBi, bias, sink, padding, sequences) is the problem's. */
+/* What one softmax is taken over. Everything else (sizes, softcap, ALiBi, bias, sink, padding, sequences) is the
+ * problem's. */
 typedef struct ct_softmax_branch {
-    const clattn_layout *layout;  /* NULL: every key. Contents on the device are read from io's slots */
-    const int32_t *keys;          /* NULL: every key; else only the keys at these n_keys positions (of the sequence, if packed) */
+    const clattn_layout *layout; /* NULL: every key. Contents on the device are read from io's slots */
+    /* NULL: every key; else only the keys at these n_keys positions (of the sequence, if packed) */
+    const int32_t *keys;
     int64_t n_keys;
     int causal;
     int64_t window_left, window_right;
     double scale;
-    bool sink;                    /* slot SINK is a logit of this softmax */
+    bool sink; /* slot SINK is a logit of this softmax */
 } ct_softmax_branch;
 
 /* The problem's own branch; scale = NaN and causal = -1 become 1/sqrt(dqk) and 0; no window
@@ -28,7 +30,8 @@ bool ct_reference_has_block(const clattn_layout *layout, const ct_reference_io *
  * sequence (unpacked: nk - nq). */
 bool ct_reference_listed(const clattn_layout *layout, const ct_reference_io *io, int head, int64_t query, int64_t key,
                          int64_t shift);
-/* The gate g of problem->gate (1: slot GATE, 2: sigmoid of the linear map of q), into gate [b, hq, nq]; rows as in io. */
+/* The gate g of problem->gate (1: slot GATE, 2: sigmoid of the linear map of q), into gate [b, hq, nq]; rows as in io.
+ */
 void ct_reference_gate(const clattn_problem *problem, const ct_reference_io *io, double *gate);
 
 #endif

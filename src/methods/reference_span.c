@@ -12,7 +12,11 @@ ct_span ct_span_of(const clattn_problem *problem, const ct_reference_io *io, int
     }
     const double *q = io->in[CLATTN_CU_SEQLENS];
     const double *k = io->in[CLATTN_CU_SEQLENS_K] ? io->in[CLATTN_CU_SEQLENS_K] : q;
-    return (ct_span){sequence, 0, (int64_t)q[sequence], (int64_t)(q[sequence + 1] - q[sequence]), (int64_t)k[sequence],
+    return (ct_span){sequence,
+                     0,
+                     (int64_t)q[sequence],
+                     (int64_t)(q[sequence + 1] - q[sequence]),
+                     (int64_t)k[sequence],
                      (int64_t)(k[sequence + 1] - k[sequence])};
 }
 

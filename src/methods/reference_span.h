@@ -14,6 +14,7 @@ typedef struct ct_span {
 int64_t ct_span_count(const clattn_problem *problem);
 ct_span ct_span_of(const clattn_problem *problem, const ct_reference_io *io, int64_t sequence);
 /* The span that holds query row `row` of batch entry `batch`; *local gets its row in the span. nq = 0 if none does. */
-ct_span ct_span_at(const clattn_problem *problem, const ct_reference_io *io, int64_t batch, int64_t row, int64_t *local);
+ct_span ct_span_at(const clattn_problem *problem, const ct_reference_io *io, int64_t batch, int64_t row,
+                   int64_t *local);
 
 #endif

@@ -42,8 +42,8 @@ static double decay_slope(clattn_decay law, int layer, int layers, int head, int
 clattn_status clattn_alibi_slopes(int heads, float *slopes)
 {
     if (heads < 1 || !slopes) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_alibi_slopes: %s is %d, must be %s", slopes ? "heads" : "slopes",
-                       slopes ? heads : 0, slopes ? "at least 1" : "a pointer");
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_alibi_slopes: %s is %d, must be %s",
+                       slopes ? "heads" : "slopes", slopes ? heads : 0, slopes ? "at least 1" : "a pointer");
     }
     for (int h = 0; h < heads; h++) {
         slopes[h] = (float)alibi_slope(h, heads);

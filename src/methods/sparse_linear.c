@@ -1,7 +1,7 @@
-/* sparse_linear:  softmax over the chosen blocks + linear attention  phi(q) S / (phi(q) z)  over every key, or over the keys of the
- * blocks not chosen (remaining = 1); with a gate g softmax + (1 - g) linear. After SLA (sparse-linear attention). The linear half is
- * normalised and knows no order: causal = 0. phi is the problem's feature, softmax over the head's width where that is identity, which
- * could not be normalised. A half without a key adds 0. */
+/* sparse_linear:  softmax over the chosen blocks + linear attention  phi(q) S / (phi(q) z)  over every key, or over the
+ * keys of the blocks not chosen (remaining = 1); with a gate g softmax + (1 - g) linear. After SLA (sparse-linear
+ * attention). The linear half is normalised and knows no order: causal = 0. phi is the problem's feature, softmax over
+ * the head's width where that is identity, which could not be normalised. A half without a key adds 0. */
 #include "accumulate/accumulate.h"
 #include "attend/attend.h"
 #include "merge/merge.h"
@@ -22,7 +22,8 @@ static clattn_status check(const clattn_problem *p)
         return ct_fail(CLATTN_INVALID_ARGUMENT, "state=%d: sparse_linear carries no state; state=0", p->state);
     }
     if (p->pass != CLATTN_FWD) {
-        return ct_fail(CLATTN_UNSUPPORTED, "pass=%s: sparse_linear has pass=fwd only", p->pass == CLATTN_DECODE ? "decode" : "bwd");
+        return ct_fail(CLATTN_UNSUPPORTED, "pass=%s: sparse_linear has pass=fwd only",
+                       p->pass == CLATTN_DECODE ? "decode" : "bwd");
     }
     return CLATTN_OK;
 }
@@ -54,8 +55,14 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     CT_TRY(ct_attend_of(b, p, layout, &chosen));
     ct_builder_drop(b, CLATTN_LSE); /* it would be that of one half */
     CT_TRY(ct_accumulate_of(b, &half, &rest));
-    ct_merge_gate m = {.batch = p->b, .heads = p->hq, .rows = p->nq, .dv = p->dv, .sum = true,
-                       .o = chosen.o, .o_strides = chosen.os, .o_dtype = chosen.out};
+    ct_merge_gate m = {.batch = p->b,
+                       .heads = p->hq,
+                       .rows = p->nq,
+                       .dv = p->dv,
+                       .sum = true,
+                       .o = chosen.o,
+                       .o_strides = chosen.os,
+                       .o_dtype = chosen.out};
     CT_TRY(ct_gate_of(b, &m.gate));
     chosen.o = ct_builder_zone(b, "softmax o", rows * p->dv, 4);
     chosen.lse = ct_builder_zone(b, "softmax lse", rows, 4);

@@ -5,13 +5,26 @@
 #include "plan/plan_parts.h"
 #include "plan/problem.h"
 
-clattn_context *ct_builder_context(ct_builder *b) { return b->plan->context; }
-const ct_tile *ct_builder_tile(ct_builder *b) { return b->plan->tile; }
-const clattn_problem *ct_builder_problem(ct_builder *b) { return &b->plan->problem; }
-const clattn_allocator *ct_builder_allocator(ct_builder *b) { return &b->plan->allocator; }
+clattn_context *ct_builder_context(ct_builder *b)
+{
+    return b->plan->context;
+}
+const ct_tile *ct_builder_tile(ct_builder *b)
+{
+    return b->plan->tile;
+}
+const clattn_problem *ct_builder_problem(ct_builder *b)
+{
+    return &b->plan->problem;
+}
+const clattn_allocator *ct_builder_allocator(ct_builder *b)
+{
+    return &b->plan->allocator;
+}
 
 /* Bytes from the slot's offset to the end of the tensor. */
-static int64_t slot_bytes(const clattn_problem *problem, clattn_slot slot, clattn_dtype dtype, int rank, const int64_t *dims)
+static int64_t slot_bytes(const clattn_problem *problem, clattn_slot slot, clattn_dtype dtype, int rank,
+                          const int64_t *dims)
 {
     int64_t elements = 1;
     if (slot <= CLATTN_O && rank == 4) { /* the second says it to compilers that inline this for other slots */
@@ -61,7 +74,8 @@ ct_ref ct_builder_zone(ct_builder *b, const char *name, int64_t elements, int el
     return (ct_ref){CT_ZONE, plan->n_zones++, 0, element, 0};
 }
 
-clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *data, int64_t elements, int element, ct_ref *out)
+clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *data, int64_t elements, int element,
+                                  ct_ref *out)
 {
     clattn_status st = CLATTN_OK;
     clattn_plan *plan = b->plan;
@@ -72,8 +86,9 @@ clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *d
         CT_FAIL(CLATTN_INTERNAL, "constant '%s': more than %d", name, CT_MAX_CONSTANTS);
     }
     /* COPY_HOST_PTR does not write through the pointer */
-    cl_mem mem = clCreateBuffer(plan->context->cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes ? bytes : sizeof nothing,
-                                bytes ? (void *)(uintptr_t)data : (void *)(uintptr_t)nothing, &error);
+    cl_mem mem =
+        clCreateBuffer(plan->context->cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes ? bytes : sizeof nothing,
+                       bytes ? (void *)(uintptr_t)data : (void *)(uintptr_t)nothing, &error);
     if (error != CL_SUCCESS) {
         CT_FAIL(error, "clCreateBuffer of the %zu bytes of '%s' returned %s", bytes, name, clattn_status_name(error));
     }
@@ -112,8 +127,14 @@ out:
     return st;
 }
 
-ct_program_spec *ct_launch_spec(ct_launch *l) { return &l->spec; }
-void ct_launch_define(ct_launch *l, const char *name, long value) { ct_spec_define(&l->spec, name, value); }
+ct_program_spec *ct_launch_spec(ct_launch *l)
+{
+    return &l->spec;
+}
+void ct_launch_define(ct_launch *l, const char *name, long value)
+{
+    ct_spec_define(&l->spec, name, value);
+}
 
 static ct_kernel_arg *next_arg(ct_launch *l)
 {
@@ -134,7 +155,8 @@ void ct_launch_buffer(ct_launch *l, ct_ref ref)
     arg = ref.behind ? next_arg(l) : NULL;
     if (arg) {
         arg->buffer = arg->alone = true;
-        arg->ref = ref.behind > 0 ? (ct_ref){CT_SLOT, ref.behind - 1, 0, 1, 0} : (ct_ref){CT_ZONE, -1 - ref.behind, 0, 1, 0};
+        arg->ref =
+            ref.behind > 0 ? (ct_ref){CT_SLOT, ref.behind - 1, 0, 1, 0} : (ct_ref){CT_ZONE, -1 - ref.behind, 0, 1, 0};
     }
 }
 
@@ -153,7 +175,8 @@ void ct_launch_value(ct_launch *l, const void *value, size_t bytes)
 void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items)
 {
     l->offset[1] = l->offset[2] = 0;
-    if (y > CT_MOST_GROUPS || z > CT_MOST_GROUPS) { /* their numbers are no part of the program: any batch has the same */
+    /* their numbers are no part of the program: any batch has the same */
+    if (y > CT_MOST_GROUPS || z > CT_MOST_GROUPS) {
         ct_launch_define(l, "FOLD", 1);
         l->offset[1] = (size_t)x;
         l->offset[2] = (size_t)y;
@@ -167,10 +190,19 @@ void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items)
     l->items = (size_t)items;
 }
 
-void ct_launch_warm(ct_launch *l, int value_index) { l->warm = value_index; }
-void ct_launch_main(ct_launch *l) { l->main = true; }
+void ct_launch_warm(ct_launch *l, int value_index)
+{
+    l->warm = value_index;
+}
+void ct_launch_main(ct_launch *l)
+{
+    l->main = true;
+}
 
-void ct_builder_align(ct_builder *b, int elements) { b->plan->aligned = elements > b->plan->aligned ? elements : b->plan->aligned; }
+void ct_builder_align(ct_builder *b, int elements)
+{
+    b->plan->aligned = elements > b->plan->aligned ? elements : b->plan->aligned;
+}
 
 void ct_builder_work(ct_builder *b, ct_work work)
 {

@@ -1,4 +1,5 @@
-/* A plan under construction: launches over slots, workspace zones and constants. Stages add launches; methods call stages. */
+/* A plan under construction: launches over slots, workspace zones and constants. Stages add launches; methods call
+ * stages. */
 #ifndef CT_BUILDER_H
 #define CT_BUILDER_H
 
@@ -12,12 +13,16 @@ typedef enum ct_where { CT_NOWHERE = 0, CT_SLOT, CT_ZONE, CT_CONSTANT } ct_where
 typedef struct ct_ref {
     ct_where where;
     int index;
-    int64_t offset;  /* elements of `element` bytes, added to the slot's own offset */
-    int element;     /* bytes of one element: kernels get (buffer, long offset in elements) */
-    int behind;      /* what is read through this, which kernels get as a third argument, so that the runtime keeps it for them:
-                      * index + 1 of a slot, -1 - index of a zone; 0: nothing */
+    int64_t offset; /* elements of `element` bytes, added to the slot's own offset */
+    int element;    /* bytes of one element: kernels get (buffer, long offset in elements) */
+    /* what is read through this, which kernels get as a third argument, so that the runtime keeps it for them: index +
+     * 1 of a slot, -1 - index of a zone; 0: nothing */
+    int behind;
 } ct_ref;
-static inline ct_ref ct_nothing(void) { return (ct_ref){CT_NOWHERE, 0, 0, 1, 0}; }
+static inline ct_ref ct_nothing(void)
+{
+    return (ct_ref){CT_NOWHERE, 0, 0, 1, 0};
+}
 
 typedef struct ct_builder ct_builder;
 typedef struct ct_launch ct_launch;
@@ -25,20 +30,21 @@ struct ct_tile;
 
 typedef struct ct_work {
     double flop, bytes, exps;
-    double pairs;    /* of a softmax: visible ones */
+    double pairs; /* of a softmax: visible ones */
     bool softmax;
 } ct_work;
 
-/* A tensor that a stage loads by tiles, for machines whose kernels get something else than a pointer (ct_tile.tensors). */
+/* A tensor that a stage loads by tiles, for machines whose kernels get something else than a pointer (ct_tile.tensors).
+ */
 typedef struct ct_tensor_in {
     const char *name;
     ct_ref ref;
     clattn_strides strides;
     clattn_dtype dtype;
     int64_t width, rows, heads, batches;
-    int box;    /* rows that one load fetches */
-    int pack;   /* heads of a group that follow each other as rows; 1: none */
-    ct_ref cu;  /* where packed sequences begin, or nothing */
+    int box;   /* rows that one load fetches */
+    int pack;  /* heads of a group that follow each other as rows; 1: none */
+    ct_ref cu; /* where packed sequences begin, or nothing */
 } ct_tensor_in;
 
 /* The things a stage may ask. */
@@ -49,18 +55,20 @@ const clattn_allocator *ct_builder_allocator(ct_builder *b);
 
 /* A slot the caller fills: declares it. want: 1 optional, 2 needed. Returns its ref. */
 ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want, clattn_dtype dtype, int rank, const int64_t *dims);
-/* Where packed sequences begin: slot CU_SEQLENS, needed, or CU_SEQLENS_K, needed if nk != nq, else CU_SEQLENS in its place if it is left out. */
+/* Where packed sequences begin: slot CU_SEQLENS, needed, or CU_SEQLENS_K, needed if nk != nq, else CU_SEQLENS in its
+ * place if it is left out. */
 ct_ref ct_builder_cuts(ct_builder *b, clattn_slot slot);
 /* Takes a declaration back: passing this slot is an error again. */
 void ct_builder_drop(ct_builder *b, clattn_slot slot);
 /* A zone of the workspace (256-byte aligned). */
 ct_ref ct_builder_zone(ct_builder *b, const char *name, int64_t elements, int element);
 /* Host data copied into a device buffer that the plan owns. */
-clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *data, int64_t elements, int element, ct_ref *out);
+clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *data, int64_t elements, int element,
+                                  ct_ref *out);
 ct_ref ct_ref_at(ct_ref ref, int64_t offset_elements);
 
-/* A launch: fill its spec (parts, defines), then its arguments in the kernel's order, then its groups. Launches run in the
- * order they were added. */
+/* A launch: fill its spec (parts, defines), then its arguments in the kernel's order, then its groups. Launches run in
+ * the order they were added. */
 clattn_status ct_builder_launch(ct_builder *b, const char *kernel, ct_launch **out);
 ct_program_spec *ct_launch_spec(ct_launch *l);
 void ct_launch_define(ct_launch *l, const char *name, long value);

@@ -11,7 +11,8 @@ static clattn_status check_room(const char *what, const clattn_buf *buf, int64_t
     }
     const cl_int error = clGetMemObjectInfo(buf->mem, CL_MEM_SIZE, sizeof size, &size, NULL);
     if (error != CL_SUCCESS) {
-        return ct_fail(error, "clattn_enqueue: %s is no memory object: clGetMemObjectInfo returned %s", what, clattn_status_name(error));
+        return ct_fail(error, "clattn_enqueue: %s is no memory object: clGetMemObjectInfo returned %s", what,
+                       clattn_status_name(error));
     }
     if (buf->offset > size || (int64_t)(size - buf->offset) < bytes) {
         return ct_fail(code, "clattn_enqueue: %s has %zu bytes behind offset %zu, needed are %lld", what,
@@ -24,11 +25,13 @@ static clattn_status check_room(const char *what, const clattn_buf *buf, int64_t
 static clattn_status check_states(const clattn_plan *plan, const clattn_buf *in, const clattn_buf *out)
 {
     const bool one_memory = in->mem ? in->mem == out->mem : in->svm && out->svm;
-    const uintptr_t a = (uintptr_t)in->svm + in->offset, b = (uintptr_t)out->svm + out->offset, between = a > b ? a - b : b - a;
+    const uintptr_t a = (uintptr_t)in->svm + in->offset, b = (uintptr_t)out->svm + out->offset,
+                    between = a > b ? a - b : b - a;
     if (!one_memory || between == 0 || between >= (uintptr_t)plan->slots[CLATTN_STATE_OUT].bytes) {
         return CLATTN_OK;
     }
-    return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slots 'state-in' and 'state-out' begin %llu bytes apart; 0, or at least their %lld",
+    return ct_fail(CLATTN_INVALID_ARGUMENT,
+                   "clattn_enqueue: slots 'state-in' and 'state-out' begin %llu bytes apart; 0, or at least their %lld",
                    (unsigned long long)between, (long long)plan->slots[CLATTN_STATE_OUT].bytes);
 }
 
@@ -39,10 +42,12 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
     for (size_t i = 0; i < n_args; i++) {
         const clattn_slot slot = args[i].slot;
         if (slot < 0 || slot >= CLATTN_SLOT_COUNT) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: args[%zu].slot is %d, must be 0 to %d", i, (int)slot, CLATTN_SLOT_COUNT - 1);
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: args[%zu].slot is %d, must be 0 to %d", i, (int)slot,
+                    CLATTN_SLOT_COUNT - 1);
         }
         const ct_plan_slot *want = &plan->slots[slot];
-        const size_t element = clattn_dtype_size(want->dtype) * (size_t)(plan->aligned && slot <= CLATTN_O ? plan->aligned : 1);
+        const size_t element =
+            clattn_dtype_size(want->dtype) * (size_t)(plan->aligned && slot <= CLATTN_O ? plan->aligned : 1);
         if (!want->want) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: this plan has no slot '%s'", clattn_slot_name(slot));
         }
@@ -50,10 +55,12 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' is given twice", clattn_slot_name(slot));
         }
         if (args[i].buf.mem && args[i].buf.svm) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' has a cl_mem and a pointer", clattn_slot_name(slot));
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' has a cl_mem and a pointer",
+                    clattn_slot_name(slot));
         }
         if (args[i].buf.offset % element) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' has offset %zu; this plan wants a multiple of %zu bytes",
+            CT_FAIL(CLATTN_INVALID_ARGUMENT,
+                    "clattn_enqueue: slot '%s' has offset %zu; this plan wants a multiple of %zu bytes",
                     clattn_slot_name(slot), args[i].buf.offset, element);
         }
         CT_TRY(check_room(clattn_slot_name(slot), &args[i].buf, want->bytes, CLATTN_BUFFER_TOO_SMALL));
@@ -62,7 +69,8 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
     }
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         if (plan->slots[slot].want == 2 && !seen[slot]) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' is missing", clattn_slot_name((clattn_slot)slot));
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: slot '%s' is missing",
+                    clattn_slot_name((clattn_slot)slot));
         }
     }
     CT_TRY(check_states(plan, &by_slot[CLATTN_STATE_IN], &by_slot[CLATTN_STATE_OUT]));
@@ -91,17 +99,19 @@ out:
     return st;
 }
 
-cl_int ct_launch_enqueue(const ct_launch *l, cl_command_queue queue, cl_uint n_wait, const cl_event *wait_list, cl_event *event)
+cl_int ct_launch_enqueue(const ct_launch *l, cl_command_queue queue, cl_uint n_wait, const cl_event *wait_list,
+                         cl_event *event)
 {
     const size_t local[3] = {l->items, 1, 1};
     const size_t global[3] = {l->groups[0] * l->items, l->groups[1], l->groups[2]};
-    return clEnqueueNDRangeKernel(queue, l->kernel, 3, l->offset[1] ? l->offset : NULL, global, local, n_wait, wait_list, event);
+    return clEnqueueNDRangeKernel(queue, l->kernel, 3, l->offset[1] ? l->offset : NULL, global, local, n_wait,
+                                  wait_list, event);
 }
 
-/* The events that a launch waits for, and those it leaves. In order: the queue itself keeps the sequence. Out of order: each
- * launch waits for the one before it. */
-static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool in_order, const clattn_buf *by_slot, clattn_buf workspace,
-                                cl_uint n_wait, const cl_event *wait_list, cl_event *event)
+/* The events that a launch waits for, and those it leaves. In order: the queue itself keeps the sequence. Out of order:
+ * each launch waits for the one before it. */
+static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool in_order, const clattn_buf *by_slot,
+                                clattn_buf workspace, cl_uint n_wait, const cl_event *wait_list, cl_event *event)
 {
     clattn_status st = CLATTN_OK;
     cl_event before = NULL, after = NULL;
@@ -133,8 +143,8 @@ out:
     return st;
 }
 
-clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const clattn_arg *args, size_t n_args, clattn_buf workspace,
-                             cl_uint n_wait, const cl_event *wait_list, cl_event *event)
+clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const clattn_arg *args, size_t n_args,
+                             clattn_buf workspace, cl_uint n_wait, const cl_event *wait_list, cl_event *event)
 {
     clattn_status st = CLATTN_OK;
     clattn_buf by_slot[CLATTN_SLOT_COUNT] = {{0}};
@@ -143,19 +153,22 @@ clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const cl
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: %s is NULL", !queue ? "queue" : !plan ? "plan" : "args");
     }
     if (!n_wait != !wait_list) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: n_wait is %u and wait_list is %s", n_wait, wait_list ? "given" : "NULL");
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: n_wait is %u and wait_list is %s", n_wait,
+                wait_list ? "given" : "NULL");
     }
     CT_TRY(check_queue(plan, queue, &in_order));
     CT_TRY(sort_args(plan, args, n_args, by_slot));
     if (plan->workspace) {
         if (!workspace.mem && !workspace.svm) {
-            CT_FAIL(CLATTN_WORKSPACE_TOO_SMALL, "clattn_enqueue: no workspace, needed are %lld bytes", (long long)plan->workspace);
+            CT_FAIL(CLATTN_WORKSPACE_TOO_SMALL, "clattn_enqueue: no workspace, needed are %lld bytes",
+                    (long long)plan->workspace);
         }
         if (workspace.mem && workspace.svm) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: the workspace has a cl_mem and a pointer");
         }
         if (workspace.offset % 256) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: the workspace's offset %zu is no multiple of 256", workspace.offset);
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: the workspace's offset %zu is no multiple of 256",
+                    workspace.offset);
         }
         CT_TRY(check_room("workspace", &workspace, plan->workspace, CLATTN_WORKSPACE_TOO_SMALL));
     }

@@ -8,12 +8,13 @@ static clattn_status set_arg(const ct_launch *l, cl_uint index, const void *valu
 {
     const cl_int error = clSetKernelArg(l->kernel, index, bytes, value);
     return error == CL_SUCCESS ? CLATTN_OK
-                               : ct_fail(error, "clSetKernelArg(%s, %u, %zu bytes) returned %s", l->spec.kernel, index, bytes, clattn_status_name(error));
+                               : ct_fail(error, "clSetKernelArg(%s, %u, %zu bytes) returned %s", l->spec.kernel, index,
+                                         bytes, clattn_status_name(error));
 }
 
 /* What a buffer argument names, and where it begins, in elements. */
-static clattn_buf buffer_of(const clattn_plan *plan, const ct_ref *ref, const clattn_buf *args, clattn_buf workspace, cl_mem scratch,
-                            cl_long *offset)
+static clattn_buf buffer_of(const clattn_plan *plan, const ct_ref *ref, const clattn_buf *args, clattn_buf workspace,
+                            cl_mem scratch, cl_long *offset)
 {
     clattn_buf buf = {0};
     *offset = ref->offset;
@@ -36,18 +37,22 @@ static clattn_status set_pointer(const ct_launch *l, cl_uint index, const void *
 {
     const cl_int error = clSetKernelArgSVMPointer(l->kernel, index, pointer);
     return error == CL_SUCCESS ? CLATTN_OK
-                               : ct_fail(error, "clSetKernelArgSVMPointer(%s, %u) returned %s", l->spec.kernel, index, clattn_status_name(error));
+                               : ct_fail(error, "clSetKernelArgSVMPointer(%s, %u) returned %s", l->spec.kernel, index,
+                                         clattn_status_name(error));
 }
 
 static clattn_status set_base(const ct_launch *l, cl_uint index, ct_kernel_arg *arg, const clattn_buf *buf)
 {
     const bool none = !buf->svm && !buf->mem;
-    const ct_holds wanted = none ? CT_HOLDS_NOTHING : arg->ref.where == CT_CONSTANT ? CT_HOLDS_CONSTANT : CT_HOLDS_UNKNOWN;
+    const ct_holds wanted = none                            ? CT_HOLDS_NOTHING
+                            : arg->ref.where == CT_CONSTANT ? CT_HOLDS_CONSTANT
+                                                            : CT_HOLDS_UNKNOWN;
     if (wanted != CT_HOLDS_UNKNOWN && arg->holds == wanted) {
         return CLATTN_OK;
     }
     arg->holds = CT_HOLDS_UNKNOWN;
-    const clattn_status st = buf->svm ? set_pointer(l, index, buf->svm) : set_arg(l, index, none ? NULL : &buf->mem, sizeof buf->mem);
+    const clattn_status st =
+        buf->svm ? set_pointer(l, index, buf->svm) : set_arg(l, index, none ? NULL : &buf->mem, sizeof buf->mem);
     if (st == CLATTN_OK) {
         arg->pointer = buf->svm != NULL;
         arg->holds = wanted;
@@ -83,10 +88,12 @@ static clattn_status create_kernel(ct_launch *l, cl_kernel *out)
     cl_int error = CL_SUCCESS;
     *out = clCreateKernel(l->program->program, l->spec.kernel, &error);
     return error == CL_SUCCESS ? CLATTN_OK
-                               : ct_fail(error, "kernel %s: clCreateKernel returned %s (%d)", l->program->name, clattn_status_name(error), (int)error);
+                               : ct_fail(error, "kernel %s: clCreateKernel returned %s (%d)", l->program->name,
+                                         clattn_status_name(error), (int)error);
 }
 
-/* A buffer in the place of a shared pointer: NVIDIA's driver goes on looking for the pointer, and refuses the launch once that is freed. */
+/* A buffer in the place of a shared pointer: NVIDIA's driver goes on looking for the pointer, and refuses the launch
+ * once that is freed. */
 static clattn_status renew_kernel(ct_launch *l)
 {
     cl_kernel fresh = NULL;
@@ -102,8 +109,10 @@ static clattn_status renew_kernel(ct_launch *l)
     return st;
 }
 
-/* In a kernel's list a buffer is a base pointer and, unless it stands alone, a long behind it: the offset in elements. */
-clattn_status ct_launch_set(clattn_plan *plan, ct_launch *l, const clattn_buf *args, clattn_buf workspace, cl_mem scratch)
+/* In a kernel's list a buffer is a base pointer and, unless it stands alone, a long behind it: the offset in elements.
+ */
+clattn_status ct_launch_set(clattn_plan *plan, ct_launch *l, const clattn_buf *args, clattn_buf workspace,
+                            cl_mem scratch)
 {
     clattn_status st = CLATTN_OK;
     clattn_buf bufs[CT_MAX_ARGS];
@@ -135,8 +144,8 @@ out:
     return st;
 }
 
-/* What the stage marked, all of a tile that nobody has run, and the caller's texts where they become machine code of ours or where a
- * compiler has died of one. */
+/* What the stage marked, all of a tile that nobody has run, and the caller's texts where they become machine code of
+ * ours or where a compiler has died of one. */
 static bool untried(const clattn_plan *plan, const ct_program_spec *spec)
 {
     const bool text = spec->score_text || spec->mask_text;
@@ -148,7 +157,8 @@ static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
     clattn_status st = CLATTN_OK;
     ct_origin origin = CT_FROM_MEMORY;
     if (l->overflow) {
-        CT_FAIL(CLATTN_INTERNAL, "kernel '%s': too many arguments, or a value over %d bytes", l->spec.kernel, CT_VALUE_BYTES);
+        CT_FAIL(CLATTN_INTERNAL, "kernel '%s': too many arguments, or a value over %d bytes", l->spec.kernel,
+                CT_VALUE_BYTES);
     }
     if (l->too_many) {
         CT_FAIL(CLATTN_UNSUPPORTED, "kernel '%s': %zu groups; at most %d", l->spec.kernel, l->groups[0], INT32_MAX);
@@ -167,19 +177,22 @@ out:
     return st;
 }
 
-/* Why a launch may have been refused: registers and local memory bound a kernel's groups, whatever the device allows others. Asked only then:
- * drivers answer too little of kernels that require larger groups and run in them (NVIDIA: 256 of 512; Mesa's llvmpipe: 32 of 64). */
+/* Why a launch may have been refused: registers and local memory bound a kernel's groups, whatever the device allows
+ * others. Asked only then: drivers answer too little of kernels that require larger groups and run in them (NVIDIA: 256
+ * of 512; Mesa's llvmpipe: 32 of 64). */
 static void name_bound(const clattn_plan *plan, const ct_launch *l, char *text, size_t bytes)
 {
     size_t most = 0;
-    const cl_int error = clGetKernelWorkGroupInfo(l->kernel, plan->context->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
+    const cl_int error =
+        clGetKernelWorkGroupInfo(l->kernel, plan->context->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
     text[0] = '\0';
     if (error == CL_SUCCESS && l->items > most) {
         snprintf(text, bytes, "; the driver says that it runs this kernel in groups of at most %zu", most);
     }
 }
 
-/* Some drivers finish compiling at the first launch: it is made here, with an argument that lets every group return at once. */
+/* Some drivers finish compiling at the first launch: it is made here, with an argument that lets every group return at
+ * once. */
 static clattn_status warm_up(clattn_plan *plan, ct_launch *l, cl_command_queue queue, cl_mem scratch)
 {
     clattn_status st = CLATTN_OK;
@@ -193,8 +206,9 @@ static clattn_status warm_up(clattn_plan *plan, ct_launch *l, cl_command_queue q
     if (error != CL_SUCCESS) {
         char bound[96];
         name_bound(plan, l, bound, sizeof bound);
-        CT_FAIL(error, "kernel %s: its first launch, %zux%zux%zu groups of %zu work-items: %s returned %s (%d)%s", l->program->name, l->groups[0],
-                l->groups[1], l->groups[2], l->items, call, clattn_status_name(error), (int)error, bound);
+        CT_FAIL(error, "kernel %s: its first launch, %zux%zux%zu groups of %zu work-items: %s returned %s (%d)%s",
+                l->program->name, l->groups[0], l->groups[1], l->groups[2], l->items, call, clattn_status_name(error),
+                (int)error, bound);
     }
     ct_program_keep(plan->context, l->program);
 out:

@@ -4,10 +4,13 @@
 #include "plan/keys.h"
 
 #define BIT(kind) (1u << CLATTN_PATTERN_##kind)
-#define LISTED (BIT(CSR) | BIT(MASK) | BIT(TABLE))
+#define LISTED    (BIT(CSR) | BIT(MASK) | BIT(TABLE))
 #define DEEPSPEED (BIT(FIXED) | BIT(VARIABLE) | BIT(BIGBIRD) | BIT(BSLONGFORMER) | BIT(SLIDING))
 
-static const struct { const char *key; unsigned patterns; } of_patterns[] = {
+static const struct {
+    const char *key;
+    unsigned patterns;
+} of_patterns[] = {
     {"local", BIT(FIXED)},
     {"global", BIT(FIXED) | BIT(BIGBIRD) | BIT(STRIDED)},
     {"attention", DEEPSPEED | BIT(STRIDED)},
@@ -39,7 +42,8 @@ unsigned ct_key_patterns(const ct_key *key)
 
 int ct_method_owns(const ct_method *method)
 {
-    return (method->softmax ? CT_FOR_SOFTMAX : 0) | (method->linear ? CT_FOR_LINEAR : 0) | (method->patterned ? CT_FOR_BLOCKS : 0) |
-           (method->gated ? CT_FOR_GATE : 0) | (method->sampled ? CT_FOR_SAMPLES : 0) |
-           (method->linear && method->patterned ? CT_FOR_BOTH : 0) | (method->merges ? CT_FOR_PARTS : 0) | (method->mapped ? CT_FOR_MAPS : 0);
+    return (method->softmax ? CT_FOR_SOFTMAX : 0) | (method->linear ? CT_FOR_LINEAR : 0) |
+           (method->patterned ? CT_FOR_BLOCKS : 0) | (method->gated ? CT_FOR_GATE : 0) |
+           (method->sampled ? CT_FOR_SAMPLES : 0) | (method->linear && method->patterned ? CT_FOR_BOTH : 0) |
+           (method->merges ? CT_FOR_PARTS : 0) | (method->mapped ? CT_FOR_MAPS : 0);
 }

@@ -1,58 +1,58 @@
-#include "plan/keys.h"
+/* The table of keys, and how those of a kind of their own are read and written. */
+#include "plan/key_values.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define AT(field) offsetof(clattn_problem, field)
-#define LARGEST 1000000000.0
+#define AT(field)  offsetof(clattn_problem, field)
+#define LARGEST    1000000000.0
 #define MOST_TILES 1000000
-#define PAIR(name, a, b, low, high, owners, help) \
-    {name, CT_KEY_OWN, AT(a), AT(b), low, high, NULL, owners, "integer", help, read_pair, write_none}
-#define LONG(name, field, low, high, owners, help) {name, CT_KEY_LONG, AT(field), 0, low, high, NULL, owners, "integer", help, NULL, NULL}
-#define INT(name, field, low, high, owners, help) {name, CT_KEY_INT, AT(field), 0, low, high, NULL, owners, "integer", help, NULL, NULL}
-#define FLAG(name, field, owners, help) {name, CT_KEY_INT, AT(field), 0, 0, 1, NULL, owners, "0|1", help, NULL, NULL}
-#define DOUBLE(name, field, low, high, owners, help) {name, CT_KEY_DOUBLE, AT(field), 0, low, high, NULL, owners, "number", help, NULL, NULL}
-#define CHOICE(name, field, choices, owners, help) {name, CT_KEY_CHOICE, AT(field), 0, 0, 0, choices, owners, choices, help, NULL, NULL}
-#define TEXT(name, field, owners, help) {name, CT_KEY_TEXT, AT(field), 0, 0, 0, NULL, owners, "the path of a file", help, NULL, NULL}
-#define LIST(name, field, count, owners, help) \
-    {name, CT_KEY_LIST, AT(pattern.field), AT(pattern.count), 0, LARGEST, NULL, owners, "a,b,...", help, NULL, NULL}
-#define OWN(name, values, owners, help, read, write) {name, CT_KEY_OWN, 0, 0, 0, 0, NULL, owners, values, help, read, write}
-
-static clattn_status bad_value(const ct_key *key, const char *value)
-{
-    return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the value must be %s", key->name, value, key->values);
-}
-
-static clattn_status read_bounded(const ct_key *key, const char *value, int64_t *number)
-{
-    if (!ct_parse_int(value, number)) {
-        return bad_value(key, value);
+#define PAIR(name, a, b, low, high, owners, help)                                                                      \
+    {                                                                                                                  \
+        name, CT_KEY_OWN, AT(a), AT(b), low, high, NULL, owners, "integer", help, read_pair, write_none                \
     }
-    if ((double)*number < key->low || (double)*number > key->high) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the value must be from %.0f to %.0f", key->name, value, key->low, key->high);
+#define LONG(name, field, low, high, owners, help)                                                                     \
+    {                                                                                                                  \
+        name, CT_KEY_LONG, AT(field), 0, low, high, NULL, owners, "integer", help, NULL, NULL                          \
     }
-    return CLATTN_OK;
-}
-
-static void *field(clattn_problem *problem, size_t offset)
-{
-    return (char *)problem + offset;
-}
-
-static const void *field_const(const clattn_problem *problem, size_t offset)
-{
-    return (const char *)problem + offset;
-}
+#define INT(name, field, low, high, owners, help)                                                                      \
+    {                                                                                                                  \
+        name, CT_KEY_INT, AT(field), 0, low, high, NULL, owners, "integer", help, NULL, NULL                           \
+    }
+#define FLAG(name, field, owners, help)                                                                                \
+    {                                                                                                                  \
+        name, CT_KEY_INT, AT(field), 0, 0, 1, NULL, owners, "0|1", help, NULL, NULL                                    \
+    }
+#define DOUBLE(name, field, low, high, owners, help)                                                                   \
+    {                                                                                                                  \
+        name, CT_KEY_DOUBLE, AT(field), 0, low, high, NULL, owners, "number", help, NULL, NULL                         \
+    }
+#define CHOICE(name, field, choices, owners, help)                                                                     \
+    {                                                                                                                  \
+        name, CT_KEY_CHOICE, AT(field), 0, 0, 0, choices, owners, choices, help, NULL, NULL                            \
+    }
+#define TEXT(name, field, owners, help)                                                                                \
+    {                                                                                                                  \
+        name, CT_KEY_TEXT, AT(field), 0, 0, 0, NULL, owners, "the path of a file", help, NULL, NULL                    \
+    }
+#define LIST(name, field, count, owners, help)                                                                         \
+    {                                                                                                                  \
+        name, CT_KEY_LIST, AT(pattern.field), AT(pattern.count), 0, LARGEST, NULL, owners, "a,b,...", help, NULL, NULL \
+    }
+#define OWN(name, values, owners, help, read, write)                                                                   \
+    {                                                                                                                  \
+        name, CT_KEY_OWN, 0, 0, 0, 0, NULL, owners, values, help, read, write                                          \
+    }
 
 /* n, h, d set two fields; they are written by the single keys. */
 static clattn_status read_pair(clattn_problem *problem, const ct_key *key, const char *value)
 {
     int64_t number;
-    const clattn_status st = read_bounded(key, value, &number);
+    const clattn_status st = ct_key_read_bounded(key, value, &number);
     if (st == CLATTN_OK) {
-        *(int64_t *)field(problem, key->offset) = number;
-        *(int64_t *)field(problem, key->offset2) = number;
+        *(int64_t *)ct_key_field(problem, key->offset) = number;
+        *(int64_t *)ct_key_field(problem, key->offset2) = number;
     }
     return st;
 }
@@ -84,7 +84,7 @@ static clattn_status read_window(clattn_problem *problem, const ct_key *key, con
 {
     int64_t left, right;
     if (!read_two(value, ',', false, &left, &right)) {
-        return bad_value(key, value);
+        return ct_key_bad_value(key, value);
     }
     if (left < -1 || right < -1 || left > (int64_t)LARGEST || right > (int64_t)LARGEST) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "window=%s: each side must be from -1 to %.0f", value, LARGEST);
@@ -105,7 +105,7 @@ static clattn_status read_block(clattn_problem *problem, const ct_key *key, cons
 {
     int64_t q, k;
     if (!read_two(value, 'x', true, &q, &k)) {
-        return bad_value(key, value);
+        return ct_key_bad_value(key, value);
     }
     if (q < 16 || k < 16 || q > 65536 || k > 65536) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "block=%s: block sizes must be from 16 to 65536", value);
@@ -130,7 +130,7 @@ static clattn_status read_tiles(clattn_problem *problem, const ct_key *key, cons
 {
     int64_t y, x;
     if (!read_two(value, 'x', false, &y, &x)) {
-        return bad_value(key, value);
+        return ct_key_bad_value(key, value);
     }
     if (y < 1 || x < 1 || y > MOST_TILES || x > MOST_TILES) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "tiles=%s: each number must be from 1 to %d", value, MOST_TILES);
@@ -150,7 +150,7 @@ static bool write_tiles(const clattn_problem *problem, const ct_key *key, char *
 static clattn_status read_attention(clattn_problem *problem, const ct_key *key, const char *value)
 {
     if (strcmp(value, "uni") != 0 && strcmp(value, "bi") != 0) {
-        return bad_value(key, value);
+        return ct_key_bad_value(key, value);
     }
     problem->pattern.bidirectional = value[0] == 'b';
     return CLATTN_OK;
@@ -163,10 +163,15 @@ static bool write_attention(const clattn_problem *problem, const ct_key *key, ch
     return problem->pattern.bidirectional != -1;
 }
 
-static const struct { const char *name; clattn_decay law; bool layered; } decays[] = {
-    {"none", CLATTN_DECAY_NONE, false}, {"alibi", CLATTN_DECAY_ALIBI, false}, {"minimax", CLATTN_DECAY_MINIMAX, true},
-    {"fla", CLATTN_DECAY_FLA, true},    {"retention", CLATTN_DECAY_RETENTION, false},
-    {"head", CLATTN_DECAY_HEAD, false}, {"token", CLATTN_DECAY_TOKEN, false},
+static const struct {
+    const char *name;
+    clattn_decay law;
+    bool layered;
+} decays[] = {
+    {"none", CLATTN_DECAY_NONE, false},           {"alibi", CLATTN_DECAY_ALIBI, false},
+    {"minimax", CLATTN_DECAY_MINIMAX, true},      {"fla", CLATTN_DECAY_FLA, true},
+    {"retention", CLATTN_DECAY_RETENTION, false}, {"head", CLATTN_DECAY_HEAD, false},
+    {"token", CLATTN_DECAY_TOKEN, false},
 };
 
 static clattn_status read_decay(clattn_problem *problem, const ct_key *key, const char *value)
@@ -179,7 +184,8 @@ static clattn_status read_decay(clattn_problem *problem, const ct_key *key, cons
         }
         if (decays[i].layered) {
             int64_t layer, layers;
-            if (!read_two(value + length + 1, '/', false, &layer, &layers) || layers < 1 || layers > 100000 || layer < 0 || layer >= layers) {
+            if (!read_two(value + length + 1, '/', false, &layer, &layers) || layers < 1 || layers > 100000 ||
+                layer < 0 || layer >= layers) {
                 return ct_fail(CLATTN_INVALID_ARGUMENT, "decay=%s: wants LAYER/LAYERS with 0 <= LAYER < LAYERS", value);
             }
             problem->decay_layer = (int)layer;
@@ -189,7 +195,7 @@ static clattn_status read_decay(clattn_problem *problem, const ct_key *key, cons
         return CLATTN_OK;
     }
     if (!ct_parse_double(value, &number)) {
-        return bad_value(key, value);
+        return ct_key_bad_value(key, value);
     }
     if (!(number <= 0)) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "decay=%s: a number is g = ln(decay) and must be at most 0", value);
@@ -261,11 +267,13 @@ const ct_key ct_keys[] = {
     LONG("text_buffer", text_buffer, 0, LARGEST, S, "floats of slot text-buffer, which the texts read; 0: not said"),
     OWN("block", "N or BQxBK, from 16", P, "block sizes of the pattern", read_block, write_block),
     CHOICE("pattern", pattern.kind,
-           "dense|fixed|variable|bigbird|bslongformer|sliding|strided|window|longformer|samples|image|csr|mask|table", P,
-           "which blocks meet"),
+           "dense|fixed|variable|bigbird|bslongformer|sliding|strided|window|longformer|samples|image|csr|mask|table",
+           P, "which blocks meet"),
     INT("local", pattern.local, 1, LARGEST, P, "fixed: blocks of a local window (4)"),
-    INT("global", pattern.global, 0, LARGEST, P, "fixed, bigbird: global blocks (1); strided: last keys of a chunk (0)"),
-    OWN("attention", "uni|bi", P, "DeepSpeed's direction, on blocks (bi; sliding, strided: uni)", read_attention, write_attention),
+    INT("global", pattern.global, 0, LARGEST, P,
+        "fixed, bigbird: global blocks (1); strided: last keys of a chunk (0)"),
+    OWN("attention", "uni|bi", P, "DeepSpeed's direction, on blocks (bi; sliding, strided: uni)", read_attention,
+        write_attention),
     FLAG("horizontal", pattern.horizontal, P, "global blocks see everything, too"),
     INT("patterns", pattern.patterns, 1, LARGEST, P, "fixed: different global patterns over heads (1)"),
     FLAG("per_head", pattern.per_head, P, "every head has a layout of its own"),
@@ -280,8 +288,8 @@ const ct_key ct_keys[] = {
     INT("radius", pattern.radius, 0, LARGEST, P, "image: tiles in each direction (1)"),
     OWN("tiles", "YxX", P, "image: tiles of the image, tokens in tile order", read_tiles, write_tiles),
     INT("width", pattern.width, 1, LARGEST, P, "table: entries a row"),
-    OWN("decay", "none|alibi|minimax:LAYER/LAYERS|fla:LAYER/LAYERS|retention|head|token|NUMBER<=0", L, "of the linear state",
-        read_decay, write_decay),
+    OWN("decay", "none|alibi|minimax:LAYER/LAYERS|fla:LAYER/LAYERS|retention|head|token|NUMBER<=0", L,
+        "of the linear state", read_decay, write_decay),
     FLAG("state", state, L, "read state-in and write state-out"),
     CHOICE("feature", feature, "identity|elu|relu|silu|softmax", CT_FOR_MAPS, "map of q and k"),
     FLAG("normalise", normalise, CT_FOR_MAPS, "divide by the sum of weights"),
@@ -306,192 +314,6 @@ const ct_key *ct_key_find(const char *name, size_t length)
 
 bool ct_key_is_half(const ct_key *one, const ct_key *pair)
 {
-    return pair->read == read_pair && one->kind == CT_KEY_LONG && (one->offset == pair->offset || one->offset == pair->offset2);
-}
-
-static clattn_status read_choice(clattn_problem *problem, const ct_key *key, const char *value)
-{
-    int index = 0;
-    const size_t length = strlen(value);
-    for (const char *at = key->choices; *at; index++) {
-        const size_t here = strcspn(at, "|");
-        if (here == length && memcmp(at, value, here) == 0) {
-            /* every choice field is an enum */
-            *(int *)field(problem, key->offset) = index;
-            return CLATTN_OK;
-        }
-        at += here + (at[here] == '|');
-    }
-    return bad_value(key, value);
-}
-
-static clattn_status read_list(clattn_problem *problem, const ct_key *key, const char *value)
-{
-    int *list = field(problem, key->offset), count = 0;
-    char item[32];
-    for (const char *at = value; *at;) {
-        const size_t length = strcspn(at, ",");
-        int64_t number;
-        if (length == 0 || length >= sizeof item) {
-            return bad_value(key, value);
-        }
-        memcpy(item, at, length);
-        item[length] = '\0';
-        if (!ct_parse_int(item, &number)) {
-            return bad_value(key, value);
-        }
-        if (number < 0 || (double)number > key->high) {
-            return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: each number must be from 0 to %.0f", key->name, value, key->high);
-        }
-        if (count == CLATTN_PATTERN_LIST) {
-            return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: at most %d entries", key->name, value, CLATTN_PATTERN_LIST);
-        }
-        list[count++] = (int)number;
-        at += length + (at[length] == ',');
-    }
-    if (count == 0 || value[strlen(value) - 1] == ',') {
-        return bad_value(key, value);
-    }
-    *(int *)field(problem, key->offset2) = count;
-    return CLATTN_OK;
-}
-
-static clattn_status read_double(clattn_problem *problem, const ct_key *key, const char *value)
-{
-    double number;
-    if (!ct_parse_double(value, &number) || isnan(number)) {
-        return bad_value(key, value);
-    }
-    if (number < key->low || number > key->high) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the value must be from %g to %g", key->name, value, key->low, key->high);
-    }
-    *(double *)field(problem, key->offset) = number;
-    return CLATTN_OK;
-}
-
-static clattn_status read_text(clattn_problem *problem, const ct_key *key, const char *value)
-{
-    if (!*value) {
-        return bad_value(key, value);
-    }
-    if (strlen(value) >= sizeof problem->score_file) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "%s: a path of %zu characters; at most %zu", key->name, strlen(value),
-                       sizeof problem->score_file - 1);
-    }
-    strcpy(field(problem, key->offset), value);
-    return CLATTN_OK;
-}
-
-clattn_status ct_key_read(clattn_problem *problem, const ct_key *key, const char *value)
-{
-    int64_t number;
-    clattn_status st;
-    switch (key->kind) {
-    case CT_KEY_INT:
-    case CT_KEY_LONG:
-        st = read_bounded(key, value, &number);
-        if (st == CLATTN_OK && key->kind == CT_KEY_INT) {
-            *(int *)field(problem, key->offset) = (int)number;
-        } else if (st == CLATTN_OK) {
-            *(int64_t *)field(problem, key->offset) = number;
-        }
-        return st;
-    case CT_KEY_DOUBLE:
-        return read_double(problem, key, value);
-    case CT_KEY_CHOICE:
-        return read_choice(problem, key, value);
-    case CT_KEY_TEXT:
-        return read_text(problem, key, value);
-    case CT_KEY_LIST:
-        return read_list(problem, key, value);
-    case CT_KEY_OWN:
-        break;
-    }
-    return key->read(problem, key, value);
-}
-
-static bool write_list(const clattn_problem *problem, const ct_key *key, char *text, size_t bytes)
-{
-    const int *list = field_const(problem, key->offset);
-    const int count = *(const int *)field_const(problem, key->offset2);
-    size_t used = 0;
-    for (int i = 0; i < count && used < bytes; i++) {
-        used += (size_t)snprintf(text + used, bytes - used, "%s%d", i ? "," : "", list[i]);
-    }
-    return count > 0;
-}
-
-static void write_choice(int index, const ct_key *key, char *text, size_t bytes)
-{
-    const char *at = key->choices;
-    for (; index > 0; index--) {
-        at += strcspn(at, "|") + 1;
-    }
-    snprintf(text, bytes, "%.*s", (int)strcspn(at, "|"), at);
-}
-
-bool ct_key_write(const clattn_problem *problem, const clattn_problem *defaults, const ct_key *key, char *text, size_t bytes)
-{
-    const void *now = field_const(problem, key->offset), *then = field_const(defaults, key->offset);
-    switch (key->kind) {
-    case CT_KEY_INT:
-        snprintf(text, bytes, "%d", *(const int *)now);
-        return *(const int *)now != *(const int *)then;
-    case CT_KEY_LONG:
-        snprintf(text, bytes, "%lld", (long long)*(const int64_t *)now);
-        return *(const int64_t *)now != *(const int64_t *)then;
-    case CT_KEY_DOUBLE:
-        ct_format_double(*(const double *)now, text, bytes);
-        return !(*(const double *)now == *(const double *)then || (isnan(*(const double *)now) && isnan(*(const double *)then)));
-    case CT_KEY_CHOICE:
-        write_choice(*(const int *)now, key, text, bytes);
-        return *(const int *)now != *(const int *)then;
-    case CT_KEY_TEXT:
-        snprintf(text, bytes, "%s", (const char *)now);
-        return *(const char *)now != '\0';
-    case CT_KEY_LIST:
-        return write_list(problem, key, text, bytes);
-    case CT_KEY_OWN:
-        break;
-    }
-    return key->write(problem, key, text, bytes);
-}
-
-static int choices_of(const ct_key *key)
-{
-    int count = 1;
-    for (const char *at = key->choices; *at; at++) {
-        count += *at == '|';
-    }
-    return count;
-}
-
-clattn_status ct_key_check(const clattn_problem *problem, const clattn_problem *defaults, const ct_key *key)
-{
-    const void *now = field_const(problem, key->offset), *then = field_const(defaults, key->offset);
-    double value = 0, usual = 0, low = key->low, high = key->high;
-    char text[40];
-    switch (key->kind) {
-    case CT_KEY_INT:
-        value = *(const int *)now, usual = *(const int *)then;
-        break;
-    case CT_KEY_LONG:
-        value = (double)*(const int64_t *)now, usual = (double)*(const int64_t *)then;
-        break;
-    case CT_KEY_DOUBLE:
-        value = *(const double *)now, usual = *(const double *)then;
-        break;
-    case CT_KEY_CHOICE:
-        value = *(const int *)now, low = 0, high = choices_of(key) - 1;
-        break;
-    case CT_KEY_TEXT:
-    case CT_KEY_LIST:
-    case CT_KEY_OWN: /* checked where they are read or used */
-        return CLATTN_OK;
-    }
-    if ((value >= low && value <= high) || value == usual || (isnan(value) && isnan(usual))) {
-        return CLATTN_OK;
-    }
-    ct_format_double(value, text, sizeof text);
-    return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the value must be from %.10g to %.10g", key->name, text, low, high);
+    return pair->read == read_pair && one->kind == CT_KEY_LONG &&
+           (one->offset == pair->offset || one->offset == pair->offset2);
 }

@@ -30,7 +30,8 @@ void ct_plan_clear(clattn_plan *plan)
     plan->note[0] = '\0';
 }
 
-/* A caller's text is the body of a function, or an expression: then cl/variant/score.cl says `return`. One semicolon more is a statement. */
+/* A caller's text is the body of a function, or an expression: then cl/variant/score.cl says `return`. One semicolon
+ * more is a statement. */
 static clattn_status end_text(clattn_plan *plan, const char *given, char **copy)
 {
     ct_text text = {.allocator = &plan->allocator};
@@ -42,7 +43,8 @@ static clattn_status end_text(clattn_plan *plan, const char *given, char **copy)
     return CLATTN_OK;
 }
 
-static clattn_status copy_text(clattn_plan *plan, const char *given, const char *file, char **copy, const char **in_problem)
+static clattn_status copy_text(clattn_plan *plan, const char *given, const char *file, char **copy,
+                               const char **in_problem)
 {
     clattn_status st = CLATTN_OK;
     size_t length = 0;
@@ -71,7 +73,8 @@ static void want_buffer(clattn_plan *plan)
     }
 }
 
-/* The probe comes last but the programs: a problem that the tile's shapes rule out need not wait for it. *built: programs were asked for. */
+/* The probe comes last but the programs: a problem that the tile's shapes rule out need not wait for it. *built:
+ * programs were asked for. */
 static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int index, bool *built)
 {
     clattn_status st = CLATTN_OK;
@@ -96,12 +99,14 @@ out:
     return st;
 }
 
-/* Another candidate may do what this one cannot: what it lacks, what is too much for its tiles, and programs of its own that the driver does
- * not compile, create or launch. Not where the context asks for this one only, or where the caller's text is at fault. */
+/* Another candidate may do what this one cannot: what it lacks, what is too much for its tiles, and programs of its own
+ * that the driver does not compile, create or launch. Not where the context asks for this one only, or where the
+ * caller's text is at fault. */
 static bool declines(const clattn_plan *plan, clattn_status st, bool built)
 {
     const bool refused = st == CLATTN_BUILD_FAILED || st > CLATTN_INVALID_ARGUMENT; /* above: OpenCL's own codes */
-    return st == CLATTN_DEVICE_LACKS || (!plan->context->backend[0] && !plan->blames_text && (st == CLATTN_UNSUPPORTED || (built && refused)));
+    return st == CLATTN_DEVICE_LACKS ||
+           (!plan->context->backend[0] && !plan->blames_text && (st == CLATTN_UNSUPPORTED || (built && refused)));
 }
 
 /* A line of its own for each candidate; further ones, of a compiler's log, are indented. */
@@ -133,13 +138,14 @@ static void explain_tf32(clattn_plan *plan)
     }
 }
 
-/* Nobody accepts: the last word is the plainest candidate's, unless it merely lacks something. A program that no compiler takes is the
- * caller's text's fault if it has one, else ours. */
+/* Nobody accepts: the last word is the plainest candidate's, unless it merely lacks something. A program that no
+ * compiler takes is the caller's text's fault if it has one, else ours. */
 static clattn_status fail_all(const clattn_plan *plan, clattn_status last)
 {
     const bool text = plan->problem.score_text || plan->problem.mask_text;
-    return ct_fail(last == CLATTN_BUILD_FAILED && !text ? CLATTN_DEVICE_LACKS : last, "no backend accepts '%s' on this device:\n%s",
-                   plan->problem.method, plan->explain.data ? plan->explain.data : "");
+    return ct_fail(last == CLATTN_BUILD_FAILED && !text ? CLATTN_DEVICE_LACKS : last,
+                   "no backend accepts '%s' on this device:\n%s", plan->problem.method,
+                   plan->explain.data ? plan->explain.data : "");
 }
 
 static clattn_status choose(clattn_plan *plan, const ct_method *method)
@@ -186,7 +192,8 @@ static void describe(clattn_plan *plan)
 {
     for (int i = 0; i < plan->n_launches; i++) {
         const ct_launch *l = plan->launches[i];
-        ct_text_add(&plan->describe, "%s groups=%zux%zux%zu items=%zu", l->program->name, l->groups[0], l->groups[1], l->groups[2], l->items);
+        ct_text_add(&plan->describe, "%s groups=%zux%zux%zu items=%zu", l->program->name, l->groups[0], l->groups[1],
+                    l->groups[2], l->items);
         if (l->offset[1]) {
             ct_text_add(&plan->describe, " fold=%zux%zu", l->offset[1], l->offset[2]);
         }
@@ -198,14 +205,17 @@ static void describe(clattn_plan *plan)
 static clattn_status check_layout(const clattn_problem *p, const clattn_layout *layout)
 {
     if (layout->nq != ct_problem_max_q(p) || layout->nk != ct_problem_max_k(p)) {
-        return ct_fail(CLATTN_BAD_LAYOUT, "the layout is for %lld x %lld tokens, the problem has %lld x %lld", (long long)layout->nq,
-                       (long long)layout->nk, (long long)ct_problem_max_q(p), (long long)ct_problem_max_k(p));
+        return ct_fail(CLATTN_BAD_LAYOUT, "the layout is for %lld x %lld tokens, the problem has %lld x %lld",
+                       (long long)layout->nq, (long long)layout->nk, (long long)ct_problem_max_q(p),
+                       (long long)ct_problem_max_k(p));
     }
     if (layout->transposed && (layout->rules || layout->flags)) {
-        return ct_fail(CLATTN_UNSUPPORTED, "the layout is the transpose of a pattern with token rules: its lists serve passes over keys, not this problem");
+        return ct_fail(CLATTN_UNSUPPORTED, "the layout is the transpose of a pattern with token rules: its lists serve "
+                                           "passes over keys, not this problem");
     }
     if (layout->heads != 1 && layout->heads != p->hq) {
-        return ct_fail(CLATTN_BAD_LAYOUT, "the layout has %d heads; wanted are 1 or hq=%lld", layout->heads, (long long)p->hq);
+        return ct_fail(CLATTN_BAD_LAYOUT, "the layout has %d heads; wanted are 1 or hq=%lld", layout->heads,
+                       (long long)p->hq);
     }
     return CLATTN_OK;
 }
@@ -216,7 +226,8 @@ static clattn_status attach_layout(clattn_plan *plan, const ct_method *method, c
     clattn_problem longest = plan->problem;
     if (!method->patterned) {
         if (layout) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_plan_create: the method '%s' takes no layout", plan->problem.method);
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_plan_create: the method '%s' takes no layout",
+                    plan->problem.method);
         }
         return CLATTN_OK;
     }
@@ -234,12 +245,16 @@ out:
     return st;
 }
 
-clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem, clattn_layout *layout)
+clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem,
+                                 clattn_layout *layout)
 {
     clattn_status st = CLATTN_OK;
     clattn_plan *plan = NULL;
     if (!out || !context || !problem) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_plan_create: %s is NULL", !out ? "out" : !context ? "context" : "problem");
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_plan_create: %s is NULL",
+                !out       ? "out"
+                : !context ? "context"
+                           : "problem");
     }
     CT_TRY(clattn_problem_check(problem));
     if (problem->pass == CLATTN_BWD) {
@@ -309,8 +324,14 @@ clattn_status clattn_plan_workspace(const clattn_plan *plan, size_t *bytes)
     return CLATTN_OK;
 }
 
-const char *clattn_plan_describe(const clattn_plan *plan) { return plan && plan->describe.data ? plan->describe.data : ""; }
-const char *clattn_plan_explain(const clattn_plan *plan) { return plan && plan->explain.data ? plan->explain.data : ""; }
+const char *clattn_plan_describe(const clattn_plan *plan)
+{
+    return plan && plan->describe.data ? plan->describe.data : "";
+}
+const char *clattn_plan_explain(const clattn_plan *plan)
+{
+    return plan && plan->explain.data ? plan->explain.data : "";
+}
 
 clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *info)
 {
@@ -318,25 +339,36 @@ clattn_status clattn_plan_get_info(const clattn_plan *plan, clattn_plan_info *in
         return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_plan_get_info: %s is NULL", plan ? "info" : "plan");
     }
     if (info->struct_size != sizeof *info) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "info.struct_size is %zu, this library's is %zu", info->struct_size, sizeof *info);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "info.struct_size is %zu, this library's is %zu", info->struct_size,
+                       sizeof *info);
     }
     const char *kernel = plan->n_launches ? plan->launches[plan->n_launches - 1]->program->name : "none";
     for (int i = 0; i < plan->n_launches; i++) {
         kernel = plan->launches[i]->main ? plan->launches[i]->program->name : kernel;
     }
-    *info = (clattn_plan_info){.struct_size = sizeof *info, .backend = plan->tile->name, .kernel = kernel, .launches = plan->n_launches,
-        .workspace = (size_t)plan->workspace, .flop = plan->work.flop, .bytes = plan->work.bytes, .exps = plan->work.exps,
-        .density = plan->density, .compile_ms = plan->compile_ms, .cache_memory = plan->origins[CT_FROM_MEMORY],
-        .cache_disk = plan->origins[CT_FROM_DISK], .cache_built = plan->origins[CT_BUILT],
-        .instead_of = plan->instead_of};
+    *info = (clattn_plan_info){.struct_size = sizeof *info,
+                               .backend = plan->tile->name,
+                               .kernel = kernel,
+                               .launches = plan->n_launches,
+                               .workspace = (size_t)plan->workspace,
+                               .flop = plan->work.flop,
+                               .bytes = plan->work.bytes,
+                               .exps = plan->work.exps,
+                               .density = plan->density,
+                               .compile_ms = plan->compile_ms,
+                               .cache_memory = plan->origins[CT_FROM_MEMORY],
+                               .cache_disk = plan->origins[CT_FROM_DISK],
+                               .cache_built = plan->origins[CT_BUILT],
+                               .instead_of = plan->instead_of};
     return CLATTN_OK;
 }
 
-clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot slot, int *want, clattn_dtype *dtype, int *rank, int64_t dims[5])
+clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot slot, int *want, clattn_dtype *dtype, int *rank,
+                               int64_t dims[5])
 {
     if (!plan || slot < 0 || slot >= CLATTN_SLOT_COUNT) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_plan_slot: %sslot is %d, must be 0 to %d", plan ? "" : "plan is NULL; ", (int)slot,
-                       CLATTN_SLOT_COUNT - 1);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn_plan_slot: %sslot is %d, must be 0 to %d",
+                       plan ? "" : "plan is NULL; ", (int)slot, CLATTN_SLOT_COUNT - 1);
     }
     const ct_plan_slot *s = &plan->slots[slot];
     if (want) {

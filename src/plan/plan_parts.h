@@ -9,41 +9,52 @@
 #include "methods/method.h"
 #include "plan/builder.h"
 
-#define CT_MAX_LAUNCHES 24
-#define CT_MAX_ARGS 64
-#define CT_MAX_ZONES 24
+#define CT_MAX_LAUNCHES  24
+#define CT_MAX_ARGS      64
+#define CT_MAX_ZONES     24
 #define CT_MAX_CONSTANTS 24
-#define CT_VALUE_BYTES 512
-#define CT_MOST_GROUPS 65535 /* in a second or third dimension: CUDA's bound; what has more is launched in the first */
+#define CT_VALUE_BYTES   512
+/* in a second or third dimension: CUDA's bound; what has more is launched in the first */
+#define CT_MOST_GROUPS 65535
 
-/* What a kernel is known to have in the place of an argument, so that it need not be set again. A caller's buffer is set for every launch: a new
- * memory object may have the handle of one that is gone. */
+/* What a kernel is known to have in the place of an argument, so that it need not be set again. A caller's buffer is
+ * set for every launch: a new memory object may have the handle of one that is gone. */
 typedef enum ct_holds { CT_HOLDS_UNKNOWN = 0, CT_HOLDS_NOTHING, CT_HOLDS_CONSTANT, CT_HOLDS_VALUE } ct_holds;
 
 typedef struct ct_kernel_arg {
-    bool buffer, alone;           /* alone: without an offset */
-    bool pointer;                 /* of a buffer: the kernel has a shared pointer in this place */
-    bool holds_offset;            /* and `offset` behind it */
+    bool buffer, alone; /* alone: without an offset */
+    bool pointer;       /* of a buffer: the kernel has a shared pointer in this place */
+    bool holds_offset;  /* and `offset` behind it */
     ct_holds holds;
     cl_long offset;
     ct_ref ref;
-    size_t bytes;                 /* of a value */
+    size_t bytes; /* of a value */
     unsigned char value[CT_VALUE_BYTES];
 } ct_kernel_arg;
 
 struct ct_launch {
     ct_program_spec spec;
     ct_kernel_arg args[CT_MAX_ARGS];
-    int n_args, n_values, warm;   /* warm: index among the values, -1: none */
+    int n_args, n_values, warm; /* warm: index among the values, -1: none */
     size_t groups[3], items;
-    size_t offset[3];             /* of the first item: FOLD_X, FOLD_Y of cl/tile/tile.cl, else 0 */
+    size_t offset[3]; /* of the first item: FOLD_X, FOLD_Y of cl/tile/tile.cl, else 0 */
     bool main, overflow, too_many;
     const ct_program *program;
     cl_kernel kernel;
 };
 
-typedef struct ct_plan_slot { int want; clattn_dtype dtype; int rank; int64_t dims[5]; int64_t bytes; } ct_plan_slot;
-typedef struct ct_zone { const char *name; int64_t offset, bytes; int element; } ct_zone;
+typedef struct ct_plan_slot {
+    int want;
+    clattn_dtype dtype;
+    int rank;
+    int64_t dims[5];
+    int64_t bytes;
+} ct_plan_slot;
+typedef struct ct_zone {
+    const char *name;
+    int64_t offset, bytes;
+    int element;
+} ct_zone;
 
 struct clattn_plan {
     atomic_int references;
@@ -54,23 +65,28 @@ struct clattn_plan {
     char *score_text, *mask_text; /* copies; the problem points here */
     bool reads_buffer;            /* a text mentions it */
     const ct_tile *tile;
-    pthread_mutex_t mutex;        /* kernel arguments are set and launched under it */
+    pthread_mutex_t mutex; /* kernel arguments are set and launched under it */
     ct_launch *launches[CT_MAX_LAUNCHES];
     int n_launches;
     ct_plan_slot slots[CLATTN_SLOT_COUNT];
     ct_zone zones[CT_MAX_ZONES];
     int n_zones;
-    struct { const char *name; cl_mem mem; int element; } constants[CT_MAX_CONSTANTS];
+    struct {
+        const char *name;
+        cl_mem mem;
+        int element;
+    } constants[CT_MAX_CONSTANTS];
     int n_constants;
     int64_t workspace;
-    int aligned;                  /* q, k, v, o must start at multiples of so many elements; 0: anywhere */
+    int aligned; /* q, k, v, o must start at multiples of so many elements; 0: anywhere */
     ct_work work;
-    bool died;                    /* a compiler died of the caller's text or of the rest: what is chosen next is tried, too */
-    bool blames_text;             /* a compiler's log names the caller's text: nobody else is asked */
-    const char *instead_of;       /* the first candidate that came as far as its programs and declined; NULL: none */
+    /* a compiler died of the caller's text or of the rest: what is chosen next is tried, too */
+    bool died;
+    bool blames_text;       /* a compiler's log names the caller's text: nobody else is asked */
+    const char *instead_of; /* the first candidate that came as far as its programs and declined; NULL: none */
     double density, compile_ms;
     int origins[3];
-    char note[256];               /* how the work was cut */
+    char note[256]; /* how the work was cut */
     ct_text describe, explain;
 };
 
@@ -83,8 +99,10 @@ struct ct_builder {
 void ct_plan_clear(clattn_plan *plan);
 /* Programs, kernels, warm-up launches. */
 clattn_status ct_plan_finish(clattn_plan *plan);
-cl_int ct_launch_enqueue(const ct_launch *launch, cl_command_queue queue, cl_uint n_wait, const cl_event *wait_list, cl_event *event);
+cl_int ct_launch_enqueue(const ct_launch *launch, cl_command_queue queue, cl_uint n_wait, const cl_event *wait_list,
+                         cl_event *event);
 /* Sets all arguments of a launch. `args` by slot; NULL: the warm-up, with `scratch` for every buffer. */
-clattn_status ct_launch_set(clattn_plan *plan, ct_launch *launch, const clattn_buf *args, clattn_buf workspace, cl_mem scratch);
+clattn_status ct_launch_set(clattn_plan *plan, ct_launch *launch, const clattn_buf *args, clattn_buf workspace,
+                            cl_mem scratch);
 
 #endif

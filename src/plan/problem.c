@@ -43,9 +43,11 @@ static clattn_status unknown_method(const char *name, int length)
 static clattn_status unknown_key(const char *word, const char *before)
 {
     const ct_key *path = ct_key_find(before, strcspn(before, "="));
-    const char *hint = path && path->kind == CT_KEY_TEXT ? "; a path in a problem's text holds no blanks (the fields score_file and mask_file do)" : "";
-    return ct_fail(CLATTN_INVALID_ARGUMENT, "unknown key '%.*s' in '%s'%s%s%s", (int)strcspn(word, "="), word, word, *hint ? ", behind " : "",
-                   *hint ? before : "", hint);
+    const char *hint = path && path->kind == CT_KEY_TEXT
+                           ? "; a path in a problem's text holds no blanks (the fields score_file and mask_file do)"
+                           : "";
+    return ct_fail(CLATTN_INVALID_ARGUMENT, "unknown key '%.*s' in '%s'%s%s%s", (int)strcspn(word, "="), word, word,
+                   *hint ? ", behind " : "", *hint ? before : "", hint);
 }
 
 /* "n= 5": the value stands behind a blank. `rest`: what follows the word. */
@@ -56,7 +58,8 @@ static clattn_status check_value(const ct_key *key, const char *value, const cha
     if (*value || !length || memchr(rest, '=', (size_t)length)) {
         return CLATTN_OK;
     }
-    return ct_fail(CLATTN_INVALID_ARGUMENT, "%s= %.*s: a blank ends the value; write %s=%.*s", key->name, length, rest, key->name, length, rest);
+    return ct_fail(CLATTN_INVALID_ARGUMENT, "%s= %.*s: a blank ends the value; write %s=%.*s", key->name, length, rest,
+                   key->name, length, rest);
 }
 
 clattn_status clattn_problem_parse(clattn_problem *out, const char *text)
@@ -72,7 +75,8 @@ clattn_status clattn_problem_parse(clattn_problem *out, const char *text)
     for (const char *at = text + strspn(text, BLANKS); *at; at += strspn(at, BLANKS)) {
         const size_t length = strcspn(at, BLANKS);
         if (length >= sizeof word) {
-            CT_FAIL(CLATTN_INVALID_ARGUMENT, "problem text: a word of %zu characters, at most %zu", length, sizeof word - 1);
+            CT_FAIL(CLATTN_INVALID_ARGUMENT, "problem text: a word of %zu characters, at most %zu", length,
+                    sizeof word - 1);
         }
         memcpy(word, at, length);
         word[length] = '\0';
@@ -121,13 +125,17 @@ out:
 /* h, n, d stand for two keys that are equal. */
 static bool folded(const clattn_problem *p, const char *name, bool *short_form)
 {
-    static const struct { const char *both, *first, *second; size_t a, b; } pairs[] = {
+    static const struct {
+        const char *both, *first, *second;
+        size_t a, b;
+    } pairs[] = {
         {"h", "hq", "hk", offsetof(clattn_problem, hq), offsetof(clattn_problem, hk)},
         {"n", "nq", "nk", offsetof(clattn_problem, nq), offsetof(clattn_problem, nk)},
         {"d", "dqk", "dv", offsetof(clattn_problem, dqk), offsetof(clattn_problem, dv)},
     };
     for (size_t i = 0; i < CT_COUNT(pairs); i++) {
-        const bool equal = *(const int64_t *)((const char *)p + pairs[i].a) == *(const int64_t *)((const char *)p + pairs[i].b);
+        const bool equal =
+            *(const int64_t *)((const char *)p + pairs[i].a) == *(const int64_t *)((const char *)p + pairs[i].b);
         *short_form = strcmp(name, pairs[i].both) == 0;
         if (*short_form || strcmp(name, pairs[i].first) == 0 || strcmp(name, pairs[i].second) == 0) {
             return *short_form ? !equal : equal;
@@ -150,7 +158,8 @@ clattn_status clattn_problem_format(const clattn_problem *problem, char *text, s
         return st;
     }
     if (strpbrk(problem->score_file, BLANKS) || strpbrk(problem->mask_file, BLANKS)) {
-        return ct_fail(CLATTN_UNSUPPORTED, "clattn_problem_format: score_file '%s', mask_file '%s': a name with blanks has no text form",
+        return ct_fail(CLATTN_UNSUPPORTED,
+                       "clattn_problem_format: score_file '%s', mask_file '%s': a name with blanks has no text form",
                        problem->score_file, problem->mask_file);
     }
     clattn_problem_init(&defaults);
@@ -179,7 +188,8 @@ clattn_status clattn_problem_format(const clattn_problem *problem, char *text, s
         if (bytes) {
             text[0] = '\0';
         }
-        return ct_fail(CLATTN_BUFFER_TOO_SMALL, "clattn_problem_format: bytes = %zu, the text needs %zu or more", bytes, used + 1);
+        return ct_fail(CLATTN_BUFFER_TOO_SMALL, "clattn_problem_format: bytes = %zu, the text needs %zu or more", bytes,
+                       used + 1);
     }
     return CLATTN_OK;
 }
@@ -195,9 +205,11 @@ static clattn_status check_owners(const clattn_problem *problem, const ct_method
     for (int i = 0; i < ct_key_count; i++) {
         const ct_key *key = &ct_keys[i];
         if (key->owners && !(key->owners & owns) && ct_key_write(problem, &defaults, key, value, sizeof value)) {
-            return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the method '%s' has no such key", key->name, value, problem->method);
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the method '%s' has no such key", key->name, value,
+                           problem->method);
         }
-        if (ct_key_patterns(key) && !(ct_key_patterns(key) >> problem->pattern.kind & 1) && ct_key_write(problem, &defaults, key, value, sizeof value)) {
+        if (ct_key_patterns(key) && !(ct_key_patterns(key) >> problem->pattern.kind & 1) &&
+            ct_key_write(problem, &defaults, key, value, sizeof value)) {
             ct_key_write(problem, &defaults, kind, name, sizeof name);
             return ct_fail(CLATTN_INVALID_ARGUMENT, "%s=%s: the pattern '%s' has no such key", key->name, value, name);
         }
@@ -205,7 +217,10 @@ static clattn_status check_owners(const clattn_problem *problem, const ct_method
     return CLATTN_OK;
 }
 
-typedef struct bound { const char *name; int64_t value, low, high; } bound;
+typedef struct bound {
+    const char *name;
+    int64_t value, low, high;
+} bound;
 
 static clattn_status check_bounds(const clattn_problem *p)
 {
@@ -218,7 +233,8 @@ static clattn_status check_bounds(const clattn_problem *p)
             return st;
         }
     }
-    const bound bounds[] = { /* what the table of keys does not know */
+    const bound bounds[] = {
+        /* what the table of keys does not know */
         {"max_q", p->max_q, 0, p->nq},
         {"max_k", p->max_k, 0, p->nk},
         {"window (left)", p->window_left, -1, largest},
@@ -247,16 +263,18 @@ static clattn_status check_elements(const char *what, double elements)
     char number[40], limit[40];
     ct_format_double(elements, number, sizeof number);
     ct_format_double(most, limit, sizeof limit);
-    return elements <= most ? CLATTN_OK : ct_fail(CLATTN_INVALID_ARGUMENT, "%s spans %s elements; at most %s", what, number, limit);
+    return elements <= most ? CLATTN_OK
+                            : ct_fail(CLATTN_INVALID_ARGUMENT, "%s spans %s elements; at most %s", what, number, limit);
 }
 
-static clattn_status check_tensor(const clattn_problem *p, const char *name, clattn_slot slot, const clattn_strides *given)
+static clattn_status check_tensor(const clattn_problem *p, const char *name, clattn_slot slot,
+                                  const clattn_strides *given)
 {
     int64_t dims[4];
     ct_problem_dims(p, slot, dims);
     if (given->batch < 0 || given->head < 0 || given->row < 0) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "%s strides %lld, %lld, %lld: at least 0", name, (long long)given->batch, (long long)given->head,
-                       (long long)given->row);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "%s strides %lld, %lld, %lld: at least 0", name,
+                       (long long)given->batch, (long long)given->head, (long long)given->row);
     }
     const bool strided = given->batch || given->head || given->row;
     const double dense = (double)dims[0] * (double)dims[1] * (double)dims[2] * (double)dims[3];
@@ -272,8 +290,8 @@ static clattn_status check_sizes(const clattn_problem *p)
     const int64_t batches = ct_problem_batches(p); /* up to 1e9 of up to 65536 heads: no overflow */
     const double rows = (double)p->b * (double)p->hq, nq = (double)p->nq, nk = (double)p->nk;
     if (batches * p->hq > INT32_MAX) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "hq=%lld: heads of all %lld %s are more than %d", (long long)p->hq, (long long)batches,
-                p->sequences ? "sequences" : "batches", INT32_MAX);
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "hq=%lld: heads of all %lld %s are more than %d", (long long)p->hq,
+                (long long)batches, p->sequences ? "sequences" : "batches", INT32_MAX);
     }
     CT_TRY(check_tensor(p, "q", CLATTN_Q, &p->q));
     CT_TRY(check_tensor(p, "k", CLATTN_K, &p->k));
@@ -289,23 +307,28 @@ out:
 static clattn_status check_together(const clattn_problem *p)
 {
     if (p->hq % p->hk) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "hq=%lld: must be a multiple of hk=%lld", (long long)p->hq, (long long)p->hk);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "hq=%lld: must be a multiple of hk=%lld", (long long)p->hq,
+                       (long long)p->hk);
     }
     if (p->sequences && p->b != 1) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "b=%lld: packed sequences (sequences=%lld) want b=1", (long long)p->b, (long long)p->sequences);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "b=%lld: packed sequences (sequences=%lld) want b=1", (long long)p->b,
+                       (long long)p->sequences);
     }
     if (!p->sequences && (p->max_q || p->max_k)) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "max_q=%lld, max_k=%lld: only with sequences", (long long)p->max_q, (long long)p->max_k);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "max_q=%lld, max_k=%lld: only with sequences", (long long)p->max_q,
+                       (long long)p->max_k);
     }
     if ((p->bias_b && p->bias_b != 1 && p->bias_b != p->b) || (p->bias_h && p->bias_h != 1 && p->bias_h != p->hq)) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "bias_b=%lld, bias_h=%lld: must be 1 or b=%lld, 1 or hq=%lld", (long long)p->bias_b,
-                       (long long)p->bias_h, (long long)p->b, (long long)p->hq);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "bias_b=%lld, bias_h=%lld: must be 1 or b=%lld, 1 or hq=%lld",
+                       (long long)p->bias_b, (long long)p->bias_h, (long long)p->b, (long long)p->hq);
     }
     if ((p->bias_b || p->bias_h) && !p->bias) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "bias_b=%lld, bias_h=%lld: only with bias=1", (long long)p->bias_b, (long long)p->bias_h);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "bias_b=%lld, bias_h=%lld: only with bias=1", (long long)p->bias_b,
+                       (long long)p->bias_h);
     }
     if (p->bias && p->sequences) {
-        return ct_fail(CLATTN_UNSUPPORTED, "bias=1: not for packed sequences (sequences=%lld); pass it as a score text's buffer",
+        return ct_fail(CLATTN_UNSUPPORTED,
+                       "bias=1: not for packed sequences (sequences=%lld); pass it as a score text's buffer",
                        (long long)p->sequences);
     }
     if (p->decay == CLATTN_DECAY_NUMBER && !(p->decay_value <= 0)) {
@@ -313,7 +336,8 @@ static clattn_status check_together(const clattn_problem *p)
     }
     if ((p->decay == CLATTN_DECAY_MINIMAX || p->decay == CLATTN_DECAY_FLA) &&
         (p->decay_layers < 1 || p->decay_layers > 100000 || p->decay_layer < 0 || p->decay_layer >= p->decay_layers)) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "decay: layer %d of %d: wants 0 <= layer < layers <= 100000", p->decay_layer, p->decay_layers);
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "decay: layer %d of %d: wants 0 <= layer < layers <= 100000",
+                       p->decay_layer, p->decay_layers);
     }
     return CLATTN_OK;
 }
@@ -325,16 +349,20 @@ clattn_status clattn_problem_check(const clattn_problem *problem)
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_problem_check: problem is NULL");
     }
     if (problem->struct_size != sizeof *problem) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "problem.struct_size is %zu, this library's is %zu: call clattn_problem_init()",
-                problem->struct_size, sizeof *problem);
+        CT_FAIL(CLATTN_INVALID_ARGUMENT,
+                "problem.struct_size is %zu, this library's is %zu: call clattn_problem_init()", problem->struct_size,
+                sizeof *problem);
     }
-    const ct_method *method = memchr(problem->method, 0, sizeof problem->method) ? ct_method_find(problem->method) : NULL;
+    const ct_method *method =
+        memchr(problem->method, 0, sizeof problem->method) ? ct_method_find(problem->method) : NULL;
     if (!method) {
         st = unknown_method(problem->method, (int)sizeof problem->method);
         goto out;
     }
-    if (!memchr(problem->score_file, 0, sizeof problem->score_file) || !memchr(problem->mask_file, 0, sizeof problem->mask_file)) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "score_file, mask_file: at most %zu characters and a NUL", sizeof problem->score_file - 1);
+    if (!memchr(problem->score_file, 0, sizeof problem->score_file) ||
+        !memchr(problem->mask_file, 0, sizeof problem->mask_file)) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "score_file, mask_file: at most %zu characters and a NUL",
+                sizeof problem->score_file - 1);
     }
     CT_TRY(check_bounds(problem));
     CT_TRY(check_owners(problem, method));
@@ -359,9 +387,18 @@ bool ct_problem_causal(const clattn_problem *p)
     return p->causal >= 0 ? p->causal != 0 : method && method->linear && !method->softmax;
 }
 
-int64_t ct_problem_batches(const clattn_problem *p) { return p->sequences ? p->sequences : p->b; }
-int64_t ct_problem_max_q(const clattn_problem *p) { return p->max_q ? p->max_q : p->nq; }
-int64_t ct_problem_max_k(const clattn_problem *p) { return p->max_k ? p->max_k : p->nk; }
+int64_t ct_problem_batches(const clattn_problem *p)
+{
+    return p->sequences ? p->sequences : p->b;
+}
+int64_t ct_problem_max_q(const clattn_problem *p)
+{
+    return p->max_q ? p->max_q : p->nq;
+}
+int64_t ct_problem_max_k(const clattn_problem *p)
+{
+    return p->max_k ? p->max_k : p->nk;
+}
 
 void ct_problem_dims(const clattn_problem *p, clattn_slot slot, int64_t dims[4])
 {
@@ -388,6 +425,7 @@ bool ct_problem_key(int index, ct_key_help *help)
     if (index < 0 || index >= ct_key_count) {
         return false;
     }
-    *help = (ct_key_help){ct_keys[index].name, ct_keys[index].values, ct_keys[index].help, ct_keys[index].low, ct_keys[index].high};
+    *help = (ct_key_help){ct_keys[index].name, ct_keys[index].values, ct_keys[index].help, ct_keys[index].low,
+                          ct_keys[index].high};
     return true;
 }

@@ -73,9 +73,9 @@ clattn_status ct_program_fingerprint(struct clattn_context *context, const char 
     ct_text text = {.allocator = &context->allocator};
     pthread_mutex_lock(&cache->mutex);
     if (!cache->fingerprint) {
-        const char *const fields[] = {KEY_FORMAT,     clattn_version_string(), facts->name,     facts->vendor,
-                                      facts->version, facts->driver,           facts->platform,
-                                      facts->platform_version};
+        const char *const fields[] = {KEY_FORMAT,      clattn_version_string(), facts->name,
+                                      facts->vendor,   facts->version,          facts->driver,
+                                      facts->platform, facts->platform_version};
         for (size_t i = 0; i < CT_COUNT(fields); i++) {
             ct_text_field(&text, fields[i], strlen(fields[i]));
         }
@@ -146,9 +146,10 @@ cl_int ct_program_check(cl_program program, const char *name)
     return code;
 }
 
-/* A driver's own cache of machine code has the options in its key: a text that is loaded for another target says "verbose" each time. */
-cl_int ct_program_load(struct clattn_context *context, const ct_program_spec *spec, const unsigned char *data, size_t bytes,
-                       const char *options, cl_program *made)
+/* A driver's own cache of machine code has the options in its key: a text that is loaded for another target says
+ * "verbose" each time. */
+cl_int ct_program_load(struct clattn_context *context, const ct_program_spec *spec, const unsigned char *data,
+                       size_t bytes, const char *options, cl_program *made)
 {
     cl_int code = CL_SUCCESS, status = CL_SUCCESS;
     ct_text all = {.allocator = &context->allocator};
@@ -165,7 +166,8 @@ cl_int ct_program_load(struct clattn_context *context, const ct_program_spec *sp
 }
 
 /* false: not on disk, or the driver refuses it (then the entry goes, and the source is built). */
-static bool load_binary(struct clattn_context *context, const ct_program_spec *spec, ct_program *program, const char *options)
+static bool load_binary(struct clattn_context *context, const ct_program_spec *spec, ct_program *program,
+                        const char *options)
 {
     ct_cache *cache = context->cache;
     unsigned char *data = NULL;
@@ -195,8 +197,8 @@ static bool load_binary(struct clattn_context *context, const ct_program_spec *s
     return false;
 }
 
-static clattn_status fail_build(struct clattn_context *context, const ct_program *program, cl_program made, const char *source,
-                                const char *options, const char *why)
+static clattn_status fail_build(struct clattn_context *context, const ct_program *program, cl_program made,
+                                const char *source, const char *options, const char *why)
 {
     size_t bytes = 0;
     char *log = NULL, *placed = NULL, none[96] = "(none)";
@@ -208,12 +210,12 @@ static clattn_status fail_build(struct clattn_context *context, const ct_program
         code = clGetProgramBuildInfo(made, context->device, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
     }
     if (code != CL_SUCCESS) {
-        snprintf(none, sizeof none, "(none: clGetProgramBuildInfo returned %s (%d))", clattn_status_name(code), (int)code);
+        snprintf(none, sizeof none, "(none: clGetProgramBuildInfo returned %s (%d))", clattn_status_name(code),
+                 (int)code);
     }
     placed = log && code == CL_SUCCESS ? ct_program_places(&context->allocator, source, log) : NULL;
-    const clattn_status st =
-        ct_fail(CLATTN_BUILD_FAILED, "kernel %s: %s with options '%s'; the compiler's log:\n%s", program->name, why, options,
-                placed && *placed ? placed : none);
+    const clattn_status st = ct_fail(CLATTN_BUILD_FAILED, "kernel %s: %s with options '%s'; the compiler's log:\n%s",
+                                     program->name, why, options, placed && *placed ? placed : none);
     ct_release(&context->allocator, placed);
     ct_release(&context->allocator, log);
     return st;
@@ -233,8 +235,8 @@ static void say_refusal(char *text, size_t bytes, cl_int code, const char *behin
     }
 }
 
-static clattn_status fail_compile(struct clattn_context *context, const ct_program *program, cl_program made, const char *source,
-                                  const char *options, cl_int code)
+static clattn_status fail_compile(struct clattn_context *context, const ct_program *program, cl_program made,
+                                  const char *source, const char *options, cl_int code)
 {
     char why[96];
     say_refusal(why, sizeof why, code, "");
@@ -242,8 +244,8 @@ static clattn_status fail_compile(struct clattn_context *context, const ct_progr
 }
 
 /* The program for another target, in place of `made`, of which the compiler said `code`. */
-static clattn_status retarget(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, cl_program *made,
-                              const char *source, const char *options, cl_int code)
+static clattn_status retarget(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
+                              cl_program *made, const char *source, const char *options, cl_int code)
 {
     cl_program loaded = NULL;
     clattn_status st = ct_nv_retarget(context, spec, *made, options, &loaded, &entry->binary, &entry->binary_bytes);
@@ -260,8 +262,8 @@ static clattn_status retarget(struct clattn_context *context, ct_entry *entry, c
     return st;
 }
 
-clattn_status ct_program_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const char *source,
-                               const char *options)
+clattn_status ct_program_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
+                               const char *source, const char *options)
 {
     clattn_status st = CLATTN_OK;
     ct_program *program = &entry->program;
@@ -298,9 +300,10 @@ out:
     return st;
 }
 
-/* In a process of its own first, where the policy wants that: what comes back from there is loaded, not compiled again. */
-static clattn_status compile(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const char *source,
-                             const char *options)
+/* In a process of its own first, where the policy wants that: what comes back from there is loaded, not compiled again.
+ */
+static clattn_status compile(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
+                             const char *source, const char *options)
 {
     clattn_status st = CLATTN_OK;
     if (ct_trial_wanted(context, spec)) {

@@ -12,11 +12,11 @@ clattn_status ct_cache_create(struct clattn_context *context, const clattn_conte
 void ct_cache_release(ct_cache *cache);
 
 /* The disk part alone: blobs by key. It knows no OpenCL.
- * An entry file is a header (magic, format, lengths, key echo, checksum of the payload, name) and the payload; it is written
- * to a temporary file in the same directory, synced, renamed. */
+ * An entry file is a header (magic, format, lengths, key echo, checksum of the payload, name) and the payload; it is
+ * written to a temporary file in the same directory, synced, renamed. */
 typedef struct ct_disk ct_disk;
 typedef struct ct_disk_options {
-    const char *dir;    /* NULL: from the environment, see clattn_context_options */
+    const char *dir; /* NULL: from the environment, see clattn_context_options */
     clattn_cache_mode mode;
     int64_t max_bytes;
     void (*log)(void *user, const char *line);

@@ -16,7 +16,7 @@
 
 #define DEFAULT_MB 256
 #define LARGEST_MB (INT64_MAX >> 20)
-#define TRIES 8
+#define TRIES      8
 
 typedef struct entry_path {
     char folder[3];
@@ -25,8 +25,10 @@ typedef struct entry_path {
 
 static clattn_cache_mode mode_of(const ct_disk_options *options)
 {
-    static const struct { const char *text; clattn_cache_mode mode; } modes[] = {
-        {"off", CLATTN_CACHE_OFF}, {"ro", CLATTN_CACHE_READ_ONLY}, {"rw", CLATTN_CACHE_READ_WRITE}};
+    static const struct {
+        const char *text;
+        clattn_cache_mode mode;
+    } modes[] = {{"off", CLATTN_CACHE_OFF}, {"ro", CLATTN_CACHE_READ_ONLY}, {"rw", CLATTN_CACHE_READ_WRITE}};
     const char *value = secure_getenv("CLATTN_CACHE");
     if (options->mode != CLATTN_CACHE_DEFAULT) {
         return options->mode;
@@ -197,8 +199,12 @@ static void reject(ct_disk *disk, int folder, const entry_path *path, const char
 {
     const int reason = !disk->writable || unlinkat(folder, path->name, 0) == 0 ? 0 : errno;
     atomic_fetch_add(&disk->rejected, 1);
-    ct_disk_say(&disk->options, "cache: '%s/%s/%s/%s' %s%s%s", disk->dir, CT_DISK_VERSION, path->folder, path->name, why,
-                !disk->writable ? "" : reason ? "; cannot be removed: " : "; removed", reason ? strerror(reason) : "");
+    ct_disk_say(&disk->options, "cache: '%s/%s/%s/%s' %s%s%s", disk->dir, CT_DISK_VERSION, path->folder, path->name,
+                why,
+                !disk->writable ? ""
+                : reason        ? "; cannot be removed: "
+                                : "; removed",
+                reason ? strerror(reason) : "");
 }
 
 bool ct_disk_get(ct_disk *disk, const char *key, unsigned char **data, size_t *bytes)

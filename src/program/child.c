@@ -11,8 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FIRST_FREE 10 /* our descriptors lie above those that the child gets, even where the host has closed its standard ones */
-#define LOOK_MS 100   /* the answer's end may be held open by a process that someone else forked: look at the child, too */
+/* our descriptors lie above those that the child gets, even where the host has closed its standard ones */
+#define FIRST_FREE 10
+/* the answer's end may be held open by a process that someone else forked: look at the child, too */
+#define LOOK_MS 100
 #define LAST_MS 2
 
 extern char **environ;
@@ -163,7 +165,8 @@ static void await(ct_child *child, pid_t pid, int fd, int seconds)
     }
 }
 
-clattn_status ct_child_run(const clattn_allocator *allocator, const char *path, const ct_text *input, int seconds, ct_child *child)
+clattn_status ct_child_run(const clattn_allocator *allocator, const char *path, const ct_text *input, int seconds,
+                           ct_child *child)
 {
     clattn_status st = CLATTN_OK;
     ends e = {-1, -1, {-1, -1}};

@@ -15,10 +15,12 @@ typedef struct ct_child {
     int printed;    /* a file of what it wrote to standard output and error, at its beginning; to be closed, -1: none */
 } ct_child;
 
-/* Runs `path` with `input` and waits for its end, `seconds` at most. It inherits the environment and no descriptor, and every signal
- * works as if by default. Safe beside other threads and other children: nobody's signal handlers are touched and nobody else's
- * children are awaited. CLATTN_IO: it was not started, the detail says why. `child` may be released in every case. */
-clattn_status ct_child_run(const clattn_allocator *allocator, const char *path, const ct_text *input, int seconds, ct_child *child);
+/* Runs `path` with `input` and waits for its end, `seconds` at most. It inherits the environment and no descriptor, and
+ * every signal works as if by default. Safe beside other threads and other children: nobody's signal handlers are
+ * touched and nobody else's children are awaited. CLATTN_IO: it was not started, the detail says why. `child` may be
+ * released in every case. */
+clattn_status ct_child_run(const clattn_allocator *allocator, const char *path, const ct_text *input, int seconds,
+                           ct_child *child);
 void ct_child_release(ct_child *child);
 
 #endif

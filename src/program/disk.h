@@ -7,27 +7,27 @@
 
 #include "program/cache.h"
 
-#define CT_DISK_VERSION "v1"   /* directory of this file format; another format lives beside it */
-#define CT_DISK_FORMAT 1u
-#define CT_DISK_KEY 128        /* longest key, with its NUL */
-#define CT_DISK_NAME 256       /* longest name, with its NUL */
-#define CT_DISK_HEADER 464     /* bytes */
-#define CT_DISK_SUFFIX ".clb"
-#define CT_DISK_TEMP ".tmp-"
+#define CT_DISK_VERSION "v1" /* directory of this file format; another format lives beside it */
+#define CT_DISK_FORMAT  1u
+#define CT_DISK_KEY     128 /* longest key, with its NUL */
+#define CT_DISK_NAME    256 /* longest name, with its NUL */
+#define CT_DISK_HEADER  464 /* bytes */
+#define CT_DISK_SUFFIX  ".clb"
+#define CT_DISK_TEMP    ".tmp-"
 
 struct ct_disk {
     const clattn_allocator *allocator;
-    ct_disk_options options;   /* `dir` is not used */
+    ct_disk_options options; /* `dir` is not used */
     char *dir;
-    int fd;                    /* of dir/v1: everything happens below it, whatever becomes of the path */
+    int fd; /* of dir/v1: everything happens below it, whatever becomes of the path */
     int64_t max_bytes;
     atomic_bool writable;
     atomic_llong rejected;
-    pthread_mutex_t mutex;     /* the three below */
-    int64_t bytes;             /* on disk at the last count, and what was put since */
-    int64_t since;             /* put since the last count */
+    pthread_mutex_t mutex; /* the three below */
+    int64_t bytes;         /* on disk at the last count, and what was put since */
+    int64_t since;         /* put since the last count */
     bool counted;
-    uint64_t serial;           /* of temporary names */
+    uint64_t serial; /* of temporary names */
 };
 
 void ct_disk_say(const ct_disk_options *options, const char *format, ...) CT_PRINTF(2, 3);
@@ -43,7 +43,7 @@ const char *ct_disk_header_check(const unsigned char *header, const char *key, u
 const char *ct_disk_payload_check(const unsigned char *header, const unsigned char *payload, size_t bytes);
 
 typedef struct ct_disk_file {
-    char path[160];            /* "ab/ab...cd.clb", below fd */
+    char path[160]; /* "ab/ab...cd.clb", below fd */
     int64_t bytes;
     int64_t used_s, used_ns;
 } ct_disk_file;

@@ -15,7 +15,8 @@ static void write_file(struct clattn_context *context, const char *path, const c
     }
 }
 
-void ct_program_dump(struct clattn_context *context, const char *kernel, const char *key, const char *source, const char *options)
+void ct_program_dump(struct clattn_context *context, const char *kernel, const char *key, const char *source,
+                     const char *options)
 {
     const char *dir = secure_getenv("CLATTN_DUMP");
     char path[4100];

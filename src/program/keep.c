@@ -35,8 +35,8 @@ unsigned char *ct_program_binary(struct clattn_context *context, cl_program prog
         binaries[i] = sizes[i] > 0 ? ct_alloc(allocator, sizes[i] + 1) : NULL;
         good = binaries[i] || sizes[i] == 0;
     }
-    good = good &&
-           clGetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *binaries, binaries, NULL) == CL_SUCCESS;
+    good =
+        good && clGetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *binaries, binaries, NULL) == CL_SUCCESS;
     for (cl_uint i = 0; binaries && i < count; i++) {
         if (good && i == (cl_uint)index) {
             binary = binaries[i];

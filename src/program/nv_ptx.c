@@ -15,7 +15,8 @@ bool ct_nv_edit(const ct_program_spec *spec, const char *ptx, ct_text *out)
     for (const char *line = ptx; *line;) {
         const size_t length = strcspn(line, "\n");
         if (begins(line, ".target ")) {
-            ct_text_add(out, ".target %s%.*s", spec->ptx_target, (int)(length - strcspn(line, ",\n")), line + strcspn(line, ",\n"));
+            ct_text_add(out, ".target %s%.*s", spec->ptx_target, (int)(length - strcspn(line, ",\n")),
+                        line + strcspn(line, ",\n"));
             found = true;
         } else {
             ct_text_append(out, line, length);
@@ -55,8 +56,8 @@ static void report(struct clattn_context *context, const ct_program_spec *spec, 
     ct_release(&context->allocator, log);
 }
 
-clattn_status ct_nv_retarget(struct clattn_context *context, const ct_program_spec *spec, cl_program made, const char *options,
-                             cl_program *loaded, unsigned char **ptx, size_t *bytes)
+clattn_status ct_nv_retarget(struct clattn_context *context, const ct_program_spec *spec, cl_program made,
+                             const char *options, cl_program *loaded, unsigned char **ptx, size_t *bytes)
 {
     clattn_status st = CLATTN_OK;
     ct_text text = {.allocator = &context->allocator};
@@ -75,8 +76,9 @@ clattn_status ct_nv_retarget(struct clattn_context *context, const ct_program_sp
     const cl_int code = ct_program_load(context, spec, (const unsigned char *)text.data, *bytes, options, loaded);
     if (code != CL_SUCCESS) {
         const bool refused = code == CL_BUILD_PROGRAM_FAILURE || code == CL_INVALID_BINARY;
-        CT_FAIL(refused ? CLATTN_BUILD_FAILED : code, "loading the PTX of %s for %s (clCreateProgramWithBinary, clBuildProgram) returned %s (%d)", spec->kernel, spec->ptx_target,
-                clattn_status_name(code), (int)code);
+        CT_FAIL(refused ? CLATTN_BUILD_FAILED : code,
+                "loading the PTX of %s for %s (clCreateProgramWithBinary, clBuildProgram) returned %s (%d)",
+                spec->kernel, spec->ptx_target, clattn_status_name(code), (int)code);
     }
     report(context, spec, *loaded);
     *ptx = (unsigned char *)text.data;

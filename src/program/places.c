@@ -1,5 +1,5 @@
-/* Where the lines of a compiler's log are in the texts that were given. NVIDIA's compiler goes by lines of the joined text, whatever its
- * #line say, and calls it "<kernel>". */
+/* Where the lines of a compiler's log are in the texts that were given. NVIDIA's compiler goes by lines of the joined
+ * text, whatever its #line say, and calls it "<kernel>". */
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +45,8 @@ static bool names(const char *line, size_t length, const char *name)
 bool ct_places_blame_text(const ct_program_spec *spec, const char *log)
 {
     const char *const texts[] = {spec->score_text ? spec->score_name : NULL, spec->mask_text ? spec->mask_name : NULL};
-    for (const char *line = log; *line; line += line[strcspn(line, "\n")] ? strcspn(line, "\n") + 1 : strcspn(line, "\n")) {
+    for (const char *line = log; *line;
+         line += line[strcspn(line, "\n")] ? strcspn(line, "\n") + 1 : strcspn(line, "\n")) {
         const size_t length = strcspn(line, "\n");
         const char *error = strstr(line, "error");
         for (size_t i = 0; error && error < line + length && i < CT_COUNT(texts); i++) {

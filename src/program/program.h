@@ -13,7 +13,7 @@ typedef struct ct_cl_file {
 extern const ct_cl_file ct_cl_files[];
 extern const size_t ct_cl_file_count;
 
-#define CT_MAX_PARTS 12
+#define CT_MAX_PARTS   12
 #define CT_MAX_DEFINES 64
 
 typedef struct ct_define {
@@ -22,16 +22,18 @@ typedef struct ct_define {
 } ct_define;
 
 typedef struct ct_program_spec {
-    const char *kernel;               /* name of the __kernel function, static string */
-    const char *backend;              /* a tile's name: for names and logs */
-    const char *ptx_target;           /* NULL, or "sm_90a": the driver's PTX is loaded again for this target, see nv_ptx.h */
-    int ptx_groups;                   /* with it: groups a compute unit must have room for; 0: not said */
-    bool untried;                     /* nobody has run this variant: see clattn_trial_mode. Not in the cache key */
-    const char *parts[CT_MAX_PARTS];  /* embedded paths, joined in this order */
+    const char *kernel;  /* name of the __kernel function, static string */
+    const char *backend; /* a tile's name: for names and logs */
+    /* NULL, or "sm_90a": the driver's PTX is loaded again for this target, see nv_ptx.h */
+    const char *ptx_target;
+    int ptx_groups;                  /* with it: groups a compute unit must have room for; 0: not said */
+    bool untried;                    /* nobody has run this variant: see clattn_trial_mode. Not in the cache key */
+    const char *parts[CT_MAX_PARTS]; /* embedded paths, joined in this order */
     int n_parts;
     ct_define defines[CT_MAX_DEFINES];
     int n_defines;
-    const char *score_text, *mask_text; /* the caller's, or NULL: put where a part says `#include "caller_score"` / `"caller_mask"` */
+    /* the caller's, or NULL: put where a part says `#include "caller_score"` / `"caller_mask"` */
+    const char *score_text, *mask_text;
     const char *score_name, *mask_name; /* for #line: file names shown in compile errors */
 } ct_program_spec;
 
@@ -44,26 +46,29 @@ typedef enum ct_origin { CT_FROM_MEMORY, CT_FROM_DISK, CT_BUILT, CT_DIED } ct_or
 typedef struct ct_program {
     cl_program program;
     char kernel[64];
-    char name[256];       /* "attend_forward.cpu.BM64.BN64.DK128...": in logs, cache listings, plan_describe */
-    double compile_ms;    /* of the call that made it */
-    bool warm;            /* a first launch was made; see ct_program_keep */
+    char name[256];    /* "attend_forward.cpu.BM64.BN64.DK128...": in logs, cache listings, plan_describe */
+    double compile_ms; /* of the call that made it */
+    bool warm;         /* a first launch was made; see ct_program_keep */
     char key[33];
 } ct_program;
 
 /* The text the driver gets: defines are passed as options, parts joined, includes expanded. */
-clattn_status ct_program_source(const clattn_allocator *allocator, const ct_program_spec *spec, char **source, char **options);
+clattn_status ct_program_source(const clattn_allocator *allocator, const ct_program_spec *spec, char **source,
+                                char **options);
 
 struct clattn_context;
-/* Finds or builds; thread-safe; one thread builds, the others wait for it. The program belongs to the context's cache and
- * lives as long as the context. CLATTN_BUILD_FAILED: the detail holds the log. CLATTN_DEVICE_LACKS: a trial died or could not
- * be made, the detail says which. *origin (NULL: not asked) is set in every case; after a failure only CT_DIED says something. */
+/* Finds or builds; thread-safe; one thread builds, the others wait for it. The program belongs to the context's cache
+ * and lives as long as the context. CLATTN_BUILD_FAILED: the detail holds the log. CLATTN_DEVICE_LACKS: a trial died or
+ * could not be made, the detail says which. *origin (NULL: not asked) is set in every case; after a failure only
+ * CT_DIED says something. */
 clattn_status ct_program_get(struct clattn_context *context, const ct_program_spec *spec, const ct_program **out,
                              ct_origin *origin);
-/* places.c: does the compiler's log say that there is an error in one of the caller's texts? false: not as far as it can be read. */
+/* places.c: does the compiler's log say that there is an error in one of the caller's texts? false: not as far as it
+ * can be read. */
 bool ct_places_blame_text(const ct_program_spec *spec, const char *log);
-/* To be called once after the first launch of a program that was CT_BUILT: writes its binary to disk (some drivers finish
- * compiling at the first launch, so a binary taken earlier would compile again). Never fails: a cache that cannot be
- * written is logged. */
+/* To be called once after the first launch of a program that was CT_BUILT: writes its binary to disk (some drivers
+ * finish compiling at the first launch, so a binary taken earlier would compile again). Never fails: a cache that
+ * cannot be written is logged. */
 void ct_program_keep(struct clattn_context *context, const ct_program *program);
 
 #endif

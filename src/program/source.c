@@ -8,7 +8,8 @@
 #define MAX_FILES 64
 
 /* No -cl-std: OpenCL C 1.2 is what everyone compiles by default. No fast maths: infinities and rounding tricks must
- * hold. No warnings: some drivers print their number. Denormals as zero: a masked score's tail costs a microcode assist per FMA on CPUs otherwise. */
+ * hold. No warnings: some drivers print their number. Denormals as zero: a masked score's tail costs a microcode assist
+ * per FMA on CPUs otherwise. */
 #define COMMON_OPTIONS "-cl-denorms-are-zero -cl-mad-enable -w"
 
 typedef struct expander {
@@ -134,9 +135,9 @@ static clattn_status load_part(expander *e, const char *path, const char **text,
     if (dir && *dir) {
         ct_text full = {.allocator = e->allocator};
         ct_text_add(&full, "%s/%s", dir, path);
-        const clattn_status st =
-            full.failed ? ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the path of '%s'", path)
-                        : ct_read_file(e->allocator, full.data, owned, length);
+        const clattn_status st = full.failed
+                                     ? ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the path of '%s'", path)
+                                     : ct_read_file(e->allocator, full.data, owned, length);
         ct_text_release(&full);
         *text = *owned;
         return st;

@@ -12,15 +12,17 @@
 #include "program/child.h"
 
 #define DEFAULT_SECONDS 60
-#define PROGRAM "clattn-try"
-#define VERDICT_KEY "verdict:" /* and the program's key: no binary is ever found under it */
+#define PROGRAM         "clattn-try"
+#define VERDICT_KEY     "verdict:" /* and the program's key: no binary is ever found under it */
 
 /* ---- settings -------------------------------------------------------------------------------------------------- */
 
 static clattn_trial_mode mode_of(struct clattn_context *context, const clattn_context_options *options)
 {
-    static const struct { const char *text; clattn_trial_mode mode; } modes[] = {
-        {"auto", CLATTN_TRIAL_AUTO}, {"off", CLATTN_TRIAL_OFF}, {"always", CLATTN_TRIAL_ALWAYS}};
+    static const struct {
+        const char *text;
+        clattn_trial_mode mode;
+    } modes[] = {{"auto", CLATTN_TRIAL_AUTO}, {"off", CLATTN_TRIAL_OFF}, {"always", CLATTN_TRIAL_ALWAYS}};
     const char *value = secure_getenv("CLATTN_TRIAL");
     if (options->trial != CLATTN_TRIAL_DEFAULT) {
         return options->trial;
@@ -44,8 +46,8 @@ static int seconds_of(struct clattn_context *context, const clattn_context_optio
         return options->trial_seconds;
     }
     if (value && *value && (!ct_parse_int(value, &seconds) || seconds < 1 || seconds > CT_TRIAL_MOST_SECONDS)) {
-        ct_log(context, CLATTN_LOG_WARN, "CLATTN_TRIAL_SECONDS is '%s', must be 1 to %d; using %d", value, CT_TRIAL_MOST_SECONDS,
-               DEFAULT_SECONDS);
+        ct_log(context, CLATTN_LOG_WARN, "CLATTN_TRIAL_SECONDS is '%s', must be 1 to %d; using %d", value,
+               CT_TRIAL_MOST_SECONDS, DEFAULT_SECONDS);
         seconds = DEFAULT_SECONDS;
     }
     return (int)seconds;
@@ -74,14 +76,15 @@ bool ct_trial_wanted(const struct clattn_context *context, const ct_program_spec
 static void add_library_folder(ct_text *path)
 {
     Dl_info info;
-    const char *file = dladdr(CT_TRIAL_PROTOCOL, &info) ? info.dli_fname : NULL, *slash = file ? strrchr(file, '/') : NULL;
+    const char *file = dladdr(CT_TRIAL_PROTOCOL, &info) ? info.dli_fname : NULL,
+               *slash = file ? strrchr(file, '/') : NULL;
     if (slash && *file == '/' && strstr(slash, ".so")) {
         ct_text_append(path, file, (size_t)(slash + 1 - file));
     }
 }
 
-/* As named, else beside the library (build tree), where it lies from the library's folder (an installed tree, moved or not), or
- * where it was to be installed. */
+/* As named, else beside the library (build tree), where it lies from the library's folder (an installed tree, moved or
+ * not), or where it was to be installed. */
 static clattn_status find_program(struct clattn_context *context, ct_text *path)
 {
     static const char *const beside[] = {PROGRAM, CLATTN_LIB_TO_TRY};
@@ -121,11 +124,17 @@ static clattn_status add_question(struct clattn_context *context, const ct_entry
     snprintf(platform, sizeof platform, "%" PRId64, platform_index);
     snprintf(device, sizeof device, "%" PRId64, device_index);
     snprintf(groups, sizeof groups, "%d", spec->ptx_groups);
-    const char *const fields[CT_ASK_COUNT] = {
-        [CT_ASK_PROTOCOL] = CT_TRIAL_PROTOCOL, [CT_ASK_FINGERPRINT] = fingerprint,  [CT_ASK_PLATFORM] = platform,
-        [CT_ASK_DEVICE] = device,              [CT_ASK_KERNEL] = spec->kernel,      [CT_ASK_BACKEND] = spec->backend,
-        [CT_ASK_PTX_TARGET] = spec->ptx_target ? spec->ptx_target : "",             [CT_ASK_PTX_GROUPS] = groups,
-        [CT_ASK_NAME] = entry->program.name,   [CT_ASK_OPTIONS] = options,          [CT_ASK_SOURCE] = source};
+    const char *const fields[CT_ASK_COUNT] = {[CT_ASK_PROTOCOL] = CT_TRIAL_PROTOCOL,
+                                              [CT_ASK_FINGERPRINT] = fingerprint,
+                                              [CT_ASK_PLATFORM] = platform,
+                                              [CT_ASK_DEVICE] = device,
+                                              [CT_ASK_KERNEL] = spec->kernel,
+                                              [CT_ASK_BACKEND] = spec->backend,
+                                              [CT_ASK_PTX_TARGET] = spec->ptx_target ? spec->ptx_target : "",
+                                              [CT_ASK_PTX_GROUPS] = groups,
+                                              [CT_ASK_NAME] = entry->program.name,
+                                              [CT_ASK_OPTIONS] = options,
+                                              [CT_ASK_SOURCE] = source};
     for (size_t i = 0; i < CT_COUNT(fields); i++) {
         ct_text_field(text, fields[i], strlen(fields[i]));
     }
@@ -201,7 +210,8 @@ static void remember(struct clattn_context *context, const ct_entry *entry, int 
     ct_text_field(&text, number, strlen(number));
     ct_text_field(&text, clattn_error_detail(), strlen(clattn_error_detail()));
     if (!text.failed) {
-        (void)ct_disk_put(context->cache->disk, key, entry->program.name, (const unsigned char *)text.data, text.length);
+        (void)ct_disk_put(context->cache->disk, key, entry->program.name, (const unsigned char *)text.data,
+                          text.length);
     }
     ct_text_release(&text);
 }
@@ -224,7 +234,8 @@ static clattn_status recall(struct clattn_context *context, ct_entry *entry)
         entry->died = ct_parse_int(number, &seconds) && (seconds == 0 || seconds >= context->trial_seconds);
     }
     const clattn_status st =
-        entry->died ? ct_fail(CLATTN_DEVICE_LACKS, "%.*s (known from an earlier trial)", (int)lengths[1], fields[1]) : CLATTN_OK;
+        entry->died ? ct_fail(CLATTN_DEVICE_LACKS, "%.*s (known from an earlier trial)", (int)lengths[1], fields[1])
+                    : CLATTN_OK;
     ct_release(&context->allocator, data);
     return st;
 }
@@ -263,7 +274,8 @@ static clattn_status fail_unable(const ct_entry *entry, const char *why, size_t 
     char copy[768]; /* it may be the last failure's detail */
     snprintf(copy, sizeof copy, "%.*s", (int)length, why);
     return ct_fail(CLATTN_DEVICE_LACKS,
-                   "kernel %s must be tried in a process of its own, which was not possible: %s; CLATTN_TRIAL=off builds it unguarded",
+                   "kernel %s must be tried in a process of its own, which was not possible: %s; CLATTN_TRIAL=off "
+                   "builds it unguarded",
                    entry->program.name, copy);
 }
 
@@ -272,8 +284,10 @@ static clattn_status fail_died(struct clattn_context *context, ct_entry *entry, 
 {
     char how[96];
     describe_end(child, context->trial_seconds, how, sizeof how);
-    const clattn_status st = ct_fail(CLATTN_DEVICE_LACKS, "kernel %s: the driver's compiler %s on this variant in a trial; see README, "
-                                     "Known driver issues", entry->program.name, how);
+    const clattn_status st = ct_fail(CLATTN_DEVICE_LACKS,
+                                     "kernel %s: the driver's compiler %s on this variant in a trial; see README, "
+                                     "Known driver issues",
+                                     entry->program.name, how);
     if (!from_outside(child)) {
         entry->died = true;
         remember(context, entry, child->end == CT_CHILD_TIMED_OUT ? context->trial_seconds : 0);
@@ -281,7 +295,8 @@ static clattn_status fail_died(struct clattn_context *context, ct_entry *entry, 
     return st;
 }
 
-static clattn_status fail_before(struct clattn_context *context, const ct_entry *entry, const ct_child *child, const char *path)
+static clattn_status fail_before(struct clattn_context *context, const ct_entry *entry, const ct_child *child,
+                                 const char *path)
 {
     char how[96], why[512];
     describe_end(child, context->trial_seconds, how, sizeof how);
@@ -290,22 +305,25 @@ static clattn_status fail_before(struct clattn_context *context, const ct_entry 
 }
 
 /* A driver may refuse its own binary, or give none: then the source is built here, as the compiler has survived it. */
-static clattn_status load(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const reply *r, const char *options)
+static clattn_status load(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const reply *r,
+                          const char *options)
 {
     clattn_status st = CLATTN_OK;
     cl_program made = NULL;
     const unsigned char *data = (const unsigned char *)r->binary;
-    cl_int code = r->binary_bytes ? ct_program_load(context, spec, data, r->binary_bytes, options, &made) : CL_INVALID_BINARY;
+    cl_int code =
+        r->binary_bytes ? ct_program_load(context, spec, data, r->binary_bytes, options, &made) : CL_INVALID_BINARY;
     code = code == CL_SUCCESS ? ct_program_check(made, entry->program.kernel) : code;
     if (code != CL_SUCCESS) {
-        ct_log(context, CLATTN_LOG_INFO, "trial of %s: its binary is refused (%s); building from source", entry->program.name,
-               clattn_status_name(code));
+        ct_log(context, CLATTN_LOG_INFO, "trial of %s: its binary is refused (%s); building from source",
+               entry->program.name, clattn_status_name(code));
         goto out;
     }
     if (spec->ptx_target) { /* the driver would not give this text back */
         entry->binary = ct_alloc(&context->allocator, r->binary_bytes);
         if (!entry->binary) {
-            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the %zu bytes of %s", r->binary_bytes, entry->program.name);
+            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the %zu bytes of %s", r->binary_bytes,
+                    entry->program.name);
         }
         memcpy(entry->binary, data, r->binary_bytes);
         entry->binary_bytes = r->binary_bytes;
@@ -320,8 +338,8 @@ out:
     return st;
 }
 
-static clattn_status judge(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const ct_child *child,
-                           const char *path, const char *options)
+static clattn_status judge(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
+                           const ct_child *child, const char *path, const char *options)
 {
     const reply r = read_reply(&child->answer);
     if (r.count == CT_REPLY_BEGUN) {
@@ -337,8 +355,8 @@ static clattn_status judge(struct clattn_context *context, ct_entry *entry, cons
                                            : fail_unable(entry, r.detail, r.detail_bytes);
 }
 
-clattn_status ct_trial_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const char *source,
-                             const char *options)
+clattn_status ct_trial_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
+                             const char *source, const char *options)
 {
     clattn_status st = CLATTN_OK;
     ct_text question = {.allocator = &context->allocator}, path = {.allocator = &context->allocator};

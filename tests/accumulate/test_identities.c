@@ -49,7 +49,8 @@ static void run(const char *backend, const char *text, const small_value *values
 }
 
 /* Tokens first ... first + n - 1 with a state in and out; o is [H, n, D]. */
-static void part(const char *backend, const char *law, const char *pass, int first, int n, const double *in, double *o, double *out)
+static void part(const char *backend, const char *law, const char *pass, int first, int n, const double *in, double *o,
+                 double *out)
 {
     static double a[O], b[O], c[O], g[H * N];
     char text[160];
@@ -57,8 +58,9 @@ static void part(const char *backend, const char *law, const char *pass, int fir
     cut(k, D, first, n, b);
     cut(v, D, first, n, c);
     cut(token_g, 1, first, n, g);
-    const small_value values[] = {{CLATTN_Q, a, NULL}, {CLATTN_K, b, NULL}, {CLATTN_V, c, NULL}, {CLATTN_O, NULL, o},
-                                  {CLATTN_STATE_IN, in, NULL}, {CLATTN_STATE_OUT, NULL, out}, {CLATTN_DECAY, g, NULL}};
+    const small_value values[] = {{CLATTN_Q, a, NULL},    {CLATTN_K, b, NULL},         {CLATTN_V, c, NULL},
+                                  {CLATTN_O, NULL, o},    {CLATTN_STATE_IN, in, NULL}, {CLATTN_STATE_OUT, NULL, out},
+                                  {CLATTN_DECAY, g, NULL}};
     snprintf(text, sizeof text, "linear h=%d n=%d d=%d state=1 decay=%s%s", H, n, D, law, pass);
     run(backend, text, values, strcmp(law, "token") == 0 ? 7 : 6);
 }
@@ -82,7 +84,8 @@ static void usable(void (*test)(const char *backend), bool slow)
     }
 }
 
-/* C2: split anywhere and carry the state: the same outputs and final state.  C9: token by token with the recurrent step, too. */
+/* C2: split anywhere and carry the state: the same outputs and final state.  C9: token by token with the recurrent
+ * step, too. */
 static void split_law(const char *backend, const char *law)
 {
     static double whole[O], last[S], o[O], wanted[O], middle[S], end[S];
@@ -115,7 +118,11 @@ static void split_on(const char *backend)
         split_law(backend, laws[i]);
     }
 }
-static void split(void **unused) { (void)unused; usable(split_on, true); }
+static void split(void **unused)
+{
+    (void)unused;
+    usable(split_on, true);
+}
 
 /* C3: v = 1 and phi >= 0: o = n / (n + 1e-10) = 1. */
 static void convex_on(const char *backend)
@@ -124,15 +131,21 @@ static void convex_on(const char *backend)
     for (int i = 0; i < O; i++) {
         ones[i] = 1.0;
     }
-    const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, ones, NULL}, {CLATTN_O, NULL, o}};
+    const small_value values[] = {
+        {CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, ones, NULL}, {CLATTN_O, NULL, o}};
     char text[128];
     snprintf(text, sizeof text, "linear h=%d n=%d d=%d feature=elu normalise=1", H, N, D);
     run(backend, text, values, 4);
     near(o, ones, O, "convex");
 }
-static void convex(void **unused) { (void)unused; usable(convex_on, false); }
+static void convex(void **unused)
+{
+    (void)unused;
+    usable(convex_on, false);
+}
 
-/* C4: decay 0: o_t = (q_t.k_t) v_t; decay 1: cumulative sum.  C6: the state is the decayed sum of k v^T; C11: [dqk, dv]. */
+/* C4: decay 0: o_t = (q_t.k_t) v_t; decay 1: cumulative sum.  C6: the state is the decayed sum of k v^T; C11: [dqk,
+ * dv]. */
 static void ends_on(const char *backend)
 {
     static double o[O], want[O], out[S], zero[S], sum[S];
@@ -157,7 +170,11 @@ static void ends_on(const char *backend)
     }
     near(out, sum, S, "state");
 }
-static void ends(void **unused) { (void)unused; usable(ends_on, true); }
+static void ends(void **unused)
+{
+    (void)unused;
+    usable(ends_on, true);
+}
 
 /* C10: slices of the feature dimension add. */
 static void slices_on(const char *backend)
@@ -174,7 +191,8 @@ static void slices_on(const char *backend)
             a[i] = q[row * D + d];
             b[i] = k[row * D + d];
         }
-        const small_value values[] = {{CLATTN_Q, a, NULL}, {CLATTN_K, b, NULL}, {CLATTN_V, v, NULL}, {CLATTN_O, NULL, o[s]}};
+        const small_value values[] = {
+            {CLATTN_Q, a, NULL}, {CLATTN_K, b, NULL}, {CLATTN_V, v, NULL}, {CLATTN_O, NULL, o[s]}};
         snprintf(text, sizeof text, "lightning h=%d n=%d dqk=%d dv=%d", H, N, D / 2, D);
         run(backend, text, values, 4);
     }
@@ -183,9 +201,14 @@ static void slices_on(const char *backend)
     }
     near(half, whole, O, "slices");
 }
-static void slices(void **unused) { (void)unused; usable(slices_on, false); }
+static void slices(void **unused)
+{
+    (void)unused;
+    usable(slices_on, false);
+}
 
-/* Token gates close to 0 and all alike are a head's decay: sum of e^(g t) in closed form. (As fractions below 1 they had lost 3 % of themselves.) */
+/* Token gates close to 0 and all alike are a head's decay: sum of e^(g t) in closed form. (As fractions below 1 they
+ * had lost 3 % of themselves.) */
 static void slow_gates_on(const char *backend)
 {
     enum { LONG = 16384 };
@@ -195,17 +218,24 @@ static void slow_gates_on(const char *backend)
         ones[t] = 1.0;
         g[t] = gate;
     }
-    const small_value values[] = {{CLATTN_Q, ones, NULL}, {CLATTN_K, ones, NULL}, {CLATTN_V, ones, NULL}, {CLATTN_O, NULL, o}, {CLATTN_DECAY, g, NULL},
-                                  {CLATTN_STATE_IN, (double[1]){0.0}, NULL}, {CLATTN_STATE_OUT, NULL, end}};
+    const small_value values[] = {{CLATTN_Q, ones, NULL},       {CLATTN_K, ones, NULL},
+                                  {CLATTN_V, ones, NULL},       {CLATTN_O, NULL, o},
+                                  {CLATTN_DECAY, g, NULL},      {CLATTN_STATE_IN, (double[1]){0.0}, NULL},
+                                  {CLATTN_STATE_OUT, NULL, end}};
     char text[96];
     snprintf(text, sizeof text, "linear h=1 n=%d d=1 state=1 decay=token causal=1", LONG);
     run(backend, text, values, 7);
     near(end, (double[1]){expm1(gate * LONG) / expm1(gate)}, 1, "state after slow gates");
 }
-static void slow_gates(void **unused) { (void)unused; usable(slow_gates_on, true); }
+static void slow_gates(void **unused)
+{
+    (void)unused;
+    usable(slow_gates_on, true);
+}
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(split), cmocka_unit_test(convex), cmocka_unit_test(ends), cmocka_unit_test(slices), cmocka_unit_test(slow_gates)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(split), cmocka_unit_test(convex), cmocka_unit_test(ends),
+                                       cmocka_unit_test(slices), cmocka_unit_test(slow_gates)};
     return cmocka_run_group_tests(tests, draw, small_teardown);
 }

@@ -1,4 +1,5 @@
-/* A state that is read and written in one place, as whoever serves a model keeps it: the same bits as with two buffers. */
+/* A state that is read and written in one place, as whoever serves a model keeps it: the same bits as with two buffers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +26,10 @@ static const char *const texts[] = {
     "linear h=2 n=200 d=16 sequences=3 state=1",
 };
 
-typedef struct filled { cl_mem mems[CLATTN_SLOT_COUNT]; size_t bytes[CLATTN_SLOT_COUNT]; } filled;
+typedef struct filled {
+    cl_mem mems[CLATTN_SLOT_COUNT];
+    size_t bytes[CLATTN_SLOT_COUNT];
+} filled;
 
 static void fill(const ct_env *env, const clattn_plan *plan, const clattn_problem *p, filled *f)
 {
@@ -44,7 +48,9 @@ static void fill(const ct_env *env, const clattn_plan *plan, const clattn_proble
             const double length = (double)(i == 0 ? 0 : i == p->sequences ? p->nq : p->nq / 2);
             ct_storage_write(dtype, raw, i, dtype == CLATTN_I32 ? length : 0.3 * ct_random_normal(&random));
         }
-        f->mems[slot] = want ? clCreateBuffer(env->place.cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, f->bytes[slot], raw, NULL) : NULL;
+        f->mems[slot] =
+            want ? clCreateBuffer(env->place.cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, f->bytes[slot], raw, NULL)
+                 : NULL;
         free(raw);
     }
 }
@@ -72,10 +78,13 @@ static void run(const ct_env *env, clattn_plan *plan, const clattn_problem *p, b
             args[in].buf.mem = args[out].buf.mem = f.mems[CLATTN_STATE_IN];
         }
         last = args[out].buf.mem;
-        ct_assert_status(clattn_enqueue(env->queue, plan, args, n, clattn_buf_mem(work, 0), 0, NULL, NULL), CLATTN_OK, NULL);
+        ct_assert_status(clattn_enqueue(env->queue, plan, args, n, clattn_buf_mem(work, 0), 0, NULL, NULL), CLATTN_OK,
+                         NULL);
     }
-    assert_int_equal(clEnqueueReadBuffer(env->queue, f.mems[CLATTN_O], CL_TRUE, 0, f.bytes[CLATTN_O], o, 0, NULL, NULL), CL_SUCCESS);
-    assert_int_equal(clEnqueueReadBuffer(env->queue, last, CL_TRUE, 0, f.bytes[CLATTN_STATE_IN], state, 0, NULL, NULL), CL_SUCCESS);
+    assert_int_equal(clEnqueueReadBuffer(env->queue, f.mems[CLATTN_O], CL_TRUE, 0, f.bytes[CLATTN_O], o, 0, NULL, NULL),
+                     CL_SUCCESS);
+    assert_int_equal(clEnqueueReadBuffer(env->queue, last, CL_TRUE, 0, f.bytes[CLATTN_STATE_IN], state, 0, NULL, NULL),
+                     CL_SUCCESS);
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         if (f.mems[slot]) {
             clReleaseMemObject(f.mems[slot]);
@@ -138,11 +147,14 @@ static void half_in_place_is_refused(void **state)
     for (int i = 0; i < 2; i++) {
         const clattn_buf one = i ? clattn_buf_svm(shared) : clattn_buf_mem(twice, 0);
         args[4] = (clattn_arg){CLATTN_STATE_IN, one};
-        args[5] = (clattn_arg){CLATTN_STATE_OUT, i ? clattn_buf_svm(shared + BYTES - 4) : clattn_buf_mem(twice, BYTES - 4)};
-        ct_assert_status(clattn_enqueue(env->queue, plan, args, 6, clattn_buf_none(), 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "'state-in'");
+        args[5] =
+            (clattn_arg){CLATTN_STATE_OUT, i ? clattn_buf_svm(shared + BYTES - 4) : clattn_buf_mem(twice, BYTES - 4)};
+        ct_assert_status(clattn_enqueue(env->queue, plan, args, 6, clattn_buf_none(), 0, NULL, NULL),
+                         CLATTN_INVALID_ARGUMENT, "'state-in'");
         args[4].buf = args[5].buf;
         args[5].buf = one;
-        ct_assert_status(clattn_enqueue(env->queue, plan, args, 6, clattn_buf_none(), 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "'state-out'");
+        ct_assert_status(clattn_enqueue(env->queue, plan, args, 6, clattn_buf_none(), 0, NULL, NULL),
+                         CLATTN_INVALID_ARGUMENT, "'state-out'");
     }
     args[4].buf = clattn_buf_mem(twice, 0);
     args[5].buf = clattn_buf_mem(twice, BYTES);
@@ -165,6 +177,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_as_with_two_buffers), cmocka_unit_test(half_in_place_is_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_as_with_two_buffers),
+                                       cmocka_unit_test(half_in_place_is_refused)};
     return cmocka_run_group_tests_name("in place", tests, ct_env_setup, teardown);
 }

@@ -18,14 +18,15 @@ static int64_t rounds(int64_t places, int64_t items, int64_t chunks, int64_t seg
 static void test_known(void **state)
 {
     (void)state;
-    assert_int_equal(ct_accumulate_segments(132, 16, 32768 / 64, true), 8);    /* 128 groups in one round */
+    assert_int_equal(ct_accumulate_segments(132, 16, 32768 / 64, true), 8); /* 128 groups in one round */
     assert_int_equal(ct_accumulate_segments(132, 16, 131072 / 64, true), 8);
-    assert_int_equal(ct_accumulate_segments(132, 132, 512, true), 1);          /* full as it is */
-    assert_int_equal(ct_accumulate_segments(132, 96, 512, true), 1);           /* reading twice would cost more than idle units */
+    assert_int_equal(ct_accumulate_segments(132, 132, 512, true), 1); /* full as it is */
+    /* reading twice would cost more than idle units */
+    assert_int_equal(ct_accumulate_segments(132, 96, 512, true), 1);
     assert_int_equal(ct_accumulate_segments(132, 64, 512, true), 2);
-    assert_int_equal(ct_accumulate_segments(132, 16, 4, true), 1);             /* too short to be worth two launches */
-    assert_int_equal(ct_accumulate_segments(264, 16, 512, true), 16);          /* two groups a unit */
-    assert_int_equal(ct_accumulate_segments(132, 16, 4, false), 4);            /* nothing is done twice */
+    assert_int_equal(ct_accumulate_segments(132, 16, 4, true), 1);    /* too short to be worth two launches */
+    assert_int_equal(ct_accumulate_segments(264, 16, 512, true), 16); /* two groups a unit */
+    assert_int_equal(ct_accumulate_segments(132, 16, 4, false), 4);   /* nothing is done twice */
     assert_int_equal(ct_accumulate_segments(132, 1, 1, true), 1);
 }
 
@@ -37,7 +38,7 @@ static void test_any(void **state)
             for (int twice = 0; twice < 2; twice++) {
                 const int64_t n = ct_accumulate_segments(132, items, chunks, twice), each = ct_ceil_div(chunks, n);
                 assert_in_range(n, 1, chunks);
-                assert_int_equal(ct_ceil_div(chunks, each), n);                /* no segment is empty */
+                assert_int_equal(ct_ceil_div(chunks, each), n); /* no segment is empty */
                 assert_true(rounds(132, items, chunks, n) <= rounds(132, items, chunks, 1));
             }
         }

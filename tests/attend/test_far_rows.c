@@ -1,5 +1,5 @@
-/* Rows that lie gigabytes apart: a tile whose offsets cannot reach them declines, with the tensor, its stride and the bound; every other one
- * is right. The memory between the rows is never touched, so it costs nothing. */
+/* Rows that lie gigabytes apart: a tile whose offsets cannot reach them declines, with the tensor, its stride and the
+ * bound; every other one is right. The memory between the rows is never touched, so it costs nothing. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,8 @@ enum { N = 17, D = 16, COUNT = N * D };
 static ct_shape_wish wish_of(clattn_dtype dtype, int tensor, int64_t rows, int64_t stride)
 {
     static const char *const names[] = {"q", "k", "v"};
-    ct_shape_wish w = {.dk = 64, .dv = 64, .nq = 4096, .nk = 4096, .pack = 1, .aligned = 8, .dtype = dtype, .streams = 3};
+    ct_shape_wish w = {
+        .dk = 64, .dv = 64, .nq = 4096, .nk = 4096, .pack = 1, .aligned = 8, .dtype = dtype, .streams = 3};
     for (int i = 0; i < 3; i++) {
         w.tensors[i] = (ct_rows){names[i], rows, i == tensor ? stride : 64};
     }
@@ -37,9 +38,11 @@ typedef bool (*shape_fn)(const ct_device_facts *, const ct_shape_wish *, ct_shap
 /* Takes `most` and not `most + 1`, whichever tensor it is; one row alone has no stride. */
 static void assert_bound(shape_fn shape, clattn_dtype dtype, int64_t most)
 {
-    ct_device_facts facts = {.cpu = true, .nv_capability = 90, .local_memory = 48 << 10, .max_group = 256, .vendor = "NVIDIA"};
+    ct_device_facts facts = {
+        .cpu = true, .nv_capability = 90, .local_memory = 48 << 10, .max_group = 256, .vendor = "NVIDIA"};
     for (int i = 0; i < 3; i++) {
-        const ct_shape_wish fits = wish_of(dtype, i, 4096, most), far = wish_of(dtype, i, 4096, most + 1), alone = wish_of(dtype, i, 1, (int64_t)1 << 40);
+        const ct_shape_wish fits = wish_of(dtype, i, 4096, most), far = wish_of(dtype, i, 4096, most + 1),
+                            alone = wish_of(dtype, i, 1, (int64_t)1 << 40);
         char why[256] = "", number[32];
         ct_shape s = {0};
         assert_true(shape(&facts, &fits, &s, why, sizeof why));
@@ -54,7 +57,8 @@ static void assert_bound(shape_fn shape, clattn_dtype dtype, int64_t most)
 
 static int rows_of(shape_fn shape, clattn_dtype dtype)
 {
-    ct_device_facts facts = {.cpu = true, .nv_capability = 90, .local_memory = 48 << 10, .max_group = 256, .vendor = "NVIDIA"};
+    ct_device_facts facts = {
+        .cpu = true, .nv_capability = 90, .local_memory = 48 << 10, .max_group = 256, .vendor = "NVIDIA"};
     const ct_shape_wish w = wish_of(dtype, 0, 4096, 64);
     char why[256] = "";
     ct_shape s = {0};
@@ -76,7 +80,8 @@ static void tiles_say_how_far_they_reach(void **state)
             char why[256] = "";
             ct_shape s = {0};
             if (strcmp(tile->name, "simt") == 0) {
-                assert_bound(shapes[k], dtype, LARGEST / (int64_t)clattn_dtype_size(dtype) / (rows_of(shapes[k], dtype) - 1));
+                assert_bound(shapes[k], dtype,
+                             LARGEST / (int64_t)clattn_dtype_size(dtype) / (rows_of(shapes[k], dtype) - 1));
             } else if (strcmp(tile->name, "nv_mma") == 0 && dtype == CLATTN_BF16) {
                 assert_bound(shapes[k], dtype, LARGEST);
             } else if (dtype == CLATTN_F32 ? strncmp(tile->name, "nv", 2) != 0 : strcmp(tile->name, "nv_mma") != 0) {
@@ -104,15 +109,19 @@ static void tensor_maps_say_so_too(void **state)
         *one[i / 2] = strides[i % 2];
         plan->tile = &ct_tiles[0];
         ct_assert_status(ct_tensor_maps(&b, t, 3, 0, NULL), i % 2 ? CLATTN_DEVICE_LACKS : CLATTN_OK, NULL);
-        assert_true(i % 2 == 0 || (strncmp(b.declined, "k: ", 3) == 0 && strstr(b.declined, "stride of 549755813888") && strstr(b.declined, "below 549755813888")));
+        assert_true(i % 2 == 0 || (strncmp(b.declined, "k: ", 3) == 0 && strstr(b.declined, "stride of 549755813888") &&
+                                   strstr(b.declined, "below 549755813888")));
         ct_plan_clear(plan);
         ct_release(NULL, plan);
     }
 }
 
-/* Shared memory of which a driver made the beginning only, the rest being ours: a driver may lend less than what an index of 32 bits cannot
- * reach. NULL where the driver's part does not come to lie before ours. */
-typedef struct far_memory { char *shared, *rest; size_t bytes; } far_memory;
+/* Shared memory of which a driver made the beginning only, the rest being ours: a driver may lend less than what an
+ * index of 32 bits cannot reach. NULL where the driver's part does not come to lie before ours. */
+typedef struct far_memory {
+    char *shared, *rest;
+    size_t bytes;
+} far_memory;
 
 static bool far_open(const ct_env *env, size_t bytes, far_memory *out)
 {
@@ -138,7 +147,8 @@ static void far_close(const ct_env *env, far_memory *far)
 }
 
 /* o of one problem; `at`: where k lies, NULL for densely. */
-static void run(const ct_env *env, clattn_context *context, const clattn_problem *problem, void *at, const float *data, float *o)
+static void run(const ct_env *env, clattn_context *context, const clattn_problem *problem, void *at, const float *data,
+                float *o)
 {
     clattn_plan *plan = NULL;
     cl_mem mems[4];
@@ -148,12 +158,15 @@ static void run(const ct_env *env, clattn_context *context, const clattn_problem
     clattn_plan_workspace(plan, &bytes);
     cl_mem work = clCreateBuffer(env->place.cl, CL_MEM_READ_WRITE, bytes + 256, NULL, NULL);
     for (int i = 0; i < 4; i++) {
-        mems[i] = clCreateBuffer(env->place.cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, COUNT * sizeof(float), (void *)(uintptr_t)(data + i * COUNT), NULL);
+        mems[i] = clCreateBuffer(env->place.cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, COUNT * sizeof(float),
+                                 (void *)(uintptr_t)(data + i * COUNT), NULL);
         args[i] = (clattn_arg){(clattn_slot)i, clattn_buf_mem(mems[i], 0)};
     }
     args[1].buf = at ? clattn_buf_svm(at) : args[1].buf;
-    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_mem(work, 0), 0, NULL, NULL), CLATTN_OK, NULL);
-    assert_int_equal(clEnqueueReadBuffer(env->queue, mems[3], CL_TRUE, 0, COUNT * sizeof(float), o, 0, NULL, NULL), CL_SUCCESS);
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_mem(work, 0), 0, NULL, NULL), CLATTN_OK,
+                     NULL);
+    assert_int_equal(clEnqueueReadBuffer(env->queue, mems[3], CL_TRUE, 0, COUNT * sizeof(float), o, 0, NULL, NULL),
+                     CL_SUCCESS);
     for (int i = 0; i < 4; i++) {
         clReleaseMemObject(mems[i]);
     }
@@ -161,7 +174,8 @@ static void run(const ct_env *env, clattn_context *context, const clattn_problem
     clattn_plan_release(plan);
 }
 
-static void right_or_declined(const ct_env *env, const char *backend, const char *text, int64_t stride, const far_memory *far)
+static void right_or_declined(const ct_env *env, const char *backend, const char *text, int64_t stride,
+                              const far_memory *far)
 {
     static float data[4 * COUNT], want[COUNT], got[COUNT];
     clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
@@ -190,7 +204,8 @@ static void right_or_declined(const ct_env *env, const char *backend, const char
         run(env, context, &problem, far->shared, data, got);
         for (int i = 0; i < COUNT; i++) {
             if (!(fabsf(got[i] - want[i]) <= 1e-5f)) {
-                fail_msg("%s on %s, row stride %lld: o[%d] is %g instead of %g", text, backend, (long long)stride, i, (double)got[i], (double)want[i]);
+                fail_msg("%s on %s, row stride %lld: o[%d] is %g instead of %g", text, backend, (long long)stride, i,
+                         (double)got[i], (double)want[i]);
             }
         }
     }
@@ -199,7 +214,8 @@ static void right_or_declined(const ct_env *env, const char *backend, const char
 
 static void right_or_declined_on_every_backend(void **state)
 {
-    static const char *const texts[] = {"dense h=1 n=17 d=16", "linear h=1 n=17 d=16", "linear h=1 n=17 d=16 causal=0", "linear h=1 n=17 d=16 pass=decode"};
+    static const char *const texts[] = {"dense h=1 n=17 d=16", "linear h=1 n=17 d=16", "linear h=1 n=17 d=16 causal=0",
+                                        "linear h=1 n=17 d=16 pass=decode"};
     static const int64_t strides[] = {(int64_t)1 << 20, AT_BOUND, (int64_t)1 << 26};
     const ct_env *env = *state;
     far_memory far;
@@ -209,7 +225,8 @@ static void right_or_declined_on_every_backend(void **state)
     }
     for (int b = 0; small_backend(b); b++) {
         for (size_t i = 0; small_usable(small_backend(b)) && i < CT_COUNT(strides) * CT_COUNT(texts); i++) {
-            right_or_declined(env, small_backend(b), texts[i / CT_COUNT(strides)], strides[i % CT_COUNT(strides)], opened ? &far : NULL);
+            right_or_declined(env, small_backend(b), texts[i / CT_COUNT(strides)], strides[i % CT_COUNT(strides)],
+                              opened ? &far : NULL);
         }
     }
     far_close(env, &far);
@@ -223,7 +240,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(tiles_say_how_far_they_reach), cmocka_unit_test(tensor_maps_say_so_too),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tiles_say_how_far_they_reach),
+                                       cmocka_unit_test(tensor_maps_say_so_too),
                                        cmocka_unit_test(right_or_declined_on_every_backend)};
     return cmocka_run_group_tests_name("far rows", tests, ct_env_setup, teardown);
 }

@@ -1,5 +1,5 @@
-/* Identities of softmax attention that need no reference (systems of equations any right kernel fulfils), on every backend.
- * Few kernel variants: sizes are arguments, so one program serves most of them. */
+/* Identities of softmax attention that need no reference (systems of equations any right kernel fulfils), on every
+ * backend. Few kernel variants: sizes are arguments, so one program serves most of them. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,16 +27,22 @@ static int setup(void **state)
     return 0;
 }
 
-static void attend(const char *backend, const char *text, const double *q_, const double *k_, const double *v_, double *o_, double *lse_)
+static void attend(const char *backend, const char *text, const double *q_, const double *k_, const double *v_,
+                   double *o_, double *lse_)
 {
-    const small_value values[] = {{CLATTN_Q, q_, NULL}, {CLATTN_K, k_, NULL}, {CLATTN_V, v_, NULL}, {CLATTN_O, NULL, o_}, {CLATTN_LSE, NULL, lse_}};
+    const small_value values[] = {{CLATTN_Q, q_, NULL},
+                                  {CLATTN_K, k_, NULL},
+                                  {CLATTN_V, v_, NULL},
+                                  {CLATTN_O, NULL, o_},
+                                  {CLATTN_LSE, NULL, lse_}};
     const clattn_status st = small_run_text(backend, text, values, 5);
     if (st != CLATTN_OK) {
         fail_msg("%s on %s: %s", text, backend, clattn_error_detail());
     }
 }
 
-static void near(const double *a, const double *b, size_t count, double tolerance, const char *what, const char *backend)
+static void near(const double *a, const double *b, size_t count, double tolerance, const char *what,
+                 const char *backend)
 {
     for (size_t i = 0; i < count; i++) {
         if (!(fabs(a[i] - b[i]) <= tolerance) && !(a[i] == b[i])) {
@@ -45,8 +51,8 @@ static void near(const double *a, const double *b, size_t count, double toleranc
     }
 }
 
-#define EACH_BACKEND(b) \
-    for (int b##_ = 0; small_backend(b##_); b##_++) \
+#define EACH_BACKEND(b)                                                                                                \
+    for (int b##_ = 0; small_backend(b##_); b##_++)                                                                    \
         for (const char *b = small_usable(small_backend(b##_)) ? small_backend(b##_) : NULL; b; b = NULL)
 #define PLAIN "dense h=2 n=75 d=16"
 #define COUNT (H * N * D)
@@ -55,7 +61,8 @@ static void near(const double *a, const double *b, size_t count, double toleranc
 static void closed_forms(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         double zero[COUNT] = {0}, one[COUNT], expected[COUNT], logs[H * N];
         for (int i = 0; i < COUNT; i++) {
             one[i] = 1;
@@ -95,7 +102,8 @@ static void closed_forms(void **state)
 static void symmetries(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         static double k2[COUNT], v2[COUNT], q2[COUNT], shifted[H * N];
         attend(b, PLAIN, q, k, v, o, lse);
         for (int i = 0; i < COUNT; i++) {
@@ -135,7 +143,8 @@ static void symmetries(void **state)
         attend(b, PLAIN, q2, k2, v2, other, lse2);
         for (int h = 0; h < H; h++) {
             for (int i = 0; i < N; i++) {
-                near(&other[(h * N + i) * D], &o[((1 - h) * N + (i * 31 + 7) % N) * D], D, 1e-6, "O6: queries and heads permuted", b);
+                near(&other[(h * N + i) * D], &o[((1 - h) * N + (i * 31 + 7) % N) * D], D, 1e-6,
+                     "O6: queries and heads permuted", b);
             }
         }
     }
@@ -145,9 +154,11 @@ static void symmetries(void **state)
 static void neutral_scores(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         const double flat[H] = {0};
-        const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_ALIBI_SLOPES, flat, NULL},
+        const small_value values[] = {{CLATTN_Q, q, NULL},     {CLATTN_K, k, NULL},
+                                      {CLATTN_V, v, NULL},     {CLATTN_ALIBI_SLOPES, flat, NULL},
                                       {CLATTN_O, NULL, other}, {CLATTN_LSE, NULL, lse2}};
         attend(b, PLAIN, q, k, v, o, lse);
         assert_int_equal(small_run_text(b, PLAIN " alibi=2 softcap=100000", values, 6), CLATTN_OK);
@@ -160,9 +171,11 @@ static void neutral_scores(void **state)
 static void packed_sequences(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         static const double cuts[] = {0, 20, 20, 53, N};
-        const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_CU_SEQLENS, cuts, NULL},
+        const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL},
+                                      {CLATTN_V, v, NULL}, {CLATTN_CU_SEQLENS, cuts, NULL},
                                       {CLATTN_O, NULL, o}, {CLATTN_LSE, NULL, lse}};
         assert_int_equal(small_run_text(b, "dense h=1 n=75 d=16 causal=1 sequences=4", values, 6), CLATTN_OK);
         for (int s = 0; s < 4; s++) {
@@ -182,10 +195,16 @@ static void packed_sequences(void **state)
 static void packed_keys(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         static const double cuts[] = {0, 20, 20, 53, N}, key_cuts[] = {0, 33, 40, 51, N};
-        const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_CU_SEQLENS, cuts, NULL},
-                                      {CLATTN_CU_SEQLENS_K, key_cuts, NULL}, {CLATTN_O, NULL, o}, {CLATTN_LSE, NULL, lse}};
+        const small_value values[] = {{CLATTN_Q, q, NULL},
+                                      {CLATTN_K, k, NULL},
+                                      {CLATTN_V, v, NULL},
+                                      {CLATTN_CU_SEQLENS, cuts, NULL},
+                                      {CLATTN_CU_SEQLENS_K, key_cuts, NULL},
+                                      {CLATTN_O, NULL, o},
+                                      {CLATTN_LSE, NULL, lse}};
         ct_assert_status(small_run_text(b, "dense h=1 n=75 d=16 causal=1 sequences=4", values, 7), CLATTN_OK, NULL);
         for (int s = 0; s < 4; s++) {
             const int from = (int)cuts[s], count = (int)cuts[s + 1] - from;
@@ -204,7 +223,8 @@ static void packed_keys(void **state)
 static void causal_alignment_and_windows(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         enum { LAST = 9 };
         static double tail[H * LAST * D];
         attend(b, "dense h=2 n=75 d=16 causal=1", q, k, v, o, lse);
@@ -213,7 +233,8 @@ static void causal_alignment_and_windows(void **state)
         }
         attend(b, "dense h=2 nq=9 nk=75 d=16 causal=1", tail, k, v, other, lse2);
         for (int h = 0; h < H; h++) {
-            near(&other[h * LAST * D], &o[(h * N + N - LAST) * D], LAST * D, 2e-6, "O12: the last rows of the square", b);
+            near(&other[h * LAST * D], &o[(h * N + N - LAST) * D], LAST * D, 2e-6, "O12: the last rows of the square",
+                 b);
             near(&lse2[h * LAST], &lse[h * N + N - LAST], LAST, 2e-6, "O12: LSE", b);
         }
         for (int i = 0; i < 5; i++) { /* one head: its keys so far are a prefix */
@@ -235,7 +256,8 @@ static void causal_alignment_and_windows(void **state)
 static void groups(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         static double wide[4 * 160 * D], widev[4 * 160 * D];
         for (int h = 0; h < 4; h++) {
             memcpy(&wide[h * 20 * D], &k[h / 2 * 20 * D], 20 * D * sizeof *k);
@@ -255,7 +277,8 @@ static void groups(void **state)
 static void split_keys(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         attend(b, "dense h=2 nq=1 nk=1100 d=16 pass=decode", q, k, v, o, lse);
         for (int h = 0; h < H; h++) {
             double top = -INFINITY, sum = 0, x[LONG], expected[D] = {0};
@@ -285,7 +308,8 @@ static void split_keys(void **state)
 static void not_a_number_stays(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         static double poisoned[MOST];
         memcpy(poisoned, k, sizeof poisoned);
         poisoned[30 * D + 2] = NAN;
@@ -308,7 +332,8 @@ static void not_a_number_stays(void **state)
 static void repeats_and_empty_rows(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         static double poisoned[COUNT];
         attend(b, "dense h=2 nq=75 nk=40 d=16 causal=1", q, k, v, o, lse);
         attend(b, "dense h=2 nq=75 nk=40 d=16 causal=1", q, k, v, other, lse2);
@@ -336,7 +361,8 @@ static void repeats_and_empty_rows(void **state)
 
 static void attend_layout(const char *backend, const char *text, clattn_layout *layout, double *o_, double *lse_)
 {
-    const small_value values[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_O, NULL, o_}, {CLATTN_LSE, NULL, lse_}};
+    const small_value values[] = {
+        {CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_O, NULL, o_}, {CLATTN_LSE, NULL, lse_}};
     clattn_problem problem;
     clattn_status st = clattn_problem_parse(&problem, text);
     st = st ? st : small_run(backend, &problem, layout, values, 5);
@@ -368,7 +394,8 @@ static clattn_layout *layout_of(int size, int complement)
 static void layouts(void **state)
 {
     (void)state;
-    EACH_BACKEND(b) {
+    EACH_BACKEND(b)
+    {
         enum { TOTAL = H * 96 * D };
         static double half[TOTAL], rest[TOTAL];
         double half_lse[H * 96], rest_lse[H * 96];
@@ -381,7 +408,9 @@ static void layouts(void **state)
         near(other, half, TOTAL, 2e-6, "B4: blocks of half the size", b);
         clattn_problem longformer;
         clattn_layout *made = NULL;
-        assert_int_equal(clattn_problem_parse(&longformer, SPARSE " block=16 pattern=longformer window=9,9 indices=3,80"), CLATTN_OK);
+        assert_int_equal(
+            clattn_problem_parse(&longformer, SPARSE " block=16 pattern=longformer window=9,9 indices=3,80"),
+            CLATTN_OK);
         assert_int_equal(clattn_layout_from_problem(&made, &longformer, NULL), CLATTN_OK);
         attend(b, SPARSE " block=16 pattern=longformer window=9,9 indices=3,80", q, k, v, other, lse2);
         attend_layout(b, SPARSE " block=16 window=9,9", made, rest, rest_lse);
@@ -402,9 +431,15 @@ static void layouts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(closed_forms), cmocka_unit_test(symmetries), cmocka_unit_test(causal_alignment_and_windows),
-        cmocka_unit_test(groups),       cmocka_unit_test(repeats_and_empty_rows), cmocka_unit_test(layouts),
-        cmocka_unit_test(neutral_scores), cmocka_unit_test(packed_sequences),     cmocka_unit_test(packed_keys),
+        cmocka_unit_test(closed_forms),
+        cmocka_unit_test(symmetries),
+        cmocka_unit_test(causal_alignment_and_windows),
+        cmocka_unit_test(groups),
+        cmocka_unit_test(repeats_and_empty_rows),
+        cmocka_unit_test(layouts),
+        cmocka_unit_test(neutral_scores),
+        cmocka_unit_test(packed_sequences),
+        cmocka_unit_test(packed_keys),
         cmocka_unit_test(split_keys),
         cmocka_unit_test(not_a_number_stays),
     };

@@ -9,7 +9,10 @@
 #include "core/core.h"
 #include "support/env.h"
 
-static const struct { const char *problem; uint64_t seed; } once[] = {
+static const struct {
+    const char *problem;
+    uint64_t seed;
+} once[] = {
     /* pocl 3.1 read sixteen halves at an odd address as if they were aligned: cl/tile/half16.cl */
     {"dense b=2 hq=14 hk=2 nq=3 nk=256 d=60 dtype=f16 pass=decode softcap=30 alibi=2 bias=1 bias_h=1", 600261},
 };

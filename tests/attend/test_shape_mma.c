@@ -1,4 +1,5 @@
-/* Every width and block that tile_nv_mma takes gets a shape that is legal in cl/tile/tile_nv_mma.cl; the rest is declined. */
+/* Every width and block that tile_nv_mma takes gets a shape that is legal in cl/tile/tile_nv_mma.cl; the rest is
+ * declined. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,10 +52,19 @@ static void test_every_width(void **state)
     for (size_t i = 0; i < CT_COUNT(widths) * CT_COUNT(widths) * CT_COUNT(blocks) * CT_COUNT(blocks); i++) {
         const size_t j = i / CT_COUNT(widths) / CT_COUNT(widths);
         ct_device_facts facts = {.nv_capability = 80, .local_memory = 48 << 10};
-        ct_shape_wish w = {.dk = widths[i % CT_COUNT(widths)], .dv = widths[i / CT_COUNT(widths) % CT_COUNT(widths)],
-            .block_q = blocks[j % CT_COUNT(blocks)], .block_k = blocks[j / CT_COUNT(blocks)], .nq = 1 + (int64_t)(i * 37 % 3000), .nk = 5000,
-            .pack = i % 3 == 0 ? 4 : 1, .causal = i & 1, .window = i & 2, .reads = (ct_reads)(i % 4), .aligned = multiples[i % 3],
-            .dtype = i % 5 == 0 ? CLATTN_F32 : CLATTN_BF16, .tf32 = true};
+        ct_shape_wish w = {.dk = widths[i % CT_COUNT(widths)],
+                           .dv = widths[i / CT_COUNT(widths) % CT_COUNT(widths)],
+                           .block_q = blocks[j % CT_COUNT(blocks)],
+                           .block_k = blocks[j / CT_COUNT(blocks)],
+                           .nq = 1 + (int64_t)(i * 37 % 3000),
+                           .nk = 5000,
+                           .pack = i % 3 == 0 ? 4 : 1,
+                           .causal = i & 1,
+                           .window = i & 2,
+                           .reads = (ct_reads)(i % 4),
+                           .aligned = multiples[i % 3],
+                           .dtype = i % 5 == 0 ? CLATTN_F32 : CLATTN_BF16,
+                           .tf32 = true};
         ct_shape s = {0};
         char why[256] = "";
         if (ct_mma_shape(&facts, &w, &s, why, sizeof why)) {
@@ -62,7 +72,8 @@ static void test_every_width(void **state)
             taken++;
         } else {
             assert_true(why[0]);
-            assert_true(w.block_q || w.block_k || (w.dtype == CLATTN_F32 && ct_max(w.dk, w.dv) > 128)); /* else free shapes always fit */
+            /* else free shapes always fit */
+            assert_true(w.block_q || w.block_k || (w.dtype == CLATTN_F32 && ct_max(w.dk, w.dv) > 128));
         }
     }
     assert_true(taken > 10000);
@@ -123,7 +134,7 @@ static void test_rows_say_tf32(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_few_rows), cmocka_unit_test(test_declined),
-                                       cmocka_unit_test(test_rows_say_tf32)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_few_rows),
+                                       cmocka_unit_test(test_declined), cmocka_unit_test(test_rows_say_tf32)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

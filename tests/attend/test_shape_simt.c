@@ -11,7 +11,8 @@
 
 #include "attend/shape_simt.h"
 
-static const char *const vendors[] = {"NVIDIA Corporation", "Advanced Micro Devices, Inc.", "Intel(R) Corporation", "someone"};
+static const char *const vendors[] = {"NVIDIA Corporation", "Advanced Micro Devices, Inc.", "Intel(R) Corporation",
+                                      "someone"};
 static const int widths[] = {1, 3, 16, 37, 40, 64, 75, 80, 96, 128, 192, 255, 256};
 
 static void facts_of(ct_device_facts *facts, const char *vendor, size_t group)
@@ -26,7 +27,8 @@ static void facts_of(ct_device_facts *facts, const char *vendor, size_t group)
 static void check_legal(const struct ct_simt_shape *s, int dv)
 {
     const int across = s->ks / 4, columns = (int)ct_round_up(ct_ceil_div(dv, s->cx), 4) * s->cx;
-    assert_true(s->bm % (2 * s->mr) == 0 && s->mr % 4 == 0 && s->bn % (4 * s->cx) == 0 && s->bn % s->ps == 0 && s->ps % s->cx == 0);
+    assert_true(s->bm % (2 * s->mr) == 0 && s->mr % 4 == 0 && s->bn % (4 * s->cx) == 0 && s->bn % s->ps == 0 &&
+                s->ps % s->cx == 0);
     assert_int_equal(s->items, s->bm / s->mr * s->cx);
     assert_true(s->items % across == 0 && columns / 4 <= s->items);
     const int abt = s->ks * (s->bm + s->bn + 8), ab = s->ps * (s->bm + 4 + columns);
@@ -43,7 +45,8 @@ static void test_every_width(void **state)
         struct ct_simt_shape s;
         facts_of(&facts, vendors[v], 256);
         for (size_t i = 0; i < CT_COUNT(widths) * CT_COUNT(widths); i++) {
-            const int dk = widths[i / CT_COUNT(widths)], dv = widths[i % CT_COUNT(widths)], block = blocks[i % CT_COUNT(blocks)];
+            const int dk = widths[i / CT_COUNT(widths)], dv = widths[i % CT_COUNT(widths)],
+                      block = blocks[i % CT_COUNT(blocks)];
             const int pack = 1 + (int)(i % 8);
             assert_true(ct_simt_shape_parts(&facts, block, block, pack, dk, dv, 0, &s));
             check_legal(&s, dv);
@@ -65,9 +68,11 @@ static void test_states(void **state)
             const int dk = widths[i / CT_COUNT(widths)], dv = widths[i % CT_COUNT(widths)] + (int)(i % 2);
             struct ct_simt_state_shape s;
             assert_true(ct_simt_state_shape(&facts, i % 3 ? 1000 : 20, dk, dv, &s));
-            assert_true(s.tokens % (2 * s.mr) == 0 && s.tokens % (4 * s.cx) == 0 && s.tokens % s.ps == 0 && s.ps % s.cx == 0);
+            assert_true(s.tokens % (2 * s.mr) == 0 && s.tokens % (4 * s.cx) == 0 && s.tokens % s.ps == 0 &&
+                        s.ps % s.cx == 0);
             assert_true(s.columns % (4 * s.cx) == 0 && s.parts * s.columns >= dv && (s.parts - 1) * s.columns < dv);
-            assert_true(s.items == s.tokens / s.mr * s.cx && (size_t)s.items <= facts.max_group && s.columns / 4 <= s.items);
+            assert_true(s.items == s.tokens / s.mr * s.cx && (size_t)s.items <= facts.max_group &&
+                        s.columns / 4 <= s.items);
             const int keys = (int)ct_round_up(dk, 4 * s.tokens / s.mr);
             const int64_t pairs = ct_max(s.ks * (2 * s.tokens + 8), s.ps * (s.tokens + 4 + s.columns));
             const int64_t states = ct_max(s.ks * (s.tokens + 4 + s.columns), s.ps * (keys + s.columns));

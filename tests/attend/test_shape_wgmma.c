@@ -1,4 +1,5 @@
-/* Every width and block that tile_nv_wgmma takes gets a shape that is legal in cl/tile/tile_nv_wgmma.cl (and _state.cl); the rest is declined. */
+/* Every width and block that tile_nv_wgmma takes gets a shape that is legal in cl/tile/tile_nv_wgmma.cl (and
+ * _state.cl); the rest is declined. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +33,8 @@ static void check_legal(const ct_shape *s, const ct_shape_wish *w)
     assert_true(w->block_k == 0 || w->block_k % s->cols == 0);
     assert_int_equal(s->items, 128 + 2 * s->bm);
     /* as TILE_BEGIN declares it: groups that stay have two query tiles */
-    const int64_t tiles = 2 * ((s->resident ? 2 : 1) * s->bm * dk + 2 * slots * s->bn * ct_max(dk, dv)), barriers = 8 * (8 + 4 * 2 * slots);
+    const int64_t tiles = 2 * ((s->resident ? 2 : 1) * s->bm * dk + 2 * slots * s->bn * ct_max(dk, dv)),
+                  barriers = 8 * (8 + 4 * 2 * slots);
     const int64_t pairs = defined(s, "STAGED") == 1 ? s->bm * (s->bn + 4) * 4 : 0;
     assert_true((tiles + barriers + pairs + 1024) * (s->groups > 1 ? s->groups : 1) <= 227 << 10);
     assert_true(!pairs || w->bias);
@@ -48,10 +50,19 @@ static void test_every_width(void **state)
     for (size_t i = 0; i < CT_COUNT(widths) * CT_COUNT(widths) * CT_COUNT(blocks) * CT_COUNT(blocks); i++) {
         const size_t j = i / CT_COUNT(widths) / CT_COUNT(widths);
         ct_device_facts facts = {.nv_capability = 90};
-        ct_shape_wish w = {.dk = widths[i % CT_COUNT(widths)], .dv = widths[i / CT_COUNT(widths) % CT_COUNT(widths)],
-            .block_q = blocks[j % CT_COUNT(blocks)], .block_k = blocks[j / CT_COUNT(blocks)], .nq = 1 + (int64_t)(i * 37 % 3000), .nk = 5000,
-            .pack = i % 3 == 0 ? 4 : 1, .causal = i & 1, .window = i & 2, .reads = (ct_reads)(i % 4), .bias = i % 5 == 0, .aligned = i % 7 ? 8 : 4,
-            .dtype = CLATTN_BF16};
+        ct_shape_wish w = {.dk = widths[i % CT_COUNT(widths)],
+                           .dv = widths[i / CT_COUNT(widths) % CT_COUNT(widths)],
+                           .block_q = blocks[j % CT_COUNT(blocks)],
+                           .block_k = blocks[j / CT_COUNT(blocks)],
+                           .nq = 1 + (int64_t)(i * 37 % 3000),
+                           .nk = 5000,
+                           .pack = i % 3 == 0 ? 4 : 1,
+                           .causal = i & 1,
+                           .window = i & 2,
+                           .reads = (ct_reads)(i % 4),
+                           .bias = i % 5 == 0,
+                           .aligned = i % 7 ? 8 : 4,
+                           .dtype = CLATTN_BF16};
         ct_shape s = {0};
         char why[256] = "";
         if (ct_wgmma_shape(&facts, &w, &s, why, sizeof why)) {
@@ -68,14 +79,24 @@ static void test_every_width(void **state)
 /* Sizes that ci/gpu_check.txt has run are trusted, others are tried first. */
 static void test_untried(void **state)
 {
-    static const struct { int block, d; int64_t n; bool untried; } cases[] = {
-        {0, 128, 3000, false}, {0, 64, 3000, false}, {0, 256, 3000, false}, {0, 128, 10, false}, {64, 128, 1024, false},
-        {128, 128, 2048, false}, {16, 64, 1024, false}, {48, 128, 1000, false}, {32, 128, 1024, true}, {24, 64, 960, true}};
+    static const struct {
+        int block, d;
+        int64_t n;
+        bool untried;
+    } cases[] = {{0, 128, 3000, false},  {0, 64, 3000, false},    {0, 256, 3000, false}, {0, 128, 10, false},
+                 {64, 128, 1024, false}, {128, 128, 2048, false}, {16, 64, 1024, false}, {48, 128, 1000, false},
+                 {32, 128, 1024, true},  {24, 64, 960, true}};
     (void)state;
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
         const ct_device_facts facts = {.nv_capability = 90};
-        const ct_shape_wish w = {.block_q = cases[i].block, .block_k = cases[i].block, .nq = cases[i].n, .nk = 3000, .dk = cases[i].d,
-                                 .dv = cases[i].d, .pack = 1, .dtype = CLATTN_BF16};
+        const ct_shape_wish w = {.block_q = cases[i].block,
+                                 .block_k = cases[i].block,
+                                 .nq = cases[i].n,
+                                 .nk = 3000,
+                                 .dk = cases[i].d,
+                                 .dv = cases[i].d,
+                                 .pack = 1,
+                                 .dtype = CLATTN_BF16};
         ct_shape s = {0};
         char why[256] = "";
         assert_true(ct_wgmma_shape(&facts, &w, &s, why, sizeof why));
@@ -100,11 +121,14 @@ static void test_declined(void **state)
 
 static void check_state(const ct_shape *s, const ct_shape_wish *w)
 {
-    const int64_t dk = ct_round_up(w->dk, 64), dv = ct_round_up(w->dv, 64), split = defined(s, "SPLIT"), slots = defined(s, "SLOTS");
-    const int64_t local = split * dk * 128 + w->streams * slots * 64 * ct_max(dk, dv) * 2 + 8 * (8 + 4 * w->streams * slots);
+    const int64_t dk = ct_round_up(w->dk, 64), dv = ct_round_up(w->dv, 64), split = defined(s, "SPLIT"),
+                  slots = defined(s, "SLOTS");
+    const int64_t local =
+        split * dk * 128 + w->streams * slots * 64 * ct_max(dk, dv) * 2 + 8 * (8 + 4 * w->streams * slots);
     assert_true(s->bm == 64 && s->bn == 64 && s->step == 64); /* as #error of the tile says */
     assert_true(w->dk <= 128 && w->dv <= 64 * split);
-    assert_true((split == 1 && s->groups == 2) || (split == 2 && s->groups == 1)); /* setmaxnreg's sums hold for these alone */
+    /* setmaxnreg's sums hold for these alone */
+    assert_true((split == 1 && s->groups == 2) || (split == 2 && s->groups == 1));
     assert_int_equal(s->items, 128 + 128 * split);
     assert_true(slots >= 2 && s->groups * (local + 1024) <= 227 << 10);
     assert_int_equal(defined(s, "OVERLAP"), 0);
@@ -118,8 +142,15 @@ static void test_states(void **state)
     (void)state;
     for (size_t i = 0; i < CT_COUNT(widths) * CT_COUNT(widths) * 3; i++) {
         ct_device_facts facts = {.nv_capability = 90};
-        const ct_shape_wish w = {.dk = widths[i / 3 % CT_COUNT(widths)], .dv = widths[i / 3 / CT_COUNT(widths)], .nq = 5000, .nk = 5000, .pack = 1,
-            .causal = true, .dtype = CLATTN_BF16, .streams = 1 + (int)(i % 3), .float_state = i & 1};
+        const ct_shape_wish w = {.dk = widths[i / 3 % CT_COUNT(widths)],
+                                 .dv = widths[i / 3 / CT_COUNT(widths)],
+                                 .nq = 5000,
+                                 .nk = 5000,
+                                 .pack = 1,
+                                 .causal = true,
+                                 .dtype = CLATTN_BF16,
+                                 .streams = 1 + (int)(i % 3),
+                                 .float_state = i & 1};
         ct_shape s = {0};
         char why[256] = "";
         const bool narrow = w.dk <= 128 && w.dv <= 128;
@@ -150,7 +181,8 @@ static void test_states_declined(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_untried), cmocka_unit_test(test_declined),
-                                       cmocka_unit_test(test_states), cmocka_unit_test(test_states_declined)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_width), cmocka_unit_test(test_untried),
+                                       cmocka_unit_test(test_declined), cmocka_unit_test(test_states),
+                                       cmocka_unit_test(test_states_declined)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Lengths and widths that found bugs in other implementations (the tests of FlashAttention, flash-linear-attention, Lightning Attention,
- * DeepSpeed), against the double-precision reference on the device's first choice. */
+/* Lengths and widths that found bugs in other implementations (the tests of FlashAttention, flash-linear-attention,
+ * Lightning Attention, DeepSpeed), against the double-precision reference on the device's first choice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Scores and masks of any size, on every backend of the device: a finite score is a score, hidden is hidden, whatever lies there. */
+/* Scores and masks of any size, on every backend of the device: a finite score is a score, hidden is hidden, whatever
+ * lies there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,10 @@
 #include "support/env.h"
 #include "support/small_run.h"
 
-typedef struct value_case { const char *problem; uint64_t seed; } value_case;
+typedef struct value_case {
+    const char *problem;
+    uint64_t seed;
+} value_case;
 
 /* One context a backend for all tests, so that a program is compiled once. */
 static clattn_context *contexts[3];
@@ -43,7 +47,8 @@ static void everywhere(const ct_env *env, const value_case *cases, size_t count)
     }
 }
 
-/* Every customary constant as an additive mask over leading keys, scattered ones and whole rows (the seeds 3, 4 and 5 draw them). */
+/* Every customary constant as an additive mask over leading keys, scattered ones and whole rows (the seeds 3, 4 and 5
+ * draw them). */
 static void masks(void **state)
 {
     for (int mask = 1; mask <= CT_MASK_CONSTANTS; mask++) {
@@ -58,7 +63,8 @@ static void masks(void **state)
     }
 }
 
-/* q and k whole numbers up to 3 x 2^17, so that scores are exact, far apart or the same: equal logits of 1e11 are a mean. */
+/* q and k whole numbers up to 3 x 2^17, so that scores are exact, far apart or the same: equal logits of 1e11 are a
+ * mean. */
 static void large_logits(void **state)
 {
     for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -74,7 +80,8 @@ static void large_logits(void **state)
 /* A caller's text that hides by -1e30. */
 static void sinking_text(void **state)
 {
-    const value_case cases[] = {{"dense n=150 h=2 d=16", 7 | CT_SEED_TEXT(6)}, {"dense n=150 h=2 d=16 causal=1", 8 | CT_SEED_TEXT(6)}};
+    const value_case cases[] = {{"dense n=150 h=2 d=16", 7 | CT_SEED_TEXT(6)},
+                                {"dense n=150 h=2 d=16 causal=1", 8 | CT_SEED_TEXT(6)}};
     everywhere(*state, cases, CT_COUNT(cases));
 }
 
@@ -85,7 +92,8 @@ static void scales(void **state)
         char causal[96], sink[96];
         snprintf(causal, sizeof causal, "dense n=150 h=2 d=16 causal=1 scale=%s", far[i]);
         snprintf(sink, sizeof sink, "dense n=70 h=2 d=16 sink=1 scale=%s", far[i]);
-        const value_case cases[] = {{causal, 9 | CT_SEED_INPUTS(CT_INPUTS_WHOLE)}, {sink, 9 | CT_SEED_INPUTS(CT_INPUTS_WHOLE)}};
+        const value_case cases[] = {{causal, 9 | CT_SEED_INPUTS(CT_INPUTS_WHOLE)},
+                                    {sink, 9 | CT_SEED_INPUTS(CT_INPUTS_WHOLE)}};
         everywhere(*state, cases, CT_COUNT(cases));
     }
 }
@@ -109,7 +117,8 @@ static void nan_behind_masks(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(masks), cmocka_unit_test(large_logits), cmocka_unit_test(sinking_text), cmocka_unit_test(scales),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(masks), cmocka_unit_test(large_logits),
+                                       cmocka_unit_test(sinking_text), cmocka_unit_test(scales),
                                        cmocka_unit_test(nan_behind_masks)};
     return cmocka_run_group_tests_name("values", tests, ct_env_setup, close_all);
 }

@@ -113,7 +113,8 @@ static void tensors_switch_their_keys_on(void **state)
     refuse("linear", "has no such key");
 }
 
-/* A bias that fits no batch and no head is refused by its shape, when the plan knows it: not for keys that nobody wrote. */
+/* A bias that fits no batch and no head is refused by its shape, when the plan knows it: not for keys that nobody
+ * wrote. */
 static void a_bias_of_any_shape(void **state)
 {
     (void)state;
@@ -253,10 +254,17 @@ static void missing_tensor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(sizes_come_from_the_files),    TEST(the_text_is_checked), TEST(other_order),
-        TEST(tensors_switch_their_keys_on), TEST(linear_switches),     TEST(packed_sequences),
-        TEST(lists_are_validated),          TEST(missing_tensor),      TEST(packed_lists),
-        TEST(results_to_merge),             TEST(ranges_of_numbers),
+        TEST(sizes_come_from_the_files),
+        TEST(the_text_is_checked),
+        TEST(other_order),
+        TEST(tensors_switch_their_keys_on),
+        TEST(linear_switches),
+        TEST(packed_sequences),
+        TEST(lists_are_validated),
+        TEST(missing_tensor),
+        TEST(packed_lists),
+        TEST(results_to_merge),
+        TEST(ranges_of_numbers),
         TEST(a_bias_of_any_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,7 +168,8 @@ static void bench_of_another_backend(void **state)
     if (cpu) {
         expect(0, "bench dense n=48 h=1 d=8 --repeat 1", " INSTEAD OF cpu: ", " SERVES INSTEAD OF cpu");
         expect(0, "bench dense n=48 h=1 d=8 --repeat 1 --json", "\"instead_of\": \"cpu\"", " SERVES INSTEAD OF cpu");
-        expect(0, "plan dense n=48 h=1 d=8 --explain", ", instead of cpu\n", "backend cpu declines: kernel attend_forward.cpu");
+        expect(0, "plan dense n=48 h=1 d=8 --explain", ", instead of cpu\n",
+               "backend cpu declines: kernel attend_forward.cpu");
         assert_non_null(strstr(out, "\ncpu: kernel attend_forward.cpu"));
         assert_non_null(strstr(out, "refused on purpose"));
         expect(1, "plan dense n=48 h=1 d=8 --backend cpu", NULL, "CLATTN_BUILD_FAILED");
@@ -283,9 +284,14 @@ static void run_dense(void **state)
     near_file("o.npy", o, CLATTN_F32, 4, q, 1e-5);
     near_file("lse.safetensors:L", l, CLATTN_F32, 3, lse, 1e-5);
     /* Y1: what was loaded from the disk gives the bits of what was just built */
-    expect(0, "run 'dense causal=1' --q q.npy --k k.npy --v v.safetensors --bias bias.npy --sink sink.npy --out cached.npy", "cached.npy", NULL);
+    expect(
+        0,
+        "run 'dense causal=1' --q q.npy --k k.npy --v v.safetensors --bias bias.npy --sink sink.npy --out cached.npy",
+        "cached.npy", NULL);
     setenv("CLATTN_CACHE", "off", 1);
-    expect(0, "run 'dense causal=1' --q q.npy --k k.npy --v v.safetensors --bias bias.npy --sink sink.npy --out fresh.npy", "fresh.npy", NULL);
+    expect(0,
+           "run 'dense causal=1' --q q.npy --k k.npy --v v.safetensors --bias bias.npy --sink sink.npy --out fresh.npy",
+           "fresh.npy", NULL);
     setenv("CLATTN_CACHE", "rw", 1);
     same_files("cached.npy", "fresh.npy");
     expect(1, "run dense --q q.npy --k k.npy", NULL, "--v is missing");
@@ -379,7 +385,8 @@ static void run_masks(void **state)
     memcpy(t.dims, by_head, sizeof by_head);
     assert_int_equal(tensor_save("head.npy", "x", &t), CLATTN_OK);
     tensor_release(&t);
-    expect(1, "run block_sparse block=16 per_head=1 --q q.npy --k q.npy --v q.npy --block-mask batch.npy", NULL, "which must be 1");
+    expect(1, "run block_sparse block=16 per_head=1 --q q.npy --k q.npy --v q.npy --block-mask batch.npy", NULL,
+           "which must be 1");
     expect(1, "run block_sparse block=16 --q q.npy --k q.npy --v q.npy --block-mask head.npy", NULL, "per_head=1");
     expect(0, "run block_sparse block=16 per_head=1 --q q.npy --k q.npy --v q.npy --block-mask head.npy", "rms", NULL);
     expect(1, "run dense --q q.npy --k q.npy --v q.npy --bias head.npy", NULL, "--key-padding");
@@ -403,11 +410,19 @@ static void run_bf16(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(help_everywhere),  cmocka_unit_test(wrong_usage),        cmocka_unit_test(wrong_problems),
-        cmocka_unit_test(wrong_device),     cmocka_unit_test(devices_as_json),    cmocka_unit_test(bench_fields),
+        cmocka_unit_test(help_everywhere),
+        cmocka_unit_test(wrong_usage),
+        cmocka_unit_test(wrong_problems),
+        cmocka_unit_test(wrong_device),
+        cmocka_unit_test(devices_as_json),
+        cmocka_unit_test(bench_fields),
         cmocka_unit_test(bench_of_another_backend),
-        cmocka_unit_test(plan_cache_check), cmocka_unit_test(layout_of_a_window), cmocka_unit_test(run_dense),
-        cmocka_unit_test(run_linear_state), cmocka_unit_test(run_lists),          cmocka_unit_test(run_bf16),
+        cmocka_unit_test(plan_cache_check),
+        cmocka_unit_test(layout_of_a_window),
+        cmocka_unit_test(run_dense),
+        cmocka_unit_test(run_linear_state),
+        cmocka_unit_test(run_lists),
+        cmocka_unit_test(run_bf16),
         cmocka_unit_test(run_masks),
     };
     if (!getenv("CLATTN_TOOL") || !*getenv("CLATTN_TOOL")) {

@@ -37,8 +37,10 @@ static clattn_status attend(cl_context cl, cl_device_id device, cl_command_queue
         m[1] = clCreateBuffer(cl, CL_MEM_COPY_HOST_PTR, COUNT * sizeof(float), v, NULL);
         m[2] = clCreateBuffer(cl, CL_MEM_COPY_HOST_PTR, COUNT * sizeof(float), o, NULL);
         m[3] = clCreateBuffer(cl, CL_MEM_READ_WRITE, workspace ? workspace : 1, NULL, NULL);
-        const clattn_arg args[] = {{CLATTN_Q, clattn_buf_mem(m[0], 0)}, {CLATTN_K, clattn_buf_mem(m[0], 0)},
-                                   {CLATTN_V, clattn_buf_mem(m[1], 0)}, {CLATTN_O, clattn_buf_mem(m[2], 0)}};
+        const clattn_arg args[] = {{CLATTN_Q, clattn_buf_mem(m[0], 0)},
+                                   {CLATTN_K, clattn_buf_mem(m[0], 0)},
+                                   {CLATTN_V, clattn_buf_mem(m[1], 0)},
+                                   {CLATTN_O, clattn_buf_mem(m[2], 0)}};
         st = clattn_enqueue(queue, plan, args, 4, clattn_buf_mem(m[3], 0), 0, NULL, NULL);
     }
     if (st == CLATTN_OK) {

@@ -1,4 +1,5 @@
-/* A program with the shared library opens a plug-in that holds the static one (its path is the argument): two copies, each with its own errors. */
+/* A program with the shared library opens a plug-in that holds the static one (its path is the argument): two copies,
+ * each with its own errors. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

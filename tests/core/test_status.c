@@ -94,10 +94,11 @@ static void texts_of_any_length(void **state)
     assert_string_equal(clattn_error_detail(), "second, after first");
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* they find leaks by themselves, and want memory of their own */
-#define OWN_MEMORY 0
+/* they find leaks by themselves, and want memory of their own */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#    define OWN_MEMORY 0
 #else
-#define OWN_MEMORY 1
+#    define OWN_MEMORY 1
 #endif
 
 #if OWN_MEMORY
@@ -148,9 +149,12 @@ static void without_memory_a_fixed_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(few_bytes_a_thread), cmocka_unit_test(small_stacks), cmocka_unit_test(texts_of_any_length),
+        cmocka_unit_test(few_bytes_a_thread),
+        cmocka_unit_test(small_stacks),
+        cmocka_unit_test(texts_of_any_length),
 #if OWN_MEMORY
-        cmocka_unit_test(threads_leave_nothing), cmocka_unit_test(without_memory_a_fixed_sentence),
+        cmocka_unit_test(threads_leave_nothing),
+        cmocka_unit_test(without_memory_a_fixed_sentence),
 #endif
     };
     return cmocka_run_group_tests_name("status", tests, NULL, NULL);

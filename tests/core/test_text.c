@@ -114,8 +114,9 @@ static void sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers), cmocka_unit_test(numbers_under_a_comma), cmocka_unit_test(texts),
-        cmocka_unit_test(files),   cmocka_unit_test(statuses),              cmocka_unit_test(sizes),
+        cmocka_unit_test(numbers),  cmocka_unit_test(numbers_under_a_comma),
+        cmocka_unit_test(texts),    cmocka_unit_test(files),
+        cmocka_unit_test(statuses), cmocka_unit_test(sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,8 @@ static void long_versions(void **state)
         const clattn_status st = ct_device_read(env->place.device, &facts);
         version_bytes = 0;
         ct_assert_status(st, CLATTN_OK, NULL);
-        assert_int_equal(strlen(facts.platform_version), ct_min((int64_t)lengths[i], sizeof facts.platform_version) - 1);
+        assert_int_equal(strlen(facts.platform_version),
+                         ct_min((int64_t)lengths[i], sizeof facts.platform_version) - 1);
     }
 }
 

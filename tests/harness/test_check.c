@@ -1,5 +1,5 @@
-/* The check engine checks itself: conversions, the tolerance rule, guards, random problems, and whole checks that must pass
- * or fail. */
+/* The check engine checks itself: conversions, the tolerance rule, guards, random problems, and whole checks that must
+ * pass or fail. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,7 +72,13 @@ static ct_check_figure figure_in(clattn_dtype dtype, const double *got, const do
     for (int i = 0; i < N; i++) {
         peer[i] = isfinite(reference[i]) ? reference[i] + 1e-7 : reference[i];
     }
-    const ct_comparison comparison = {.got = got, .reference = reference, .peers = {peer, peer}, .count = N, .width = 1, .dtype = dtype, .log_sum = log_sum};
+    const ct_comparison comparison = {.got = got,
+                                      .reference = reference,
+                                      .peers = {peer, peer},
+                                      .count = N,
+                                      .width = 1,
+                                      .dtype = dtype,
+                                      .log_sum = log_sum};
     return ct_compare(&comparison);
 }
 
@@ -81,7 +87,8 @@ static ct_check_figure figure_of(const double *got, const double *reference, boo
     return figure_in(CLATTN_F32, got, reference, log_sum);
 }
 
-/* B5 of the tolerance: twice the peer's error and a few ulps pass; more, a NaN, or an infinity in the wrong place does not. */
+/* B5 of the tolerance: twice the peer's error and a few ulps pass; more, a NaN, or an infinity in the wrong place does
+ * not. */
 static void rule_tells_right_from_wrong(void **state)
 {
     (void)state;
@@ -129,7 +136,13 @@ static void tf32_may_be_as_inexact_as_f16(void **state)
         reference[i] = got[i] = sin(i) + 2.0;
     }
     got[3] += 2e-3;
-    ct_comparison comparison = {.got = got, .reference = reference, .peers = {reference, reference}, .count = N, .width = 1, .dtype = CLATTN_F32, .tf32 = true};
+    ct_comparison comparison = {.got = got,
+                                .reference = reference,
+                                .peers = {reference, reference},
+                                .count = N,
+                                .width = 1,
+                                .dtype = CLATTN_F32,
+                                .tf32 = true};
     assert_true(ct_compare(&comparison).passed);
     got[3] += 4e-3;
     assert_false(ct_compare(&comparison).passed);
@@ -269,7 +282,8 @@ static void random_problems_cover_the_keys(void **state)
             fail_msg("no random problem of method %s", clattn_method_name(m));
         }
     }
-    static const char *const never[] = {"score", "mask", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "text_buffer"}; /* the seed's texts */
+    /* the seed's texts */
+    static const char *const never[] = {"score", "mask", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "text_buffer"};
     for (int k = 0; k < ct_key_count; k++) {
         bool expected = true;
         for (size_t i = 0; i < CT_COUNT(never); i++) {
@@ -300,7 +314,8 @@ static void every_seed_bit_is_checked(void **state)
         ct_assert_check(&env, problem, 6 | CT_SEED_INPUTS(inputs) | CT_SEED_STRIDED | CT_SEED_OUT_OF_ORDER);
     }
     ct_check_result result;
-    ct_assert_status(ct_check_text(&env.place, problem, CT_SEED_INPUTS(7), &result), CLATTN_INVALID_ARGUMENT, "bits 32");
+    ct_assert_status(ct_check_text(&env.place, problem, CT_SEED_INPUTS(7), &result), CLATTN_INVALID_ARGUMENT,
+                     "bits 32");
     ct_assert_status(ct_check_text(&env.place, "dense score=x.cl", 1, &result), CLATTN_UNSUPPORTED, "text");
     clattn_context_release(env.place.context);
 }
@@ -336,7 +351,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(storage_rounds_to_nearest_even),
         cmocka_unit_test(random_numbers_repeat),
-        cmocka_unit_test(rule_tells_right_from_wrong), cmocka_unit_test(tf32_may_be_as_inexact_as_f16),
+        cmocka_unit_test(rule_tells_right_from_wrong),
+        cmocka_unit_test(tf32_may_be_as_inexact_as_f16),
         cmocka_unit_test(overflow_is_compared_at_the_end_of_the_storage),
         cmocka_unit_test(guards_find_a_stray_byte),
         cmocka_unit_test(filled_slots_are_legal),

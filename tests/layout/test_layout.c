@@ -127,7 +127,8 @@ static void test_bad_csr(void **unused)
     } cases[] = {
         {{1, 1, 1, 1, 1}, {0}, "head 0, row 0: row_ptr[0] = 1 must be 0"},
         {{0, 2, 1, 3, 4}, {0, 1, 0, 1}, "head 0, row 1: row_ptr[2] = 1 is below the one before, 2"},
-        {{0, 1000000, 2, 2, 2}, {0, 1}, "head 0, row 1: row_ptr[2] = 2 is below the one before, 1000000"}, /* before col is read */
+        /* before col is read */
+        {{0, 1000000, 2, 2, 2}, {0, 1}, "head 0, row 1: row_ptr[2] = 2 is below the one before, 1000000"},
         {{0, 1, 2, 3, -1}, {0, 0, 0}, "head 1, row 1: row_ptr[4] = -1"},
         {{0, 1, 2, 4, 5}, {0, 1, 2, 2, 0}, "head 1, row 0, entry 1: block column 2 is there twice"},
         {{0, 1, 3, 3, 3}, {0, 2, 1}, "head 0, row 1, entry 1: block column 1 is below the one before"},

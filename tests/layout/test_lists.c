@@ -116,16 +116,26 @@ static void every_window(void **state)
     }
 }
 
-/* Where all lines see all tiles they are read in the order of memory: backwards a decode takes a tenth longer on a CPU. */
+/* Where all lines see all tiles they are read in the order of memory: backwards a decode takes a tenth longer on a CPU.
+ */
 static void whole_lists_ascend(void **state)
 {
     static const struct {
         int64_t nq, nk, right;
         int32_t list[4];
-    } cases[] = {{70, 128, CT_UNLIMITED, {0, 32, 64, 96}}, {1, 100, 0, {96, 0, 32, 64}}, {70, 100, CT_UNLIMITED, {96, 0, 32, 64}}, {70, 128, 0, {96, 64, 32, 0}}};
+    } cases[] = {{70, 128, CT_UNLIMITED, {0, 32, 64, 96}},
+                 {1, 100, 0, {96, 0, 32, 64}},
+                 {70, 100, CT_UNLIMITED, {96, 0, 32, 64}},
+                 {70, 128, 0, {96, 64, 32, 0}}};
     (void)state;
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
-        const ct_lists_wish w = {.nq = cases[i].nq, .nk = cases[i].nk, .left = CT_UNLIMITED, .right = cases[i].right, .step = 32, .tile_cols = 32, .tile_width = 32};
+        const ct_lists_wish w = {.nq = cases[i].nq,
+                                 .nk = cases[i].nk,
+                                 .left = CT_UNLIMITED,
+                                 .right = cases[i].right,
+                                 .step = 32,
+                                 .tile_cols = 32,
+                                 .tile_width = 32};
         ct_host_lists lists;
         ct_assert_status(ct_host_lists_make(&w, NULL, &lists), CLATTN_OK, NULL);
         assert_int_equal(lists.entries, 4);
@@ -187,7 +197,7 @@ static void stored_entries(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_window), cmocka_unit_test(whole_lists_ascend), cmocka_unit_test(chosen_keys),
-                                       cmocka_unit_test(stored_entries)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_window), cmocka_unit_test(whole_lists_ascend),
+                                       cmocka_unit_test(chosen_keys), cmocka_unit_test(stored_entries)};
     return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
 }

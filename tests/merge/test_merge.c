@@ -28,7 +28,8 @@ static void draw(uint64_t seed)
     }
 }
 
-/* The softmax of row r over the keys j with owner[j] in first ... last, by definition. An empty part's O is NaN: nobody may read it. */
+/* The softmax of row r over the keys j with owner[j] in first ... last, by definition. An empty part's O is NaN: nobody
+ * may read it. */
 static double softmax(int r, const int *owner, int first, int last, double *out)
 {
     double sum = 0.0;
@@ -63,7 +64,9 @@ static void merge(const char *backend, int parts, const char *more, double *to, 
 {
     char text[128];
     snprintf(text, sizeof text, "merge parts=%d b=%d h=%d n=%d d=%d%s", parts, B, H, N, D, more);
-    const small_value io[] = {{CLATTN_O_PARTS, o_parts, NULL}, {CLATTN_LSE_PARTS, lse_parts, NULL}, {CLATTN_O, NULL, to},
+    const small_value io[] = {{CLATTN_O_PARTS, o_parts, NULL},
+                              {CLATTN_LSE_PARTS, lse_parts, NULL},
+                              {CLATTN_O, NULL, to},
                               {CLATTN_LSE, NULL, lse_to}};
     const clattn_status st = small_run_text(backend, text, io, lse_to ? 4 : 3);
     if (st != CLATTN_OK) {
@@ -220,8 +223,8 @@ static void gated(const char *backend, const char *more, const small_value *more
     }
 }
 
-/* H2, the gate's ends: 1 is the first branch, 0 the second, bit for bit; between them the sum. With LSE, a branch without a
- * key leaves the whole to the other. */
+/* H2, the gate's ends: 1 is the first branch, 0 the second, bit for bit; between them the sum. With LSE, a branch
+ * without a key leaves the whole to the other. */
 static void test_gate_given(void **state)
 {
     (void)state;
@@ -236,7 +239,8 @@ static void test_gate_given(void **state)
             }
             if (forced) { /* a row with gate 0 lacks the second branch, one with gate 1 the first, one both */
                 for (int i = 0; i < D; i++) {
-                    o_parts[(ROWS + 1) * D + i] = o_parts[3 * D + i] = o_parts[2 * D + i] = o_parts[(ROWS + 2) * D + i] = 0.0;
+                    o_parts[(ROWS + 1) * D + i] = o_parts[3 * D + i] = o_parts[2 * D + i] =
+                        o_parts[(ROWS + 2) * D + i] = 0.0;
                 }
                 lse_parts[ROWS + 1] = lse_parts[3] = lse_parts[2] = lse_parts[ROWS + 2] = -INFINITY;
             }
@@ -246,7 +250,10 @@ static void test_gate_given(void **state)
                 const double g = forced && r == 1 ? 1.0 : forced && r == 3 ? 0.0 : gate[r];
                 for (int d = 0; d < D; d++) {
                     const double x = o_parts[r * D + d], y = o_parts[(ROWS + r) * D + d];
-                    assert_close(o[r * D + d], g == 1.0 ? (double)(float)x : g == 0.0 ? (double)(float)y : g * x + (1.0 - g) * y,
+                    assert_close(o[r * D + d],
+                                 g == 1.0   ? (double)(float)x
+                                 : g == 0.0 ? (double)(float)y
+                                            : g * x + (1.0 - g) * y,
                                  g == 0.25 ? 1e-6 : 0.0);
                 }
             }
@@ -270,7 +277,8 @@ static void test_gate_linear(void **state)
         for (int with_bias = 0; small_usable(small_backend(b)) && with_bias < 2; with_bias++) {
             draw(4);
             split(owner, 2);
-            const small_value given[] = {{CLATTN_Q, q, NULL}, {CLATTN_GATE_WEIGHT, weight, NULL}, {CLATTN_GATE_BIAS, bias, NULL}};
+            const small_value given[] = {
+                {CLATTN_Q, q, NULL}, {CLATTN_GATE_WEIGHT, weight, NULL}, {CLATTN_GATE_BIAS, bias, NULL}};
             gated(small_backend(b), "gate=2", given, 2 + with_bias, false);
             for (int r = 0; r < ROWS; r++) {
                 double logit = with_bias ? bias[r / N % H] : 0.0;
@@ -286,7 +294,8 @@ static void test_gate_linear(void **state)
     }
 }
 
-/* An LSE of +infinity is somebody's error and comes out as NaN; one near the end of float is a number. A branch without a key may hold NaN. */
+/* An LSE of +infinity is somebody's error and comes out as NaN; one near the end of float is a number. A branch without
+ * a key may hold NaN. */
 static void test_ends(void **state)
 {
     (void)state;
@@ -318,7 +327,10 @@ static void test_ends(void **state)
         for (int r = 0; r < ROWS; r++) {
             gate[r] = 0.25;
         }
-        const small_value io[] = {{CLATTN_O_PARTS, o_parts, NULL}, {CLATTN_LSE_PARTS, lse_parts, NULL}, {CLATTN_GATE, gate, NULL}, {CLATTN_O, NULL, o}};
+        const small_value io[] = {{CLATTN_O_PARTS, o_parts, NULL},
+                                  {CLATTN_LSE_PARTS, lse_parts, NULL},
+                                  {CLATTN_GATE, gate, NULL},
+                                  {CLATTN_O, NULL, o}};
         char text[96];
         snprintf(text, sizeof text, "merge parts=2 gate=1 b=%d h=%d n=%d d=%d", B, H, N, D);
         assert_int_equal(small_run_text(small_backend(b), text, io, 4), CLATTN_OK);
@@ -345,9 +357,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_split), cmocka_unit_test(test_tree), cmocka_unit_test(test_twice), cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_types), cmocka_unit_test(test_gate_given), cmocka_unit_test(test_gate_linear), cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_any_split),   cmocka_unit_test(test_tree),  cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_empty),       cmocka_unit_test(test_types), cmocka_unit_test(test_gate_given),
+        cmocka_unit_test(test_gate_linear), cmocka_unit_test(test_ends),  cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, small_teardown);
 }

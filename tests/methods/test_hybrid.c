@@ -1,5 +1,5 @@
-/* The hybrid method against its reference and its own identities: mostly on the backend that compiles fastest, for what is
- * tested here is not the tile. */
+/* The hybrid method against its reference and its own identities: mostly on the backend that compiles fastest, for what
+ * is tested here is not the tile. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,8 @@
 
 enum { B = 2, HQ = 4, HK = 2, NQ = 37, NK = 45, DQK = 20, DV = 12, MOST = 64 };
 
-static double q[B * HQ * NQ * DQK], k[B * HK * NK * DQK], v[B * HK * NK * DV], gate[B * HQ * NQ], weight[HQ * DQK], bias[HQ];
+static double q[B * HQ * NQ * DQK], k[B * HK * NK * DQK], v[B * HK * NK * DV], gate[B * HQ * NQ], weight[HQ * DQK],
+    bias[HQ];
 static double padding[B * NK], sink[HQ], positions[MOST];
 static double o[B * HQ * NQ * DV], want[B * HQ * NQ * DV], other[B * HQ * NQ * DV];
 
@@ -113,7 +114,9 @@ static void expect(const char *backend, const char *text, const double *result, 
 static void test_reference(void **state)
 {
     (void)state;
-    static const struct { const char *backend, *text; } cases[] = {
+    static const struct {
+        const char *backend, *text;
+    } cases[] = {
         {"cpu", "hybrid " SIZES "window=9,2 samples=11 spacing=log causal=1 gate=2"},
         {"ref", "hybrid " SIZES "window=5,5 samples=7"},
         {"ref", "hybrid " SIZES "window=5,0 samples=7 causal=1 gate=1"},
@@ -189,7 +192,9 @@ static void test_gate_ends(void **state)
         } else { /* every key is a sample */
             reference("dense " SIZES, want);
         }
-        expect("ref", end ? "hybrid " SIZES "window=6,6 samples=5 gate=1" : "hybrid " SIZES "window=6,6 samples=45 gate=1", want, 2e-5);
+        expect("ref",
+               end ? "hybrid " SIZES "window=6,6 samples=5 gate=1" : "hybrid " SIZES "window=6,6 samples=45 gate=1",
+               want, 2e-5);
     }
     memcpy(gate, saved, sizeof gate);
 }
@@ -213,7 +218,8 @@ static void branch(const clattn_problem *problem, const ct_softmax_branch *softm
     assert_int_equal(ct_reference_softmax(problem, softmax, &io, NULL), CLATTN_OK);
 }
 
-/* H2, the negative test: window and samples merged by LSE are not their sum with g = 1/2; with g = exp(L_window - L) they are. */
+/* H2, the negative test: window and samples merged by LSE are not their sum with g = 1/2; with g = exp(L_window - L)
+ * they are. */
 static void test_not_one_softmax(void **state)
 {
     (void)state;
@@ -282,7 +288,8 @@ static void test_errors(void **state)
         {"dense samples=2", "samples=2", CLATTN_INVALID_ARGUMENT},
     };
     small_refuse(cases, (int)(sizeof cases / sizeof cases[0]));
-    const small_value io[] = {{CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_O, NULL, o}, {CLATTN_LSE, NULL, want}};
+    const small_value io[] = {
+        {CLATTN_Q, q, NULL}, {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL}, {CLATTN_O, NULL, o}, {CLATTN_LSE, NULL, want}};
     assert_int_equal(small_run_text("ref", "hybrid " SIZES "samples=3", io, 5), CLATTN_INVALID_ARGUMENT);
     assert_non_null(strstr(clattn_error_detail(), "lse"));
 }
@@ -290,9 +297,15 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_few_queries), cmocka_unit_test(test_given), cmocka_unit_test(test_gate_ends),
-        cmocka_unit_test(test_dense), cmocka_unit_test(test_not_one_softmax), cmocka_unit_test(test_no_sample_in_sight),
-        cmocka_unit_test(test_empty), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_few_queries),
+        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_gate_ends),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_not_one_softmax),
+        cmocka_unit_test(test_no_sample_in_sight),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, setup, small_teardown);
 }

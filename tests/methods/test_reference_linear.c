@@ -78,7 +78,8 @@ static void no_memory_sees_only_itself(void **state)
     ct_case_release(&c);
 }
 
-/* C6: the state after T tokens is the decayed sum of k v^T and of the state before; the normaliser's column that of k. */
+/* C6: the state after T tokens is the decayed sum of k v^T and of the state before; the normaliser's column that of k.
+ */
 static void final_state_is_the_decayed_sum(void **state)
 {
     (void)state;

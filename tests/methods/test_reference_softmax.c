@@ -186,7 +186,8 @@ static void merged_parts_are_the_whole(void **state)
     ct_case_release(&c);
 }
 
-/* O10: a huge soft-cap, slopes of 0 and a bias of 0 are plain; a small cap is not. O15: a window of every key is none. */
+/* O10: a huge soft-cap, slopes of 0 and a bias of 0 are plain; a small cap is not. O15: a window of every key is none.
+ */
 static void limits_of_the_score_are_plain(void **state)
 {
     (void)state;
@@ -228,8 +229,10 @@ static void packed_is_a_loop_over_sequences(void **state)
         alone.problem.causal = 1;
         for (int h = 0; h < HQ && n > 0; h++) {
             memcpy(alone.slots[CLATTN_Q], c.slots[CLATTN_Q] + (h * 11 + cut[s]) * D, (size_t)(n * D) * sizeof(double));
-            memcpy(alone.slots[CLATTN_K], c.slots[CLATTN_K] + (h / 2 * 11 + cut[s]) * D, (size_t)(n * D) * sizeof(double));
-            memcpy(alone.slots[CLATTN_V], c.slots[CLATTN_V] + (h / 2 * 11 + cut[s]) * E, (size_t)(n * E) * sizeof(double));
+            memcpy(alone.slots[CLATTN_K], c.slots[CLATTN_K] + (h / 2 * 11 + cut[s]) * D,
+                   (size_t)(n * D) * sizeof(double));
+            memcpy(alone.slots[CLATTN_V], c.slots[CLATTN_V] + (h / 2 * 11 + cut[s]) * E,
+                   (size_t)(n * E) * sizeof(double));
             ct_case_softmax(&alone, &branch);
             ct_assert_near(c.io.o + (h * 11 + cut[s]) * E, alone.io.o, n * E, 1e-15, "o");
             ct_assert_near(c.io.lse + h * 11 + cut[s], alone.io.lse, n, 1e-15, "lse");
@@ -247,7 +250,8 @@ static void rectangle_and_groups(void **state)
     for (int h = 0; h < 2; h++) {
         memcpy(square.slots[CLATTN_K] + h * NK * D, wide.slots[CLATTN_K], NK * D * sizeof(double));
         memcpy(square.slots[CLATTN_V] + h * NK * E, wide.slots[CLATTN_V], NK * E * sizeof(double));
-        memcpy(square.slots[CLATTN_Q] + (h * NK + NK - NQ) * D, wide.slots[CLATTN_Q] + h * NQ * D, NQ * D * sizeof(double));
+        memcpy(square.slots[CLATTN_Q] + (h * NK + NK - NQ) * D, wide.slots[CLATTN_Q] + h * NQ * D,
+               NQ * D * sizeof(double));
     }
     square.problem.causal = wide.problem.causal = 1;
     square.problem.alibi = wide.problem.alibi = 1;
@@ -272,7 +276,8 @@ static void complement_lists_merge_to_dense(void **state)
     ct_case_softmax(&c, &branch);
     const int64_t n = ct_case_rows(&c);
     double *o = copy_of(c.io.o, n * E), *lse = copy_of(c.io.lse, n);
-    clattn_layout layout = {.heads = 1, .nq = NQ, .nk = NK, .block_q = 2, .block_k = 2, .rows = 3, .cols = 5, .width = 5};
+    clattn_layout layout = {
+        .heads = 1, .nq = NQ, .nk = NK, .block_q = 2, .block_k = 2, .rows = 3, .cols = 5, .width = 5};
     branch.layout = &layout;
     layout.row_ptr = rows[0];
     layout.col = cols[0];
@@ -338,7 +343,8 @@ static void sink_is_a_key_without_value(void **state)
     ct_case_release(&c);
 }
 
-static double plus_position(double x, int batch, int head, int64_t query, int64_t key, const double *params, const double *buffer)
+static double plus_position(double x, int batch, int head, int64_t query, int64_t key, const double *params,
+                            const double *buffer)
 {
     (void)buffer;
     return x + params[0] * (double)(key + 10 * query + 100 * head + 1000 * batch);
@@ -363,7 +369,8 @@ static void texts_padding_and_bias_agree(void **state)
     double *o = copy_of(c.io.o, ct_case_outputs(&c));
     c.io.score = NULL;
     c.io.hidden = NULL;
-    double *bias = ct_case_fill(&c, CLATTN_BIAS, B * HQ * NQ * NK), *padding = ct_case_fill(&c, CLATTN_KEY_PADDING, B * NK);
+    double *bias = ct_case_fill(&c, CLATTN_BIAS, B * HQ * NQ * NK),
+           *padding = ct_case_fill(&c, CLATTN_KEY_PADDING, B * NK);
     for (int64_t i = 0; i < B * HQ * NQ * NK; i++) {
         const int64_t h = i / NK / NQ % HQ;
         bias[i] = plus_position(0, (int)(i / NK / NQ / HQ), (int)h, i / NK % NQ, i % NK, c.problem.text_params, NULL);

@@ -49,7 +49,9 @@ static clattn_layout *layout_of(const clattn_problem *problem, const uint8_t *ma
 {
     clattn_layout *layout = NULL;
     if (mask) {
-        assert_int_equal(clattn_layout_from_block_mask(&layout, 1, NQ, NK, problem->block_q, problem->block_k, mask, NULL), CLATTN_OK);
+        assert_int_equal(
+            clattn_layout_from_block_mask(&layout, 1, NQ, NK, problem->block_q, problem->block_k, mask, NULL),
+            CLATTN_OK);
     } else {
         assert_int_equal(clattn_layout_from_problem(&layout, problem, NULL), CLATTN_OK);
     }
@@ -102,8 +104,9 @@ static void expect(const char *backend, const char *text, const uint8_t *mask)
 
 /* Backends that have both halves. */
 static const char *const backends[] = {"cpu", "ref"};
-#define EACH_BACKEND(name) for (int i_ = 0; i_ < 2; i_++) \
-    for (const char *name = small_usable(backends[i_]) ? backends[i_] : NULL; name; name = NULL)
+#define EACH_BACKEND(name)                                                                                             \
+    for (int i_ = 0; i_ < 2; i_++)                                                                                     \
+        for (const char *name = small_usable(backends[i_]) ? backends[i_] : NULL; name; name = NULL)
 
 static void test_reference(void **state)
 {
@@ -113,7 +116,8 @@ static void test_reference(void **state)
         "sparse_linear " SIZES "remaining=1 gate=1 key_padding=1",
     };
     static const uint8_t mask[5 * 3] = {1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 1};
-    EACH_BACKEND(backend) {
+    EACH_BACKEND(backend)
+    {
         for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
             reference(texts[i], mask, want);
             expect(backend, texts[i], mask);
@@ -126,7 +130,8 @@ static void test_all_chosen(void **state)
 {
     (void)state;
     reference("dense b=2 hq=4 hk=2 nq=70 nk=90 dqk=20 dv=12", NULL, want);
-    EACH_BACKEND(backend) {
+    EACH_BACKEND(backend)
+    {
         expect(backend, "sparse_linear " SIZES "remaining=1", NULL);
     }
 }
@@ -137,20 +142,23 @@ static void test_none_chosen(void **state)
     (void)state;
     static const uint8_t none[5 * 3];
     reference("linear b=2 hq=4 hk=2 nq=70 nk=90 dqk=20 dv=12 causal=0 normalise=1 feature=softmax", NULL, want);
-    EACH_BACKEND(backend) {
+    EACH_BACKEND(backend)
+    {
         expect(backend, "sparse_linear " SIZES "remaining=1", none);
         expect(backend, "sparse_linear " SIZES "remaining=0", none);
     }
 }
 
-/* H1: the direct sum over the remaining keys = total - chosen, in double, for lists with an empty, a full and mixed rows. */
+/* H1: the direct sum over the remaining keys = total - chosen, in double, for lists with an empty, a full and mixed
+ * rows. */
 static void test_direct_sum(void **state)
 {
     (void)state;
     static const uint8_t mask[5 * 3] = {0, 0, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 0, 0, 1};
     reference("sparse_linear " SIZES "remaining=1", mask, want);
     reference("block_sparse " SIZES, mask, half);
-    EACH_BACKEND(backend) {
+    EACH_BACKEND(backend)
+    {
         expect(backend, "sparse_linear " SIZES "remaining=1", mask);
         for (int row = 0; row < ROWS; row++) { /* by subtraction, from phi = softmax(q), softmax(k) */
             const int head = row / NQ, i = row % NQ, kv = head / HQ * HK + head % HQ / (HQ / HK);
@@ -179,7 +187,8 @@ static void test_direct_sum(void **state)
             for (int d = 0; d < DV; d++) {
                 const double rest = i / 16 == 1 ? 0.0 : sums[d] / sums[DV];
                 if (!(fabs(o[row * DV + d] - half[row * DV + d] - rest) <= 2e-5)) {
-                    fail_msg("row %d of head %d: %g, by subtraction %g", i, head, o[row * DV + d] - half[row * DV + d], rest);
+                    fail_msg("row %d of head %d: %g, by subtraction %g", i, head, o[row * DV + d] - half[row * DV + d],
+                             rest);
                 }
             }
         }
@@ -202,7 +211,7 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_all_chosen), cmocka_unit_test(test_none_chosen),
+        cmocka_unit_test(test_reference),  cmocka_unit_test(test_all_chosen), cmocka_unit_test(test_none_chosen),
         cmocka_unit_test(test_direct_sum), cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, setup, small_teardown);

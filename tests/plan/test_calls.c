@@ -1,5 +1,5 @@
-/* Every OpenCL call of the library fails once, in every public function that makes one: an error that names the call, nothing left behind, and
- * the same context works on. */
+/* Every OpenCL call of the library fails once, in every public function that makes one: an error that names the call,
+ * nothing left behind, and the same context works on. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,24 +23,34 @@ typedef struct subject {
     const ct_env *env;
     clattn_problem problem;
     clattn_context_options options;
-    cl_command_queue queue;   /* out of order: launches wait for events */
+    cl_command_queue queue; /* out of order: launches wait for events */
     ct_tensor slots[CLATTN_SLOT_COUNT];
     cl_mem workspace;
-    char said[8192]; /* what all tiles said while a call failed, if they were asked */
-    void *shared_q;           /* q by pointer instead, where the device can */
-    unsigned char *right;     /* O, when nothing fails */
+    char said[8192];      /* what all tiles said while a call failed, if they were asked */
+    void *shared_q;       /* q by pointer instead, where the device can */
+    unsigned char *right; /* O, when nothing fails */
     char backend[16];
-    bool described;           /* every tile is probed, not only the one that is used */
-    long untold;              /* failures that nothing named */
+    bool described; /* every tile is probed, not only the one that is used */
+    long untold;    /* failures that nothing named */
 } subject;
 
-/* Calls whose failure need not be told: what was to be released is released, what the cache holds, or does not get, is no error, and what an
- * assembler says of a good program goes to the log. */
-typedef struct harmless { const char *name; clattn_cache_mode mode; } harmless;
-static const harmless harmless_ones[] = {
-    {"clReleaseCommandQueue", 0}, {"clReleaseContext", 0}, {"clReleaseEvent", 0}, {"clReleaseKernel", 0}, {"clReleaseMemObject", 0},
-    {"clReleaseProgram", 0}, {"clGetProgramBuildInfo", 0}, {"clCreateProgramWithBinary", CLATTN_CACHE_READ_ONLY}, {"clBuildProgram", CLATTN_CACHE_READ_ONLY},
-    {"clCreateKernel", CLATTN_CACHE_READ_ONLY}, {"clGetProgramInfo", CLATTN_CACHE_READ_WRITE}};
+/* Calls whose failure need not be told: what was to be released is released, what the cache holds, or does not get, is
+ * no error, and what an assembler says of a good program goes to the log. */
+typedef struct harmless {
+    const char *name;
+    clattn_cache_mode mode;
+} harmless;
+static const harmless harmless_ones[] = {{"clReleaseCommandQueue", 0},
+                                         {"clReleaseContext", 0},
+                                         {"clReleaseEvent", 0},
+                                         {"clReleaseKernel", 0},
+                                         {"clReleaseMemObject", 0},
+                                         {"clReleaseProgram", 0},
+                                         {"clGetProgramBuildInfo", 0},
+                                         {"clCreateProgramWithBinary", CLATTN_CACHE_READ_ONLY},
+                                         {"clBuildProgram", CLATTN_CACHE_READ_ONLY},
+                                         {"clCreateKernel", CLATTN_CACHE_READ_ONLY},
+                                         {"clGetProgramInfo", CLATTN_CACHE_READ_WRITE}};
 
 static bool is_harmless(const subject *s, const char *name)
 {
@@ -61,7 +71,8 @@ static clattn_status enqueue(subject *s, clattn_plan *plan)
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         if (s->slots[slot].used) {
             const bool shared = slot == CLATTN_Q && s->shared_q;
-            args[n++] = (clattn_arg){(clattn_slot)slot, shared ? clattn_buf_svm(s->shared_q) : ct_guarded_buf(&s->slots[slot].device)};
+            args[n++] = (clattn_arg){(clattn_slot)slot,
+                                     shared ? clattn_buf_svm(s->shared_q) : ct_guarded_buf(&s->slots[slot].device)};
         }
     }
     const clattn_status st = clattn_enqueue(s->queue, plan, args, n, clattn_buf_mem(s->workspace, 0), 0, NULL, &event);
@@ -95,13 +106,14 @@ static void assert_right(subject *s, const clattn_plan *plan, const char *failed
     if (strcmp(info.backend, s->backend) == 0) {
         assert_memory_equal(got, s->right, s->slots[CLATTN_O].bytes);
     } else if (!failed || !strstr(clattn_plan_explain(plan), failed)) {
-        fail_msg("%s ran, expected %s; nothing says that %s failed:\n%s", info.backend, s->backend, failed ? failed : "(none)",
-                 clattn_plan_explain(plan));
+        fail_msg("%s ran, expected %s; nothing says that %s failed:\n%s", info.backend, s->backend,
+                 failed ? failed : "(none)", clattn_plan_explain(plan));
     }
     ct_release(NULL, got);
 }
 
-/* The failed call is named: by the error, by what a tile says that declined, or by the context's description, which asks all tiles. */
+/* The failed call is named: by the error, by what a tile says that declined, or by the context's description, which
+ * asks all tiles. */
 static void judge(subject *s, clattn_context *context, const clattn_plan *plan, clattn_status st, ct_calls *calls)
 {
     if (st == CLATTN_OK) {
@@ -113,7 +125,8 @@ static void judge(subject *s, clattn_context *context, const clattn_plan *plan, 
     const bool told = strstr(st ? clattn_error_detail() : clattn_plan_explain(plan), calls->failed) ||
                       strstr(said, calls->failed) || strstr(s->said, calls->failed);
     if (!told && (st || !is_harmless(s, calls->failed))) {
-        print_error("call %ld, %s, failed: %s, and the detail is '%s'\n", calls->fail_at, calls->failed, clattn_status_name(st), clattn_error_detail());
+        print_error("call %ld, %s, failed: %s, and the detail is '%s'\n", calls->fail_at, calls->failed,
+                    clattn_status_name(st), clattn_error_detail());
         s->untold++;
     }
 }
@@ -156,7 +169,8 @@ static bool live(subject *s, long n, cl_int code)
     clattn_context_release(context);
     ct_calls_count(NULL);
     if (calls.held != 0) {
-        fail_msg("call %ld, %s, failed, and %ld objects are still held", n, calls.failed ? calls.failed : "(none)", calls.held);
+        fail_msg("call %ld, %s, failed, and %ld objects are still held", n, calls.failed ? calls.failed : "(none)",
+                 calls.held);
     }
     return calls.failed != NULL;
 }
@@ -172,18 +186,22 @@ static void fill_slots(subject *s, const clattn_plan *plan)
     const ct_fill fill = {.problem = &s->problem, .layout = layout, .inputs = CT_INPUTS_NORMAL, .seed = 5};
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         ct_tensor *t = &s->slots[slot];
-        const int64_t open = slot == CLATTN_COL_IDX && layout ? (int64_t)layout->heads * layout->rows * layout->cols : 0;
+        const int64_t open =
+            slot == CLATTN_COL_IDX && layout ? (int64_t)layout->heads * layout->rows * layout->cols : 0;
         ct_assert_status(ct_tensor_make(t, plan, &s->problem, (clattn_slot)slot, open), CLATTN_OK, NULL);
         if (t->used && !t->output) {
             ct_fill_slot(&fill, t->slot, t->rank, t->dims, t->values);
             ct_tensor_pack(t);
         }
         if (t->used) {
-            ct_assert_status(ct_guarded_make(&t->device, s->env->place.cl, s->queue, t->output ? NULL : t->raw, t->bytes, 0), CLATTN_OK, NULL);
+            ct_assert_status(
+                ct_guarded_make(&t->device, s->env->place.cl, s->queue, t->output ? NULL : t->raw, t->bytes, 0),
+                CLATTN_OK, NULL);
         }
     }
     ct_assert_status(clattn_plan_workspace(plan, &bytes), CLATTN_OK, NULL);
-    s->workspace = clCreateBuffer(s->env->place.cl, CL_MEM_READ_WRITE, 8 * bytes + (1 << 16), NULL, &error); /* a tile that serves instead may want more */
+    /* a tile that serves instead may want more */
+    s->workspace = clCreateBuffer(s->env->place.cl, CL_MEM_READ_WRITE, 8 * bytes + (1 << 16), NULL, &error);
     assert_int_equal(error, CL_SUCCESS);
     clattn_layout_release(layout);
 }
@@ -220,7 +238,8 @@ static void share_q(subject *s)
     const ct_tensor *q = &s->slots[CLATTN_Q];
     s->shared_q = clSVMAlloc(s->env->place.cl, CL_MEM_READ_WRITE, q->bytes, 0);
     if (s->shared_q) {
-        assert_int_equal(clEnqueueSVMMemcpy(s->queue, CL_TRUE, s->shared_q, q->raw, q->bytes, 0, NULL, NULL), CL_SUCCESS);
+        assert_int_equal(clEnqueueSVMMemcpy(s->queue, CL_TRUE, s->shared_q, q->raw, q->bytes, 0, NULL, NULL),
+                         CL_SUCCESS);
     }
 }
 
@@ -284,7 +303,7 @@ static void of_hybrid(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(of_dense), cmocka_unit_test(of_lists), cmocka_unit_test(of_linear),
-                                       cmocka_unit_test(of_hybrid)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(of_dense), cmocka_unit_test(of_lists),
+                                       cmocka_unit_test(of_linear), cmocka_unit_test(of_hybrid)};
     return cmocka_run_group_tests_name("calls", tests, ct_env_setup, ct_env_teardown);
 }

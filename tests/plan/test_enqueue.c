@@ -1,4 +1,5 @@
-/* Plans and enqueues: error paths of every function, events, both kinds of queues, offsets, pointers, many threads on one plan. */
+/* Plans and enqueues: error paths of every function, events, both kinds of queues, offsets, pointers, many threads on
+ * one plan. */
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -24,7 +25,8 @@ static cl_mem buffers[4];
 static cl_mem buffer(const ct_env *env, size_t bytes, const void *data)
 {
     cl_int error = CL_SUCCESS;
-    cl_mem mem = clCreateBuffer(env->place.cl, CL_MEM_READ_WRITE | (data ? CL_MEM_COPY_HOST_PTR : 0), bytes, (void *)(uintptr_t)data, &error);
+    cl_mem mem = clCreateBuffer(env->place.cl, CL_MEM_READ_WRITE | (data ? CL_MEM_COPY_HOST_PTR : 0), bytes,
+                                (void *)(uintptr_t)data, &error);
     assert_int_equal(error, CL_SUCCESS);
     return mem;
 }
@@ -101,22 +103,30 @@ static void arguments_are_checked(void **state)
     ct_assert_status(clattn_enqueue(env->queue, NULL, args, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "plan");
     ct_assert_status(clattn_enqueue(env->queue, plan, NULL, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "args");
     ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 1, NULL, NULL), CLATTN_INVALID_ARGUMENT, "n_wait");
-    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, &event, NULL), CLATTN_INVALID_ARGUMENT, "wait_list");
-    ct_assert_status(clattn_enqueue(env->queue, plan, args, 3, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "'o' is missing");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, &event, NULL), CLATTN_INVALID_ARGUMENT,
+                     "wait_list");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 3, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT,
+                     "'o' is missing");
     args[4] = args[0];
-    ct_assert_status(clattn_enqueue(env->queue, plan, args, 5, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "'q' is given twice");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 5, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT,
+                     "'q' is given twice");
     args[4].slot = CLATTN_BIAS;
-    ct_assert_status(clattn_enqueue(env->queue, plan, args, 5, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "no slot 'bias'");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 5, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT,
+                     "no slot 'bias'");
     args[4].slot = (clattn_slot)99;
     ct_assert_status(clattn_enqueue(env->queue, plan, args, 5, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "99");
     args[0].buf.offset = 2;
-    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "offset 2");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT,
+                     "offset 2");
     args[0].buf.offset = 16;
-    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_BUFFER_TOO_SMALL, "behind offset 16");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_BUFFER_TOO_SMALL,
+                     "behind offset 16");
     args[0].buf.offset = 1 << 30;
-    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_BUFFER_TOO_SMALL, "has 0 bytes");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_BUFFER_TOO_SMALL,
+                     "has 0 bytes");
     args[0].buf = (clattn_buf){buffers[0], q, 0};
-    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "a cl_mem and a pointer");
+    ct_assert_status(clattn_enqueue(env->queue, plan, args, 4, none, 0, NULL, NULL), CLATTN_INVALID_ARGUMENT,
+                     "a cl_mem and a pointer");
 }
 
 static void foreign_queues(void **state)
@@ -129,7 +139,8 @@ static void foreign_queues(void **state)
     cl_command_queue queue = clCreateCommandQueueWithProperties(other, device, NULL, &error);
     assert_int_equal(error, CL_SUCCESS);
     args_of(args, buffers);
-    ct_assert_status(clattn_enqueue(queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "another cl_context");
+    ct_assert_status(clattn_enqueue(queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_INVALID_ARGUMENT,
+                     "another cl_context");
     clReleaseCommandQueue(queue);
     clReleaseContext(other);
 }
@@ -151,12 +162,15 @@ static void plans_are_checked(void **state)
     problem.pass = CLATTN_FWD;
     const int32_t row_ptr[] = {0, 1}, col[] = {0};
     assert_int_equal(clattn_layout_from_csr(&layout, 1, 64, 64, 64, 64, row_ptr, col, NULL), CLATTN_OK);
-    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, layout), CLATTN_INVALID_ARGUMENT, "takes no layout");
+    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, layout), CLATTN_INVALID_ARGUMENT,
+                     "takes no layout");
     strcpy(problem.method, "block_sparse");
     ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, layout), CLATTN_BAD_LAYOUT, "64 x 64");
     clattn_layout_release(layout);
     clattn_layout *turned = NULL;
-    ct_assert_status(clattn_problem_parse(&problem, "block_sparse pattern=longformer window=8,8 indices=3 block=16 n=64"), CLATTN_OK, NULL);
+    ct_assert_status(
+        clattn_problem_parse(&problem, "block_sparse pattern=longformer window=8,8 indices=3 block=16 n=64"), CLATTN_OK,
+        NULL);
     ct_assert_status(clattn_layout_from_problem(&layout, &problem, NULL), CLATTN_OK, NULL);
     ct_assert_status(clattn_layout_transpose(&turned, layout), CLATTN_OK, NULL);
     ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, turned), CLATTN_UNSUPPORTED, "transpose");
@@ -181,7 +195,10 @@ static void plans_are_checked(void **state)
 static void work_is_counted(void **state)
 {
     const ct_env *env = *state;
-    static const struct { const char *text; double density; } cases[] = {
+    static const struct {
+        const char *text;
+        double density;
+    } cases[] = {
         {"dense n=64 h=2 d=16", 1},
         {"dense n=64 h=2 d=16 causal=1", 65.0 / 128},
         {"block_sparse pattern=fixed per_head=1 patterns=2 block=16 h=4 n=256 d=16", -1}, /* as the lists say */
@@ -219,7 +236,8 @@ static void a_text_that_does_not_compile(void **state)
     clattn_plan *made = NULL;
     clattn_problem_init(&problem);
     problem.score_text = "score +\n\n  no_such_name";
-    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_BUILD_FAILED, "no_such_name");
+    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_BUILD_FAILED,
+                     "no_such_name");
     assert_non_null(strstr(clattn_error_detail(), "score text:3"));
 }
 
@@ -241,7 +259,11 @@ static clattn_status with_text(const ct_env *env, clattn_plan *made, size_t floa
 static void the_buffer_of_a_text(void **state)
 {
     const ct_env *env = *state;
-    static const struct { const char *score, *mask; int64_t declared; int want; } cases[] = {
+    static const struct {
+        const char *score, *mask;
+        int64_t declared;
+        int want;
+    } cases[] = {
         {"score + gather(buffer, (VI)(0), 0, key)", NULL, 0, 2},
         {NULL, "gather(buffer, (VI)(0), 0, key) == 0.0f", 0, 2},
         {"score /* buffer */ * 2.0f // buffer", NULL, 0, 1},
@@ -276,14 +298,18 @@ static void the_workspace_is_checked(void **state)
     size_t bytes = 0;
     clattn_plan *split = plan_of(env, "dense h=1 nq=1 nk=4096 d=16 pass=decode");
     clattn_arg args[4];
-    cl_mem mems[4] = {buffer(env, 16 * 4, NULL), buffer(env, 4096 * 16 * 4, NULL), buffer(env, 4096 * 16 * 4, NULL), buffer(env, 16 * 4, NULL)};
+    cl_mem mems[4] = {buffer(env, 16 * 4, NULL), buffer(env, 4096 * 16 * 4, NULL), buffer(env, 4096 * 16 * 4, NULL),
+                      buffer(env, 16 * 4, NULL)};
     assert_int_equal(clattn_plan_workspace(split, &bytes), CLATTN_OK);
     if (bytes) {
         cl_mem work = buffer(env, bytes + 255, NULL);
         args_of(args, mems);
-        ct_assert_status(clattn_enqueue(env->queue, split, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_WORKSPACE_TOO_SMALL, "no workspace");
-        ct_assert_status(clattn_enqueue(env->queue, split, args, 4, clattn_buf_mem(work, 8), 0, NULL, NULL), CLATTN_INVALID_ARGUMENT, "256");
-        ct_assert_status(clattn_enqueue(env->queue, split, args, 4, clattn_buf_mem(work, 256), 0, NULL, NULL), CLATTN_WORKSPACE_TOO_SMALL, "needed are");
+        ct_assert_status(clattn_enqueue(env->queue, split, args, 4, clattn_buf_none(), 0, NULL, NULL),
+                         CLATTN_WORKSPACE_TOO_SMALL, "no workspace");
+        ct_assert_status(clattn_enqueue(env->queue, split, args, 4, clattn_buf_mem(work, 8), 0, NULL, NULL),
+                         CLATTN_INVALID_ARGUMENT, "256");
+        ct_assert_status(clattn_enqueue(env->queue, split, args, 4, clattn_buf_mem(work, 256), 0, NULL, NULL),
+                         CLATTN_WORKSPACE_TOO_SMALL, "needed are");
         assert_int_equal(clattn_enqueue(env->queue, split, args, 4, clattn_buf_mem(work, 0), 0, NULL, NULL), CLATTN_OK);
         assert_int_equal(clFinish(env->queue), CL_SUCCESS);
         clReleaseMemObject(work);
@@ -332,7 +358,8 @@ static void shared_and_sub_buffers(void **state)
 {
     const ct_env *env = *state;
     static float apart[COUNT], together[COUNT];
-    cl_mem same[2] = {buffer(env, BYTES, q), buffer(env, BYTES, q)}, parent = buffer(env, 3 * 4096 + 3 * BYTES, NULL), out = buffer(env, BYTES, NULL);
+    cl_mem same[2] = {buffer(env, BYTES, q), buffer(env, BYTES, q)}, parent = buffer(env, 3 * 4096 + 3 * BYTES, NULL),
+           out = buffer(env, BYTES, NULL);
     clattn_arg args[4];
     args_of(args, (const cl_mem[]){buffers[0], same[0], same[1], out});
     assert_int_equal(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_OK);
@@ -346,9 +373,11 @@ static void shared_and_sub_buffers(void **state)
     for (int i = 0; i < 3; i++) {
         cl_int error = CL_SUCCESS;
         const size_t step = (BYTES + 4095) / 4096 * 4096;
-        subs[i] = clCreateSubBuffer(parent, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &(cl_buffer_region){(size_t)i * step, BYTES}, &error);
+        subs[i] = clCreateSubBuffer(parent, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION,
+                                    &(cl_buffer_region){(size_t)i * step, BYTES}, &error);
         assert_int_equal(error, CL_SUCCESS);
-        assert_int_equal(clEnqueueWriteBuffer(env->queue, subs[i], CL_TRUE, 0, BYTES, data[i], 0, NULL, NULL), CL_SUCCESS);
+        assert_int_equal(clEnqueueWriteBuffer(env->queue, subs[i], CL_TRUE, 0, BYTES, data[i], 0, NULL, NULL),
+                         CL_SUCCESS);
     }
     args_of(args, subs);
     assert_int_equal(clattn_enqueue(env->queue, plan, args, 4, clattn_buf_none(), 0, NULL, NULL), CLATTN_OK);
@@ -377,7 +406,8 @@ static void optional_slots_come_and_go(void **state)
         for (int i = 0; i < 2; i++) {
             clEnqueueWriteBuffer(env->queue, places[i], CL_TRUE, 0, sizeof poison, poison, 0, NULL, NULL);
         }
-        assert_int_equal(clattn_enqueue(env->queue, plan, args, at < 0 ? 4 : 5, clattn_buf_none(), 0, NULL, NULL), CLATTN_OK);
+        assert_int_equal(clattn_enqueue(env->queue, plan, args, at < 0 ? 4 : 5, clattn_buf_none(), 0, NULL, NULL),
+                         CLATTN_OK);
         read_and_compare(env, env->queue, buffers[3], 0);
         for (int i = 0; i < 2; i++) {
             clEnqueueReadBuffer(env->queue, places[i], CL_TRUE, 0, sizeof lse, lse, 0, NULL, NULL);
@@ -436,7 +466,8 @@ static void out_of_order(void **state)
     args_of(args, mems);
     for (int i = 0; i < 2; i++) {
         cl_event done = NULL;
-        assert_int_equal(clattn_enqueue(i ? queue : env->queue, split, args, 4, clattn_buf_mem(work, 0), 0, NULL, &done), CLATTN_OK);
+        assert_int_equal(
+            clattn_enqueue(i ? queue : env->queue, split, args, 4, clattn_buf_mem(work, 0), 0, NULL, &done), CLATTN_OK);
         assert_int_equal(clWaitForEvents(1, &done), CL_SUCCESS);
         clEnqueueReadBuffer(queue, mems[3], CL_TRUE, 0, sizeof got[i], got[i], 0, NULL, NULL);
         clReleaseEvent(done);
@@ -453,14 +484,22 @@ static void out_of_order(void **state)
 /* What one of many does, and what became of it: how often each step failed, and how at first. */
 enum { CROWD = 16, ROUNDS = 20, BURST = 8 };
 enum { MAKE_QUEUE, MAKE_BUFFER, FILL, ENQUEUE, READ, COMPARE, FINISH, STEPS };
-static const char *const step_names[STEPS] = {"clCreateCommandQueueWithProperties", "clCreateBuffer", "clEnqueueFillBuffer", "clattn_enqueue",
-                                              "clEnqueueReadBuffer", "comparing", "clFinish"};
+static const char *const step_names[STEPS] = {"clCreateCommandQueueWithProperties",
+                                              "clCreateBuffer",
+                                              "clEnqueueFillBuffer",
+                                              "clattn_enqueue",
+                                              "clEnqueueReadBuffer",
+                                              "comparing",
+                                              "clFinish"};
 typedef struct job {
     const ct_env *env;
     clattn_plan *plan;
     cl_command_queue queue;
     cl_mem mine;
-    struct { int calls, failed, round, code; char detail[256]; } steps[STEPS];
+    struct {
+        int calls, failed, round, code;
+        char detail[256];
+    } steps[STEPS];
 } job;
 
 static bool note(job *j, int step, int round, int code)
@@ -469,7 +508,8 @@ static bool note(job *j, int step, int round, int code)
     if (code != 0 && j->steps[step].failed++ == 0) {
         j->steps[step].round = round;
         j->steps[step].code = code;
-        snprintf(j->steps[step].detail, sizeof j->steps[step].detail, "%s", step == ENQUEUE ? clattn_error_detail() : clattn_status_text(code));
+        snprintf(j->steps[step].detail, sizeof j->steps[step].detail, "%s",
+                 step == ENQUEUE ? clattn_error_detail() : clattn_status_text(code));
     }
     return code == 0;
 }
@@ -497,9 +537,11 @@ static void job_round(job *j, int round)
     note(j, FILL, round, clEnqueueFillBuffer(j->queue, j->mine, &poison, sizeof poison, 0, sizeof got, 0, NULL, NULL));
     for (int i = 0; i < BURST; i++) {
         args[3].buf = clattn_buf_mem(j->mine, (size_t)i * BYTES);
-        launched[i] = note(j, ENQUEUE, round, clattn_enqueue(j->queue, j->plan, args, 4, clattn_buf_none(), 0, NULL, NULL));
+        launched[i] =
+            note(j, ENQUEUE, round, clattn_enqueue(j->queue, j->plan, args, 4, clattn_buf_none(), 0, NULL, NULL));
     }
-    const bool read = note(j, READ, round, clEnqueueReadBuffer(j->queue, j->mine, CL_TRUE, 0, sizeof got, got, 0, NULL, NULL));
+    const bool read =
+        note(j, READ, round, clEnqueueReadBuffer(j->queue, j->mine, CL_TRUE, 0, sizeof got, got, 0, NULL, NULL));
     for (int i = 0; i < BURST; i++) {
         if (launched[i] && read) {
             note(j, COMPARE, round, memcmp(got[i], want, BYTES) == 0 ? 0 : CLATTN_INTERNAL);
@@ -527,10 +569,11 @@ static void judge(const char *what, const job *jobs)
         size_t length = 0;
         for (int step = 0; step < STEPS && length < sizeof line; step++) {
             if (jobs[i].steps[step].failed) {
-                length += (size_t)snprintf(line + length, sizeof line - length, "; %s failed %d of %d times, first in round %d: %s (%d): %s",
+                length += (size_t)snprintf(
+                    line + length, sizeof line - length, "; %s failed %d of %d times, first in round %d: %s (%d): %s",
                     step_names[step], jobs[i].steps[step].failed, jobs[i].steps[step].calls, jobs[i].steps[step].round,
-                    step == COMPARE ? "wrong result" : clattn_status_name(jobs[i].steps[step].code), jobs[i].steps[step].code,
-                    step == COMPARE ? "" : jobs[i].steps[step].detail);
+                    step == COMPARE ? "wrong result" : clattn_status_name(jobs[i].steps[step].code),
+                    jobs[i].steps[step].code, step == COMPARE ? "" : jobs[i].steps[step].detail);
             }
         }
         failed += length > 0;
@@ -606,7 +649,10 @@ static void many_queues(void **state)
     judge("many queues of one thread", jobs);
 }
 
-typedef struct wanted_plan { const ct_env *env; const char *text; } wanted_plan;
+typedef struct wanted_plan {
+    const ct_env *env;
+    const char *text;
+} wanted_plan;
 
 static clattn_status make_context_and_plan(void *user, const clattn_allocator *allocator)
 {
@@ -647,23 +693,29 @@ static void contexts_are_checked(void **state)
     const ct_env *env = *state;
     clattn_context *made = NULL;
     clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
-    ct_assert_status(clattn_context_create(NULL, env->place.cl, env->place.device, NULL), CLATTN_INVALID_ARGUMENT, "out");
+    ct_assert_status(clattn_context_create(NULL, env->place.cl, env->place.device, NULL), CLATTN_INVALID_ARGUMENT,
+                     "out");
     ct_assert_status(clattn_context_create(&made, NULL, env->place.device, NULL), CLATTN_INVALID_ARGUMENT, "context");
     ct_assert_status(clattn_context_create(&made, env->place.cl, NULL, NULL), CLATTN_INVALID_ARGUMENT, "device");
     options.backend = "triton";
-    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "triton");
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT,
+                     "triton");
     options.backend = NULL;
     options.cache_mode = (clattn_cache_mode)9;
-    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "cache_mode is 9");
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT,
+                     "cache_mode is 9");
     options.cache_mode = CLATTN_CACHE_OFF;
     options.cache_max_bytes = -5;
-    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "-5");
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT,
+                     "-5");
     options.cache_max_bytes = 0;
     options.struct_size = 8;
-    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "struct_size");
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT,
+                     "struct_size");
     options.struct_size = sizeof options;
     options.allocator.allocate = (void *(*)(size_t, void *))(uintptr_t)1;
-    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "allocator");
+    ct_assert_status(clattn_context_create(&made, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT,
+                     "allocator");
     assert_null(made);
     assert_non_null(strstr(clattn_context_describe(env->place.context), "\"backends\""));
     assert_ptr_equal(clattn_context_describe(env->place.context), clattn_context_describe(env->place.context));
@@ -674,14 +726,23 @@ static void contexts_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arguments_are_checked), cmocka_unit_test(foreign_queues),   cmocka_unit_test(plans_are_checked),
-        cmocka_unit_test(a_text_that_does_not_compile), cmocka_unit_test(the_buffer_of_a_text),
-        cmocka_unit_test(the_workspace_is_checked), cmocka_unit_test(work_is_counted),
-        cmocka_unit_test(offsets_pointers_and_events), cmocka_unit_test(shared_and_sub_buffers),
+        cmocka_unit_test(arguments_are_checked),
+        cmocka_unit_test(foreign_queues),
+        cmocka_unit_test(plans_are_checked),
+        cmocka_unit_test(a_text_that_does_not_compile),
+        cmocka_unit_test(the_buffer_of_a_text),
+        cmocka_unit_test(the_workspace_is_checked),
+        cmocka_unit_test(work_is_counted),
+        cmocka_unit_test(offsets_pointers_and_events),
+        cmocka_unit_test(shared_and_sub_buffers),
         cmocka_unit_test(optional_slots_come_and_go),
-        cmocka_unit_test(released_at_once), cmocka_unit_test(out_of_order), cmocka_unit_test(many_queues),
-        cmocka_unit_test(many_threads), cmocka_unit_test(many_threads_and_plans),
-        cmocka_unit_test(allocations_fail),      cmocka_unit_test(contexts_are_checked),
+        cmocka_unit_test(released_at_once),
+        cmocka_unit_test(out_of_order),
+        cmocka_unit_test(many_queues),
+        cmocka_unit_test(many_threads),
+        cmocka_unit_test(many_threads_and_plans),
+        cmocka_unit_test(allocations_fail),
+        cmocka_unit_test(contexts_are_checked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

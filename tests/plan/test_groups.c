@@ -1,5 +1,5 @@
-/* More groups than CUDA takes in a second or third dimension: they are launched in the first (FOLD of cl/tile/tile.cl). And which groups
- * a queue takes first (HEAVY_LAST there). */
+/* More groups than CUDA takes in a second or third dimension: they are launched in the first (FOLD of cl/tile/tile.cl).
+ * And which groups a queue takes first (HEAVY_LAST there). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +15,8 @@
 
 static const char *const many[] = {
     "dense b=33000 h=2 nq=70 nk=4 d=2 causal=1 window=2,0", /* heads of all batches: the second or third dimension */
-    "linear b=2200 h=32 n=1 d=16 pass=decode",          /* element kernels */
-    "linear b=66000 h=1 n=2 d=4 feature=elu",           /* batches: the third */
+    "linear b=2200 h=32 n=1 d=16 pass=decode",              /* element kernels */
+    "linear b=66000 h=1 n=2 d=4 feature=elu",               /* batches: the third */
 };
 
 static void assert_folded(clattn_context *context, const char *text)
@@ -63,7 +63,8 @@ static void whatever_the_batch(void **state)
     };
     const ct_env *env = *state;
     for (size_t i = 0; i < 3 * CT_COUNT(others); i++) {
-        const char *backend = small_backend((int)(i / CT_COUNT(others))), *texts[] = {many[i % CT_COUNT(others)], others[i % CT_COUNT(others)]};
+        const char *backend = small_backend((int)(i / CT_COUNT(others))),
+                   *texts[] = {many[i % CT_COUNT(others)], others[i % CT_COUNT(others)]};
         clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
         options.backend = backend;
         options.cache_mode = CLATTN_CACHE_OFF;
@@ -77,7 +78,8 @@ static void whatever_the_batch(void **state)
             ct_assert_status(clattn_plan_create(&plan, one.place.context, &problem, NULL), CLATTN_OK, NULL);
             ct_assert_status(clattn_plan_get_info(plan, &info), CLATTN_OK, NULL);
             if (k && (info.cache_built || info.cache_memory != info.launches)) {
-                fail_msg("%s on %s: %d programs built anew behind those of %s", texts[k], backend, info.cache_built, texts[0]);
+                fail_msg("%s on %s: %d programs built anew behind those of %s", texts[k], backend, info.cache_built,
+                         texts[0]);
             }
             clattn_plan_release(plan);
         }
@@ -90,7 +92,9 @@ static void whatever_the_batch(void **state)
 
 static void heads_take_turns_in_triangles(void **state)
 {
-    static const struct { const char *problem, *groups; } cases[] = {
+    static const struct {
+        const char *problem, *groups;
+    } cases[] = {
         {"dense b=2 h=3 n=256 d=64 causal=1", " groups=6x4x1 "},
         {"dense b=2 h=3 n=256 d=64", " groups=4x6x1 "},
         {"dense b=2 h=3 n=256 d=64 causal=1 window=9,0", " groups=1x4x6 "},
@@ -121,7 +125,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(launched_in_the_first_dimension), cmocka_unit_test(whatever_the_batch),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(launched_in_the_first_dimension),
+                                       cmocka_unit_test(whatever_the_batch),
                                        cmocka_unit_test(heads_take_turns_in_triangles)};
     return cmocka_run_group_tests_name("groups", tests, ct_env_setup, teardown);
 }

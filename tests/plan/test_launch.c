@@ -34,7 +34,8 @@ static void groups_in_one_dimension(void **state)
     (void)state;
     assert_non_null(l);
     ct_launch_groups(l, 7, 65535, 3, 64);
-    assert_true(l->groups[0] == 7 && l->groups[1] == 65535 && l->groups[2] == 3 && l->offset[1] == 0 && l->spec.n_defines == 0 && !l->too_many);
+    assert_true(l->groups[0] == 7 && l->groups[1] == 65535 && l->groups[2] == 3 && l->offset[1] == 0 &&
+                l->spec.n_defines == 0 && !l->too_many);
     ct_launch_groups(l, 7, 65536, 3, 64);
     assert_true(l->groups[0] == 7 * 65536 * 3 && l->groups[1] == 1 && l->groups[2] == 1 && !l->too_many);
     assert_int_equal(l->spec.n_defines, 1);
@@ -48,6 +49,7 @@ static void groups_in_one_dimension(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(buffers_and_what_lies_behind), cmocka_unit_test(groups_in_one_dimension)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(buffers_and_what_lies_behind),
+                                       cmocka_unit_test(groups_in_one_dimension)};
     return cmocka_run_group_tests_name("launch", tests, NULL, NULL);
 }

@@ -78,7 +78,8 @@ static void lists_beyond_32_bits_are_refused(void **state)
         const char *text, *word;
     } cases[] = {
         {"dense h=1 n=16777216 d=16 window=6000000,6000000", "2147483647"},
-        {"dense h=1 n=16777216 d=16 sequences=2 window=6000000,0", "2147483647: max_q and max_k, the longest sequences"},
+        {"dense h=1 n=16777216 d=16 sequences=2 window=6000000,0",
+         "2147483647: max_q and max_k, the longest sequences"},
         {"block_sparse h=1 n=4194304 d=16 pattern=mask block=16", "larger blocks than 16x16"},
     };
     const ct_env *env = *state;

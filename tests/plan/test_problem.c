@@ -17,7 +17,8 @@ static void round_trip(void **state)
         "dense",
         "dense b=2 hq=16 hk=4 n=8192 d=128 dtype=bf16 causal=1",
         "block_sparse b=2 hq=16 hk=4 n=8192 d=128 dtype=bf16 causal=1 block=64 pattern=fixed local=4 global=1",
-        "dense nq=3 nk=77 dqk=80 dv=24 layout=bnhd pass=decode window=5,0 softcap=30.5 alibi=1 sink=1 bias=1 bias_b=1 scale=0.1",
+        "dense nq=3 nk=77 dqk=80 dv=24 layout=bnhd pass=decode window=5,0 softcap=30.5 alibi=1 sink=1 bias=1 bias_b=1 "
+        "scale=0.1",
         "dense n=100 sequences=4 max_q=50 max_k=60 key_padding=1",
         "dense tf32=1",
         "dense score=a.cl mask=b.cl p0=1.5 p7=-2e-05",
@@ -25,7 +26,8 @@ static void round_trip(void **state)
         "block_sparse pattern=variable windows=1,2,3 indices=0,5 ends=1,7 horizontal=1 random=2 seed=9 block=16x32",
         "block_sparse pattern=image tiles=4x8 radius=2",
         "block_sparse pattern=bigbird attention=uni per_head=1 sliding=5",
-        "linear decay=-0.25 state=1 feature=elu normalise=1 chunk=32", "linear causal=0",
+        "linear decay=-0.25 state=1 feature=elu normalise=1 chunk=32",
+        "linear causal=0",
         "linear decay=minimax:3/80",
         "linear decay=token",
         "lightning decay=fla:0/24",
@@ -45,8 +47,10 @@ static void round_trip(void **state)
         assert_int_equal(clattn_problem_format(&second, again, sizeof again), CLATTN_OK);
         assert_string_equal(text, again);
         assert_memory_equal(&first.pattern, &second.pattern, sizeof first.pattern);
-        assert_true(first.decay == second.decay && first.decay_value == second.decay_value && first.softcap == second.softcap);
-        assert_true(first.nq == second.nq && first.nk == second.nk && first.dv == second.dv && first.causal == second.causal);
+        assert_true(first.decay == second.decay && first.decay_value == second.decay_value &&
+                    first.softcap == second.softcap);
+        assert_true(first.nq == second.nq && first.nk == second.nk && first.dv == second.dv &&
+                    first.causal == second.causal);
     }
 }
 
@@ -54,14 +58,18 @@ static void values_arrive(void **state)
 {
     clattn_problem p;
     (void)state;
-    assert_int_equal(clattn_problem_parse(&p, "block_sparse pattern=fixed local=4 global=1 block=64 b=2 hq=16 hk=4 n=8192 d=128 dtype=bf16 causal=1"), 0);
+    assert_int_equal(
+        clattn_problem_parse(
+            &p, "block_sparse pattern=fixed local=4 global=1 block=64 b=2 hq=16 hk=4 n=8192 d=128 dtype=bf16 causal=1"),
+        0);
     assert_true(p.b == 2 && p.hq == 16 && p.hk == 4 && p.nq == 8192 && p.nk == 8192 && p.dqk == 128 && p.dv == 128);
     assert_true(p.dtype == CLATTN_BF16 && p.causal == 1 && p.block_q == 64 && p.block_k == 64 && p.pattern.local == 4);
     assert_int_equal(p.pattern.kind, CLATTN_PATTERN_FIXED);
     assert_true(fabs(ct_problem_scale(&p) - 1 / sqrt(128.0)) < 1e-15);
     assert_int_equal(clattn_problem_parse(&p, "lightning h=4"), 0);
     assert_true(p.decay == CLATTN_DECAY_ALIBI && ct_problem_causal(&p) && ct_problem_scale(&p) == 1.0);
-    assert_int_equal(clattn_problem_parse(&p, "dense hk=2 h=8 n=70 nq=5 d=16"), 0); /* the single key counts, in any order */
+    /* the single key counts, in any order */
+    assert_int_equal(clattn_problem_parse(&p, "dense hk=2 h=8 n=70 nq=5 d=16"), 0);
     assert_true(p.hq == 8 && p.hk == 2 && p.nq == 5 && p.nk == 70 && p.dqk == 16 && p.dv == 16);
     assert_int_equal(clattn_problem_parse(&p, "linear causal=0"), 0);
     assert_false(ct_problem_causal(&p));
@@ -69,7 +77,9 @@ static void values_arrive(void **state)
 
 static void errors_name_key_value_bound(void **state)
 {
-    static const struct { const char *text, *words[3]; } cases[] = {
+    static const struct {
+        const char *text, *words[3];
+    } cases[] = {
         {"", {"empty"}},
         {"flash n=3", {"flash", "block_sparse, dense"}},
         {"dense bogus=3", {"bogus"}},
@@ -164,7 +174,9 @@ static void fields_out_of_bounds(void **state)
     clattn_problem p;
     char text[2048];
     (void)state;
-    static const struct { const char *text, *word; } sizes[] = {
+    static const struct {
+        const char *text, *word;
+    } sizes[] = {
         {"dense b=1000000000 h=8", "1000000000 batches"},
         {"dense sequences=10000000 n=1000000000 h=65536", "10000000 sequences"},
         {"dense h=65536 n=1000000000 d=256", "q spans 1.67"},
@@ -173,7 +185,8 @@ static void fields_out_of_bounds(void **state)
         {"merge parts=65536 b=1000 n=1000000", "o of all parts"},
     };
     for (size_t i = 0; i < CT_COUNT(sizes); i++) {
-        if (clattn_problem_parse(&p, sizes[i].text) != CLATTN_INVALID_ARGUMENT || !strstr(clattn_error_detail(), sizes[i].word)) {
+        if (clattn_problem_parse(&p, sizes[i].text) != CLATTN_INVALID_ARGUMENT ||
+            !strstr(clattn_error_detail(), sizes[i].word)) {
             fail_msg("'%s': \"%s\" does not name '%s'", sizes[i].text, clattn_error_detail(), sizes[i].word);
         }
     }
@@ -226,8 +239,12 @@ static void every_key_is_described(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),     cmocka_unit_test(values_arrive),          cmocka_unit_test(errors_name_key_value_bound),
-        cmocka_unit_test(null_and_small), cmocka_unit_test(fields_out_of_bounds),   cmocka_unit_test(every_key_is_described),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(values_arrive),
+        cmocka_unit_test(errors_name_key_value_bound),
+        cmocka_unit_test(null_and_small),
+        cmocka_unit_test(fields_out_of_bounds),
+        cmocka_unit_test(every_key_is_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,8 +16,11 @@
 
 #define PURPOSE "refused on purpose"
 
-/* One kernel of every kind: attend (many queries, few), lists, merge, the gate, accumulate with its element kernels, and states. */
-static const struct { const char *kernel, *text, *problem; } kinds[] = {
+/* One kernel of every kind: attend (many queries, few), lists, merge, the gate, accumulate with its element kernels,
+ * and states. */
+static const struct {
+    const char *kernel, *text, *problem;
+} kinds[] = {
     {"attend_forward", "tile/tile_cpu.cl", "dense h=1 n=40 d=16"},
     {"attend_forward", "tile/tile_cpu_few.cl", "dense h=1 nq=1 nk=40 d=16 pass=decode"},
     {"merge_lse", "tile/line_cpu.cl", "dense h=1 nq=1 nk=4096 d=16 pass=decode"},
@@ -32,19 +35,27 @@ static const struct { const char *kernel, *text, *problem; } kinds[] = {
 
 /* ---- a driver's refusals, by the kernel's name ------------------------------------------------------------------ */
 
-static struct { const char *kernel; int left; cl_int launch; bool few; } refusal; /* few: the driver says "groups of 0" */
+/* few: the driver says "groups of 0" */
+static struct {
+    const char *kernel;
+    int left;
+    cl_int launch;
+    bool few;
+} refusal;
 
 static bool refused(cl_kernel kernel)
 {
     char name[64] = "";
-    const bool wanted = refusal.left > 0 && clGetKernelInfo(kernel, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL) == CL_SUCCESS &&
+    const bool wanted = refusal.left > 0 &&
+                        clGetKernelInfo(kernel, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL) == CL_SUCCESS &&
                         strcmp(name, refusal.kernel) == 0;
     refusal.left -= wanted;
     return wanted;
 }
 
 /* These two stand before the loader's functions of their names. */
-cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info what, size_t room, void *value, size_t *needed)
+cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info what, size_t room,
+                                void *value, size_t *needed)
 {
     typedef cl_int (*function)(cl_kernel, cl_device_id, cl_kernel_work_group_info, size_t, void *, size_t *);
     function real;
@@ -57,14 +68,18 @@ cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel
     return code;
 }
 
-cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *first, const size_t *global,
-                              const size_t *local, cl_uint n_wait, const cl_event *wait, cl_event *event)
+cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *first,
+                              const size_t *global, const size_t *local, cl_uint n_wait, const cl_event *wait,
+                              cl_event *event)
 {
-    typedef cl_int (*function)(cl_command_queue, cl_kernel, cl_uint, const size_t *, const size_t *, const size_t *, cl_uint, const cl_event *, cl_event *);
+    typedef cl_int (*function)(cl_command_queue, cl_kernel, cl_uint, const size_t *, const size_t *, const size_t *,
+                               cl_uint, const cl_event *, cl_event *);
     function real;
     void *found = dlsym(RTLD_NEXT, "clEnqueueNDRangeKernel");
     memcpy(&real, &found, sizeof real);
-    return refusal.launch && refused(kernel) ? refusal.launch : real(queue, kernel, dimensions, first, global, local, n_wait, wait, event);
+    return refusal.launch && refused(kernel)
+               ? refusal.launch
+               : real(queue, kernel, dimensions, first, global, local, n_wait, wait, event);
 }
 
 /* ---- plans ------------------------------------------------------------------------------------------------------ */
@@ -126,7 +141,8 @@ static void must_fall_back(const ct_env *env, const char *problem, const char *f
     must_hold(heard, why);
     clattn_plan_release(plan);
     ct_check_result result;
-    ct_assert_status(ct_check_text(&one.place, problem, 1, &result), CLATTN_OK, NULL); /* not ct_assert_check, which wants the device's first backend */
+    /* not ct_assert_check, which wants the device's first backend */
+    ct_assert_status(ct_check_text(&one.place, problem, 1, &result), CLATTN_OK, NULL);
     assert_true(result.passed);
     clattn_context_release(one.place.context);
 }
@@ -161,7 +177,8 @@ static void find_first(const ct_env *env, const char *problem, char first[16])
     clattn_context_release(context);
 }
 
-/* The driver's own number is in the sentence when a launch fails, and is no reason to decline when it does not: some say too little. */
+/* The driver's own number is in the sentence when a launch fails, and is no reason to decline when it does not: some
+ * say too little. */
 static void groups_too_large(void **state)
 {
     char first[16];
@@ -174,11 +191,14 @@ static void groups_too_large(void **state)
         refusal.kernel = kinds[i].kernel;
         refusal.launch = CL_INVALID_WORK_GROUP_SIZE;
         refusal.left = 1;
-        must_fall_back(*state, kinds[i].problem, first, "CL_INVALID_WORK_GROUP_SIZE (-54); the driver says that it runs this kernel in groups of at most 0");
+        must_fall_back(
+            *state, kinds[i].problem, first,
+            "CL_INVALID_WORK_GROUP_SIZE (-54); the driver says that it runs this kernel in groups of at most 0");
         assert_int_equal(refusal.left, 0);
         refusal.left = 1;
         clattn_context *context = open_context(*state, first);
-        ct_assert_status(create(context, kinds[i].problem, NULL, &plan), CL_INVALID_WORK_GROUP_SIZE, "groups of at most 0");
+        ct_assert_status(create(context, kinds[i].problem, NULL, &plan), CL_INVALID_WORK_GROUP_SIZE,
+                         "groups of at most 0");
         clattn_context_release(context);
     }
     refusal.left = refusal.launch = 0;
@@ -229,14 +249,16 @@ static void a_wrong_text(void **state)
 {
     clattn_plan *plan;
     clattn_context *context = open_context(*state, NULL);
-    ct_assert_status(create(context, kinds[0].problem, "score +\n\n  no_such_name", &plan), CLATTN_BUILD_FAILED, "score text:3");
+    ct_assert_status(create(context, kinds[0].problem, "score +\n\n  no_such_name", &plan), CLATTN_BUILD_FAILED,
+                     "score text:3");
     assert_null(strstr(clattn_error_detail(), "no backend"));
     assert_null(strstr(heard, "declines"));
     clattn_context_release(context);
     ct_texts_use(true);
     ct_texts_break("tile/tile_cpu.cl");
     context = open_context(*state, NULL);
-    ct_assert_status(create(context, kinds[0].problem, "score +\n\n  no_such_name", &plan), CLATTN_BUILD_FAILED, "score text:3");
+    ct_assert_status(create(context, kinds[0].problem, "score +\n\n  no_such_name", &plan), CLATTN_BUILD_FAILED,
+                     "score text:3");
     ct_assert_status(create(context, kinds[0].problem, "score + 1.0f", &plan), CLATTN_OK, NULL);
     clattn_plan_release(plan);
     clattn_context_release(context);
@@ -258,6 +280,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(refused_by_the_compiler), cmocka_unit_test(groups_too_large),
-        cmocka_unit_test(refused_at_the_launch), cmocka_unit_test(refused_by_all), cmocka_unit_test(a_wrong_text)};
+                                       cmocka_unit_test(refused_at_the_launch), cmocka_unit_test(refused_by_all),
+                                       cmocka_unit_test(a_wrong_text)};
     return cmocka_run_group_tests_name("refusals", tests, setup, teardown);
 }

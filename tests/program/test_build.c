@@ -11,7 +11,7 @@
 #include "support/failing.h"
 
 #define THREADS 16
-#define ITEMS 8
+#define ITEMS   8
 
 static cl_context cl;
 static cl_device_id device;
@@ -274,7 +274,8 @@ static void retargeting_errors(void **state)
     assert_non_null(strstr(clattn_error_detail(), "mine.cl:2:"));
     spec.score_text = "+ i";
     if (ct_program_get(context, &spec, &program, NULL) != CLATTN_OK) { /* no driver of that vendor's */
-        assert_non_null(strstr(clattn_error_detail(), "kernel k.ref.SCALE3: the driver gives no PTX to retarget to sm_90a"));
+        assert_non_null(
+            strstr(clattn_error_detail(), "kernel k.ref.SCALE3: the driver gives no PTX to retarget to sm_90a"));
         assert_null(strstr(clattn_error_detail(), "clBuildProgram"));
     }
     clattn_context_release(context);
@@ -449,10 +450,20 @@ static void a_binary_is_released(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(from_disk),          TEST(kept_once),          TEST(key_tells_apart), TEST(corrupted_entry),
-        TEST(refused_binary),     TEST(compile_errors),     TEST(clear_forgets),   TEST(modes),
-        TEST(threads_build_once), TEST(threads_fail_alike), TEST(bad_arguments),   TEST(every_allocation_may_fail),
-        TEST(a_binary_is_released), TEST(retargeting_errors),
+        TEST(from_disk),
+        TEST(kept_once),
+        TEST(key_tells_apart),
+        TEST(corrupted_entry),
+        TEST(refused_binary),
+        TEST(compile_errors),
+        TEST(clear_forgets),
+        TEST(modes),
+        TEST(threads_build_once),
+        TEST(threads_fail_alike),
+        TEST(bad_arguments),
+        TEST(every_allocation_may_fail),
+        TEST(a_binary_is_released),
+        TEST(retargeting_errors),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -11,11 +11,11 @@
 #include "program/disk.h"
 #include "support/failing.h"
 
-#define KEY "00112233445566778899aabbccddeeff"
-#define OTHER "ff112233445566778899aabbccddeeff"
-#define ENTRY "c/v1/00/" KEY ".clb"
+#define KEY         "00112233445566778899aabbccddeeff"
+#define OTHER       "ff112233445566778899aabbccddeeff"
+#define ENTRY       "c/v1/00/" KEY ".clb"
 #define OTHER_ENTRY "c/v1/ff/" OTHER ".clb"
-#define NOBODY 65534
+#define NOBODY      65534
 
 static char said[4096];
 
@@ -223,8 +223,8 @@ static int as_nobody(const scratch *s, bool (*body)(const scratch *))
 {
     const pid_t child = fork();
     if (child == 0) {
-        const bool changed = geteuid() != 0 || (setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
-                                                setresuid(NOBODY, NOBODY, NOBODY) == 0);
+        const bool changed =
+            geteuid() != 0 || (setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
         _exit(changed && body(s) ? 0 : 1);
     }
     int status = -1;
@@ -281,9 +281,15 @@ static bool says_denied(const char *path)
     return strstr(said, "cannot make") && strstr(said, wanted);
 }
 
-static bool cannot_be_made(const scratch *s) { return !open_c(s, CLATTN_CACHE_READ_WRITE, 0) && says_denied("/c"); }
+static bool cannot_be_made(const scratch *s)
+{
+    return !open_c(s, CLATTN_CACHE_READ_WRITE, 0) && says_denied("/c");
+}
 
-static bool version_cannot_be_made(const scratch *s) { return !open_c(s, CLATTN_CACHE_READ_WRITE, 0) && says_denied("/c/v1"); }
+static bool version_cannot_be_made(const scratch *s)
+{
+    return !open_c(s, CLATTN_CACHE_READ_WRITE, 0) && says_denied("/c/v1");
+}
 
 /* What lies in an entry's place and does not go is not said to be removed. */
 static void a_directory_for_an_entry(void **state)
@@ -463,9 +469,11 @@ static void modes_and_limits(void **state)
     assert_null(open_c(s, CLATTN_CACHE_DEFAULT, 0));
     assert_non_null(strstr(said, "'of'"));
     setenv("CLATTN_CACHE", "rw", 1);
-    static const struct { const char *text; int64_t bytes; } limits[] = {
-        {"3", 3 << 20},    {"", 256 << 20},    {"0", 256 << 20},
-        {"-1", 256 << 20}, {"1.5", 256 << 20}, {"99999999999999", 256 << 20}};
+    static const struct {
+        const char *text;
+        int64_t bytes;
+    } limits[] = {{"3", 3 << 20},    {"", 256 << 20},    {"0", 256 << 20},
+                  {"-1", 256 << 20}, {"1.5", 256 << 20}, {"99999999999999", 256 << 20}};
     for (size_t i = 0; i < CT_COUNT(limits); i++) {
         setenv("CLATTN_CACHE_MAX_MB", limits[i].text, 1);
         disk = open_c(s, CLATTN_CACHE_DEFAULT, 0);
@@ -562,11 +570,20 @@ int main(void)
     }
     umask(0);
     const struct CMUnitTest tests[] = {
-        TEST(puts_and_gets),       TEST(broken_entries),           TEST(swapped_entries),
-        TEST(two_versions),        TEST(read_only_mode),           TEST(read_only_directory),
-        TEST(untrusted_entries),   TEST(directory_cannot_be_made), TEST(untrusted_directories),
-        TEST(set_user_id),         TEST(modes_and_limits),         TEST(eviction),
-        TEST(allocations_fail),    TEST(environment),
+        TEST(puts_and_gets),
+        TEST(broken_entries),
+        TEST(swapped_entries),
+        TEST(two_versions),
+        TEST(read_only_mode),
+        TEST(read_only_directory),
+        TEST(untrusted_entries),
+        TEST(directory_cannot_be_made),
+        TEST(untrusted_directories),
+        TEST(set_user_id),
+        TEST(modes_and_limits),
+        TEST(eviction),
+        TEST(allocations_fail),
+        TEST(environment),
         TEST(a_directory_for_an_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

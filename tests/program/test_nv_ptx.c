@@ -12,13 +12,16 @@
 
 static void test_edit(void **state)
 {
-    static const char ptx[] = ".version 9.0\n.target sm_90, texmode_independent\n.address_size 64\n.entry k(\n)\n.reqntid 384, 1, 1\n{\nret;\n}";
+    static const char ptx[] = ".version 9.0\n.target sm_90, texmode_independent\n.address_size 64\n.entry "
+                              "k(\n)\n.reqntid 384, 1, 1\n{\nret;\n}";
     ct_program_spec spec = {.kernel = "k", .backend = "nv_wgmma", .ptx_target = "sm_90a", .ptx_groups = 2};
     ct_text out = {0};
     (void)state;
     assert_true(ct_nv_edit(&spec, ptx, &out));
-    assert_string_equal(out.data, ".version 9.0\n.target sm_90a, texmode_independent\n.address_size 64\n.entry k(\n)\n.reqntid 384, 1, 1\n"
-                                  ".minnctapersm 2\n{\nret;\n}\n");
+    assert_string_equal(
+        out.data,
+        ".version 9.0\n.target sm_90a, texmode_independent\n.address_size 64\n.entry k(\n)\n.reqntid 384, 1, 1\n"
+        ".minnctapersm 2\n{\nret;\n}\n");
     ct_text_release(&out);
 
     ct_text plain = {0};

@@ -12,7 +12,8 @@
 
 #include "program/memory.h"
 
-static const char source[] = "#line 1 \"a.cl\"\nint a;\nint b;\n#line 7 \"score text\"\nx +\n y\n#line 4 \"a.cl\"\nint c;\n";
+static const char source[] =
+    "#line 1 \"a.cl\"\nint a;\nint b;\n#line 7 \"score text\"\nx +\n y\n#line 4 \"a.cl\"\nint c;\n";
 
 static void check(const char *log, const char *want)
 {
@@ -42,7 +43,10 @@ static void test_others(void **state)
 /* The lines of a real program: what NVIDIA's compiler calls line 8 is line 3 of the text. */
 static void test_program(void **state)
 {
-    ct_program_spec spec = {.kernel = "attend_forward", .backend = "ref", .score_text = "score\n\n+ no_such_name\n", .score_name = "mine.cl"};
+    ct_program_spec spec = {.kernel = "attend_forward",
+                            .backend = "ref",
+                            .score_text = "score\n\n+ no_such_name\n",
+                            .score_name = "mine.cl"};
     char *text = NULL, *options = NULL, log[64];
     (void)state;
     ct_spec_part(&spec, "tile/tile.cl");
@@ -63,8 +67,13 @@ static void test_program(void **state)
 /* An error in a line of the caller's text, not one that only has a name like it. */
 static void test_blame(void **state)
 {
-    static const struct { const char *log; bool blames; } cases[] = {
-        {"kernel k: clBuildProgram returned x; the compiler's log:\nerror: score.cl:3:2: use of undeclared identifier 'x'\n", true},
+    static const struct {
+        const char *log;
+        bool blames;
+    } cases[] = {
+        {"kernel k: clBuildProgram returned x; the compiler's log:\nerror: score.cl:3:2: use of undeclared identifier "
+         "'x'\n",
+         true},
         {"score.cl:3:2: error: expected expression", true},
         {"mask text:12: error: expected expression", true},
         {"warning: a\nerror in \"mask text:1\": b", true},
@@ -87,6 +96,7 @@ static void test_blame(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_others), cmocka_unit_test(test_program), cmocka_unit_test(test_blame)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_others),
+                                       cmocka_unit_test(test_program), cmocka_unit_test(test_blame)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,9 @@
 #include "program/disk.h"
 
 #define PROCESSES 8
-#define KEYS 24
-#define ROUNDS 60
-#define KILLS 40
+#define KEYS      24
+#define ROUNDS    60
+#define KILLS     40
 
 static uint32_t next(uint32_t *state)
 {
@@ -82,8 +82,8 @@ static bool work(const scratch *s, unsigned me, int64_t max_bytes)
     bool right = disk != NULL, hit;
     for (int i = 0; right && i < ROUNDS; i++) {
         const unsigned index = next(&state) % KEYS;
-        right = get_is_right(disk, index, &hit) && put(disk, index, me) &&
-                get_is_right(disk, next(&state) % KEYS, &hit);
+        right =
+            get_is_right(disk, index, &hit) && put(disk, index, me) && get_is_right(disk, next(&state) % KEYS, &hit);
         if (next(&state) % 16 == 0) {
             char key[33];
             name_key(index, key);

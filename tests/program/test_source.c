@@ -71,7 +71,7 @@ static int setup(void **state)
                  "// @a.cl:1@\n  #  include  \"sub/b.cl\"  // twice\n// @a.cl:3@\n"
                  "#include \"sub/b.cl\"\n// @a.cl:5@\n");
     scratch_text(s, "sub/b.cl", "// @sub/b.cl:1@\n#include \"c.cl\"\n// @sub/b.cl:3@"); /* no newline at the end */
-    scratch_text(s, "c.cl", "#include \"a.cl\"\n// @c.cl:2@\n");                         /* a circle */
+    scratch_text(s, "c.cl", "#include \"a.cl\"\n// @c.cl:2@\n");                        /* a circle */
     scratch_text(s, "d.cl", "// @d.cl:1@\n#include \"sub/b.cl\"\n// @d.cl:3@\n");
     scratch_text(s, "score.cl",
                  "// @score.cl:1@\n#include \"caller_score\"\n// @score.cl:3@\n#include \"caller_mask\"\n"
@@ -179,7 +179,9 @@ static ct_program_spec score_of(const char *text)
 /* Whatever a preprocessor takes for a directive that opens a file, and whatever it may take for one. */
 static void texts_read_no_file(void **state)
 {
-    static const struct { const char *text, *word; } cases[] = {
+    static const struct {
+        const char *text, *word;
+    } cases[] = {
         {"#include \"x.h\"\nscore", "s.cl, line 1: #include "},
         {"/**/#include \"x.h\"\nscore", "s.cl, line 1: #include "},
         {"score /*\n*/\n/* a\n b */ # /* c */ include <x.h>\n", "s.cl, line 4: #include "},
@@ -223,10 +225,24 @@ static void texts_read_no_file(void **state)
 static void texts_may_say(void **state)
 {
     static const char *const cases[] = {
-        "// #include \"x.h\"\nscore", "/* \n#include \"x.h\"\n*/ score", "// a \\\n#include \"x.h\"\nscore", "\"\\\n#include\"",
-        "float include = 1; return include;", "#define S(x) #x\n", "#define J(a, b) a ## b\n", "#\n", "#pragma unroll 4\n", "# pragma clang loop unroll(full)\n",
-        "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n", "#if 0\n#elif 1\n#else\n#endif\n", "#ifndef A\n#error no A\n#endif", "#line 7\n", "a ? b : c ?: d",
-        "don't\n", "1.5e+3f .5 0x1p-3", "",
+        "// #include \"x.h\"\nscore",
+        "/* \n#include \"x.h\"\n*/ score",
+        "// a \\\n#include \"x.h\"\nscore",
+        "\"\\\n#include\"",
+        "float include = 1; return include;",
+        "#define S(x) #x\n",
+        "#define J(a, b) a ## b\n",
+        "#\n",
+        "#pragma unroll 4\n",
+        "# pragma clang loop unroll(full)\n",
+        "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n",
+        "#if 0\n#elif 1\n#else\n#endif\n",
+        "#ifndef A\n#error no A\n#endif",
+        "#line 7\n",
+        "a ? b : c ?: d",
+        "don't\n",
+        "1.5e+3f .5 0x1p-3",
+        "",
     };
     (void)state;
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
@@ -237,12 +253,15 @@ static void texts_may_say(void **state)
     }
 }
 
-/* A macro of ours is none in a caller's text that uses its name, and one again behind it; the caller's are none behind it. */
+/* A macro of ours is none in a caller's text that uses its name, and one again behind it; the caller's are none behind
+ * it. */
 static void macros_keep_apart(void **state)
 {
     (void)state;
-    scratch_text(*state, "macros.cl", "#define LOW 1\n  # define \\\n AT(x) x\n#define pick(a, b, c) a\n#define UNUSED 2\n/*\n#define query\n*/\n"
-                                      "#include \"score.cl\"\n#define LATER 3\n");
+    scratch_text(
+        *state, "macros.cl",
+        "#define LOW 1\n  # define \\\n AT(x) x\n#define pick(a, b, c) a\n#define UNUSED 2\n/*\n#define query\n*/\n"
+        "#include \"score.cl\"\n#define LATER 3\n");
     ct_program_spec spec = spec_of("macros.cl", NULL);
     ct_spec_define(&spec, "BM", 64);
     ct_spec_define(&spec, "BN", 64);
@@ -250,12 +269,18 @@ static void macros_keep_apart(void **state)
     spec.score_text = "int LOW = BM + AT; pick(LOW, query, LATER) /* UNUSED */ \"BN\" xBN 1BN s.BM";
     spec.mask_text = "\n#define own(K) K\n#define BN 2\n#undef pick\nmask";
     char *text = expand(&spec);
-    const char *push = "#pragma push_macro(\"LOW\")\n#pragma push_macro(\"BM\")\n#pragma push_macro(\"AT\")\n#undef LOW\n#undef BM\n#undef AT\n#line 1 \"s.cl\"\nint LOW";
-    const char *pop = "s.BM\n\n#pragma pop_macro(\"LOW\")\n#pragma pop_macro(\"BM\")\n#pragma pop_macro(\"AT\")\n#line 3 \"score.cl\"";
+    const char *push = "#pragma push_macro(\"LOW\")\n#pragma push_macro(\"BM\")\n#pragma push_macro(\"AT\")\n#undef "
+                       "LOW\n#undef BM\n#undef AT\n#line 1 \"s.cl\"\nint LOW";
+    const char *pop = "s.BM\n\n#pragma pop_macro(\"LOW\")\n#pragma pop_macro(\"BM\")\n#pragma pop_macro(\"AT\")\n#line "
+                      "3 \"score.cl\"";
     assert_int_equal(count(text, push), 2);
     assert_int_equal(count(text, pop), 1);
-    assert_int_equal(count(text, "#pragma push_macro(\"own\")\n#pragma push_macro(\"BN\")\n#pragma push_macro(\"pick\")\n#pragma push_macro(\"BN\")\n#undef BN\n#line 1"), 1);
-    assert_int_equal(count(text, "#pragma pop_macro(\"BN\")\n#pragma pop_macro(\"own\")\n#pragma pop_macro(\"BN\")\n#pragma pop_macro(\"pick\")\n"), 1);
+    assert_int_equal(count(text, "#pragma push_macro(\"own\")\n#pragma push_macro(\"BN\")\n#pragma "
+                                 "push_macro(\"pick\")\n#pragma push_macro(\"BN\")\n#undef BN\n#line 1"),
+                     1);
+    assert_int_equal(count(text, "#pragma pop_macro(\"BN\")\n#pragma pop_macro(\"own\")\n#pragma "
+                                 "pop_macro(\"BN\")\n#pragma pop_macro(\"pick\")\n"),
+                     1);
     assert_int_equal(count(text, "#undef "), 2 * 3 + 1 + 1);
     assert_int_equal(check_marks(text), 4);
     free(text);

@@ -1,5 +1,5 @@
-/* Trials: what is compiled in a process of its own, what becomes of a compiler that dies there, and what the caller hears of it.
- * Where a driver cannot be made to crash, this program itself stands in for the helper: see stand_in(). */
+/* Trials: what is compiled in a process of its own, what becomes of a compiler that dies there, and what the caller
+ * hears of it. Where a driver cannot be made to crash, this program itself stands in for the helper: see stand_in(). */
 #include "program/scratch.h"
 
 #include <errno.h>
@@ -15,9 +15,9 @@
 #include "support/failing.h"
 
 #define THREADS 6
-#define SELF "/proc/self/exe"
-#define MODE "CLATTN_TEST_STAND_IN"
-#define RUNS "CLATTN_TEST_RUNS"
+#define SELF    "/proc/self/exe"
+#define MODE    "CLATTN_TEST_STAND_IN"
+#define RUNS    "CLATTN_TEST_RUNS"
 
 static const char kernel_text[] = "int score(int i);\n"
                                   "int score(int i) {\n"
@@ -152,7 +152,8 @@ static void must_run(const ct_program *program, int scale)
     assert_int_equal(code, CL_SUCCESS);
     assert_int_equal(clSetKernelArg(kernel, 0, sizeof buffer, &buffer), CL_SUCCESS);
     assert_int_equal(clEnqueueNDRangeKernel(env->queue, kernel, 1, NULL, &items, NULL, 0, NULL, NULL), CL_SUCCESS);
-    assert_int_equal(clEnqueueReadBuffer(env->queue, buffer, CL_TRUE, 0, sizeof values, values, 0, NULL, NULL), CL_SUCCESS);
+    assert_int_equal(clEnqueueReadBuffer(env->queue, buffer, CL_TRUE, 0, sizeof values, values, 0, NULL, NULL),
+                     CL_SUCCESS);
     for (int i = 0; i < 8; i++) {
         assert_int_equal(values[i], i * scale);
     }
@@ -215,10 +216,13 @@ static int teardown(void **state)
 
 static void policy(void **state)
 {
-    const struct { clattn_trial_mode mode; bool untried, tried; } cases[] = {
-        {CLATTN_TRIAL_DEFAULT, true, true}, {CLATTN_TRIAL_DEFAULT, false, false}, {CLATTN_TRIAL_AUTO, true, true},
-        {CLATTN_TRIAL_AUTO, false, false},  {CLATTN_TRIAL_OFF, true, false},      {CLATTN_TRIAL_OFF, false, false},
-        {CLATTN_TRIAL_ALWAYS, true, true},  {CLATTN_TRIAL_ALWAYS, false, true}};
+    const struct {
+        clattn_trial_mode mode;
+        bool untried, tried;
+    } cases[] = {{CLATTN_TRIAL_DEFAULT, true, true}, {CLATTN_TRIAL_DEFAULT, false, false},
+                 {CLATTN_TRIAL_AUTO, true, true},    {CLATTN_TRIAL_AUTO, false, false},
+                 {CLATTN_TRIAL_OFF, true, false},    {CLATTN_TRIAL_OFF, false, false},
+                 {CLATTN_TRIAL_ALWAYS, true, true},  {CLATTN_TRIAL_ALWAYS, false, true}};
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
         clattn_context *context = open_context(*state, cases[i].mode, NULL, 0);
         const ct_program_spec spec = spec_of(2 + (long)i, cases[i].untried);
@@ -234,9 +238,11 @@ static void policy(void **state)
 static void a_plan_marks(void **state)
 {
     const ct_tile *ref = &ct_tiles[ct_tile_count - 1];
-    const struct { bool tile, spec, text, died, tried; } cases[] = {
-        {false, false, false, false, false}, {true, false, false, false, true}, {false, true, false, false, true},
-        {false, false, true, false, false},  {false, false, true, true, true},  {false, false, false, true, false}};
+    const struct {
+        bool tile, spec, text, died, tried;
+    } cases[] = {{false, false, false, false, false}, {true, false, false, false, true},
+                 {false, true, false, false, true},   {false, false, true, false, false},
+                 {false, false, true, true, true},    {false, false, false, true, false}};
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
         clattn_context *context = open_context(*state, CLATTN_TRIAL_AUTO, NULL, 0);
         ct_tile tile = *ref;
@@ -278,14 +284,16 @@ static void caches_come_first(void **state)
 /* How a helper may end, what the caller is told, and whether that is remembered. */
 static void ends(void **state)
 {
-    static const struct { const char *mode, *word; bool died, remembered; } cases[] = {
-        {"crash", "died (signal 11)", true, true},
-        {"exit", "exit status 7", true, true},
-        {"silent", "exit status 0", true, true},
-        {"killed", "died (signal 15)", false, false},
-        {"early", "before it called the compiler", false, false},
-        {"garbage", "before it called the compiler", false, false},
-        {"unable", "no such device.", false, false}};
+    static const struct {
+        const char *mode, *word;
+        bool died, remembered;
+    } cases[] = {{"crash", "died (signal 11)", true, true},
+                 {"exit", "exit status 7", true, true},
+                 {"silent", "exit status 0", true, true},
+                 {"killed", "died (signal 15)", false, false},
+                 {"early", "before it called the compiler", false, false},
+                 {"garbage", "before it called the compiler", false, false},
+                 {"unable", "no such device.", false, false}};
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
         const int before = runs_of(*state);
         const ct_program_spec spec = spec_of(30 + (long)i, true);
@@ -296,7 +304,8 @@ static void ends(void **state)
         assert_int_equal(runs_of(*state) - before, cases[i].remembered ? 1 : 2);
         clattn_context_release(context);
         context = open_context(*state, CLATTN_TRIAL_AUTO, SELF, 0);
-        must_decline(context, &spec, cases[i].died, cases[i].remembered ? "known from an earlier trial" : cases[i].word);
+        must_decline(context, &spec, cases[i].died,
+                     cases[i].remembered ? "known from an earlier trial" : cases[i].word);
         must_decline(context, &spec, cases[i].died, cases[i].word);
         assert_int_equal(runs_of(*state) - before, cases[i].remembered ? 1 : 4);
         assert_int_equal(clattn_cache_clear(context), CLATTN_OK);
@@ -508,14 +517,17 @@ static void settings(void **state)
     clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
     clattn_context *context = NULL;
     options.trial = (clattn_trial_mode)9;
-    ct_assert_status(clattn_context_create(&context, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "trial is 9");
+    ct_assert_status(clattn_context_create(&context, env->place.cl, env->place.device, &options),
+                     CLATTN_INVALID_ARGUMENT, "trial is 9");
     options.trial = CLATTN_TRIAL_DEFAULT;
     options.trial_seconds = -1;
-    ct_assert_status(clattn_context_create(&context, env->place.cl, env->place.device, &options), CLATTN_INVALID_ARGUMENT, "trial_seconds");
+    ct_assert_status(clattn_context_create(&context, env->place.cl, env->place.device, &options),
+                     CLATTN_INVALID_ARGUMENT, "trial_seconds");
     setenv("CLATTN_TRIAL", "always", 1);
     setenv("CLATTN_TRIAL_SECONDS", "7", 1);
     context = open_context(*state, CLATTN_TRIAL_DEFAULT, "/x", 0);
-    assert_true(context->trial == CLATTN_TRIAL_ALWAYS && context->trial_seconds == 7 && strcmp(context->trial_program, "/x") == 0);
+    assert_true(context->trial == CLATTN_TRIAL_ALWAYS && context->trial_seconds == 7 &&
+                strcmp(context->trial_program, "/x") == 0);
     clattn_context_release(context);
     context = open_context(*state, CLATTN_TRIAL_OFF, NULL, 3);
     assert_true(context->trial == CLATTN_TRIAL_OFF && context->trial_seconds == 3);
@@ -574,8 +586,8 @@ static char *long_sum(int terms)
     return text.data;
 }
 
-/* A caller's text that overflows the stack of a compiler (pocl's; others may survive it): every tile declines, nobody dies, and the
- * next process does not even try. */
+/* A caller's text that overflows the stack of a compiler (pocl's; others may survive it): every tile declines, nobody
+ * dies, and the next process does not even try. */
 static void a_text_that_kills(void **state)
 {
     clattn_problem problem;
@@ -635,9 +647,22 @@ int main(void)
     }
     find_helper();
     const struct CMUnitTest tests[] = {
-        TEST(policy), TEST(a_plan_marks), TEST(caches_come_first), TEST(ends), TEST(a_driver_without_binaries), TEST(time_runs_out),
-        TEST(no_helper), TEST(no_cache), TEST(compile_errors), TEST(inheritance), TEST(ignored_children), TEST(threads),
-        TEST(allocations_fail), TEST(settings), TEST(a_problem), TEST(a_text_that_kills),
+        TEST(policy),
+        TEST(a_plan_marks),
+        TEST(caches_come_first),
+        TEST(ends),
+        TEST(a_driver_without_binaries),
+        TEST(time_runs_out),
+        TEST(no_helper),
+        TEST(no_cache),
+        TEST(compile_errors),
+        TEST(inheritance),
+        TEST(ignored_children),
+        TEST(threads),
+        TEST(allocations_fail),
+        TEST(settings),
+        TEST(a_problem),
+        TEST(a_text_that_kills),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -12,8 +12,8 @@
 #include "device/tiles.h"
 
 #define MAX_PLATFORMS 16
-#define MAX_DEVICES 32
-#define SKIPPED 77
+#define MAX_DEVICES   32
+#define SKIPPED       77
 
 static bool matches(const char *wanted, cl_device_id device, unsigned platform_at, unsigned device_at)
 {
@@ -55,14 +55,16 @@ bool ct_env_device(cl_platform_id *platform, cl_device_id *device)
     if (wanted && *wanted) {
         return find_device(CL_DEVICE_TYPE_ALL, wanted, platform, device);
     }
-    return find_device(CL_DEVICE_TYPE_GPU, NULL, platform, device) || find_device(CL_DEVICE_TYPE_ALL, NULL, platform, device);
+    return find_device(CL_DEVICE_TYPE_GPU, NULL, platform, device) ||
+           find_device(CL_DEVICE_TYPE_ALL, NULL, platform, device);
 }
 
 void ct_env_need_device(cl_platform_id *platform, cl_device_id *device)
 {
     if (!ct_env_device(platform, device)) {
         const char *wanted = getenv("CLATTN_DEVICE");
-        fprintf(stderr, "skipped: no OpenCL device%s%s\n", wanted ? " matches CLATTN_DEVICE=" : "", wanted ? wanted : "");
+        fprintf(stderr, "skipped: no OpenCL device%s%s\n", wanted ? " matches CLATTN_DEVICE=" : "",
+                wanted ? wanted : "");
         exit(SKIPPED);
     }
 }
@@ -108,7 +110,8 @@ bool ct_env_usable(clattn_context *context, const char *tile)
     while (strcmp(ct_tiles[at].name, tile) != 0) {
         at++;
     }
-    if ((context->backend[0] && strcmp(context->backend, tile) != 0) || !ct_tiles[at].accepts(&context->facts, why, sizeof why)) {
+    if ((context->backend[0] && strcmp(context->backend, tile) != 0) ||
+        !ct_tiles[at].accepts(&context->facts, why, sizeof why)) {
         return false;
     }
     if (!ct_tile_usable(context, at, why)) {
@@ -126,7 +129,8 @@ static void judge_backend(const ct_env *env, const char *problem, const char *ra
     }
 }
 
-static void judge(const ct_env *env, clattn_status st, const char *problem, uint64_t seed, const ct_check_result *result)
+static void judge(const ct_env *env, clattn_status st, const char *problem, uint64_t seed,
+                  const ct_check_result *result)
 {
     char figures[512];
     if (st != CLATTN_OK) {
@@ -160,7 +164,8 @@ void ct_assert_check_layout(const ct_env *env, const clattn_problem *problem, cl
 void ct_assert_status(clattn_status status, clattn_status expected, const char *word)
 {
     if (status != expected) {
-        fail_msg("status %s, expected %s: %s", clattn_status_name(status), clattn_status_name(expected), clattn_error_detail());
+        fail_msg("status %s, expected %s: %s", clattn_status_name(status), clattn_status_name(expected),
+                 clattn_error_detail());
     }
     if (word && !strstr(clattn_error_detail(), word)) {
         fail_msg("the detail '%s' does not name '%s'", clattn_error_detail(), word);

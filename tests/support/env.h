@@ -4,10 +4,12 @@
 
 #include "harness/check.h"
 
-/* The device that $CLATTN_DEVICE names (part of its name, or P:D), else the first GPU, else the first CPU; false: none. */
+/* The device that $CLATTN_DEVICE names (part of its name, or P:D), else the first GPU, else the first CPU; false: none.
+ */
 bool ct_env_device(cl_platform_id *platform, cl_device_id *device);
 
-/* The same, but without one the whole program ends with status 77, which ctest counts as skipped, after a line that says why. */
+/* The same, but without one the whole program ends with status 77, which ctest counts as skipped, after a line that
+ * says why. */
 void ct_env_need_device(cl_platform_id *platform, cl_device_id *device);
 
 /* That device with what a test needs. */
@@ -23,12 +25,12 @@ int ct_env_teardown(void **state);
 /* A further context with other options on the same device; NULL fails the test. Yours to release. */
 clattn_context *ct_env_context(const ct_env *env, const clattn_context_options *options);
 
-/* May tests of this tile run here? False if the device's own words rule it out, or the context's options; a tile that its probe rules out
- * fails the test: else a broken probe would leave the tile untested, and nobody would know. */
+/* May tests of this tile run here? False if the device's own words rule it out, or the context's options; a tile that
+ * its probe rules out fails the test: else a broken probe would leave the tile untested, and nobody would know. */
 bool ct_env_usable(clattn_context *context, const char *tile);
 
-/* Fails unless the check of this problem passes on the tile that is to run it: the one that the context's options name, else "cpu" on a CPU,
- * and none but "ref" on a GPU. Prints the line that repeats it. */
+/* Fails unless the check of this problem passes on the tile that is to run it: the one that the context's options name,
+ * else "cpu" on a CPU, and none but "ref" on a GPU. Prints the line that repeats it. */
 void ct_assert_check(const ct_env *env, const char *problem, uint64_t seed);
 /* The same with a layout of one's own. */
 void ct_assert_check_layout(const ct_env *env, const clattn_problem *problem, clattn_layout *layout, uint64_t seed);

@@ -38,7 +38,8 @@ clattn_allocator ct_failing_allocator(ct_failing *failing)
     return (clattn_allocator){allocate, release, failing};
 }
 
-static long fail_one_after_the_other(clattn_status (*run)(void *, const clattn_allocator *), void *user, int from_there_on)
+static long fail_one_after_the_other(clattn_status (*run)(void *, const clattn_allocator *), void *user,
+                                     int from_there_on)
 {
     for (long n = 1; n < MOST; n++) {
         ct_failing failing = {.fail_at = n, .from_there_on = from_there_on};

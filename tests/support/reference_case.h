@@ -7,7 +7,7 @@
 
 typedef struct ct_case {
     clattn_problem problem;
-    ct_reference_io io; /* o, lse and state_out are NaN */
+    ct_reference_io io;               /* o, lse and state_out are NaN */
     double *slots[CLATTN_SLOT_COUNT]; /* what io.in points to; change them freely */
 } ct_case;
 

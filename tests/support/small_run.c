@@ -20,7 +20,10 @@ static cl_context device_context;
 static cl_command_queue device_queue;
 static clattn_context *contexts[3];
 
-const char *small_backend(int index) { return names[index]; }
+const char *small_backend(int index)
+{
+    return names[index];
+}
 
 static int index_of(const char *backend)
 {
@@ -104,7 +107,9 @@ static clattn_status run_plan(clattn_plan *plan, const small_value *values, int 
         st = put_value(plan, &values[i], &buffers[i]);
         args[i] = (clattn_arg){values[i].slot, ct_guarded_buf(&buffers[i])};
     }
-    st = st ? st : clattn_enqueue(device_queue, plan, args, (size_t)count, bytes ? ct_guarded_buf(&work) : clattn_buf_none(), 0, NULL, NULL);
+    st = st ? st
+            : clattn_enqueue(device_queue, plan, args, (size_t)count, bytes ? ct_guarded_buf(&work) : clattn_buf_none(),
+                             0, NULL, NULL);
     st = st ? st : clFinish(device_queue);
     for (int i = 0; !st && i < count; i++) {
         st = get_value(plan, &values[i], &buffers[i]);
@@ -124,7 +129,8 @@ bool small_usable(const char *backend)
     return ct_env_usable(context, backend);
 }
 
-clattn_status small_run(const char *backend, const clattn_problem *problem, clattn_layout *layout, const small_value *values, int count)
+clattn_status small_run(const char *backend, const clattn_problem *problem, clattn_layout *layout,
+                        const small_value *values, int count)
 {
     clattn_context *context;
     clattn_plan *plan = NULL;

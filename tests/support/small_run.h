@@ -18,10 +18,14 @@ const char *small_backend(int index);
 /* False if the device says that it cannot use this backend; see ct_env_usable(). */
 bool small_usable(const char *backend);
 /* Outputs start as NaN, as does the workspace; guards around every buffer are verified. Returns the first error. */
-clattn_status small_run(const char *backend, const clattn_problem *problem, clattn_layout *layout, const small_value *values, int count);
+clattn_status small_run(const char *backend, const clattn_problem *problem, clattn_layout *layout,
+                        const small_value *values, int count);
 clattn_status small_run_text(const char *backend, const char *text, const small_value *values, int count);
 /* Texts that clattn_problem_parse must refuse, and a word of the reason. */
-typedef struct small_refusal { const char *text, *word; clattn_status code; } small_refusal;
+typedef struct small_refusal {
+    const char *text, *word;
+    clattn_status code;
+} small_refusal;
 void small_refuse(const small_refusal *cases, int count);
 /* Normal numbers as floats hold them: stream `stream` of this seed. */
 void small_fill(double *to, size_t count, uint64_t seed, uint64_t stream);

@@ -1,4 +1,5 @@
-/* Kernel texts of a test's own: the embedded ones, some replaced, in a directory that $CLATTN_CL_DIR names while they are in use. */
+/* Kernel texts of a test's own: the embedded ones, some replaced, in a directory that $CLATTN_CL_DIR names while they
+ * are in use. */
 #ifndef CT_SUPPORT_TEXTS_H
 #define CT_SUPPORT_TEXTS_H
 
@@ -11,7 +12,8 @@ int ct_texts_remove(void);
 void ct_texts_replace(const char *path, const char *by);
 /* `path` gets a text that no compiler takes: "refused on purpose". */
 void ct_texts_break(const char *path);
-/* cl/tile/nv_warp.cl, the only PTX of tile_nv_mma, gets plain OpenCL C that does the same: tests/tile/nv_warp_emulated.cl. */
+/* cl/tile/nv_warp.cl, the only PTX of tile_nv_mma, gets plain OpenCL C that does the same:
+ * tests/tile/nv_warp_emulated.cl. */
 void ct_texts_emulate_warps(void);
 /* From now on programs are made of these texts; or of the embedded ones again. */
 void ct_texts_use(bool use);

@@ -12,7 +12,8 @@ bool tiny_usable(const tiny *t, int index)
     return ct_env_usable(t->env->place.context, ct_tiles[index].name);
 }
 
-void tiny_build(tiny *t, const char *const *parts, const ct_define *defines, size_t n_defines, const ct_define *more, size_t n_more, const char *text)
+void tiny_build(tiny *t, const char *const *parts, const ct_define *defines, size_t n_defines, const ct_define *more,
+                size_t n_more, const char *text)
 {
     static char log[1 << 16];
     char *source = NULL, *options = NULL;
@@ -55,10 +56,11 @@ void tiny_read(const tiny *t, cl_mem mem, size_t bytes, void *data)
     assert_int_equal(clEnqueueReadBuffer(t->env->queue, mem, CL_TRUE, 0, bytes, data, 0, NULL, NULL), CL_SUCCESS);
 }
 
-void tiny_run(const tiny *t, const cl_mem *mems, size_t n, const void *value, size_t bytes, size_t items, size_t x, size_t y, size_t z,
-              bool folded)
+void tiny_run(const tiny *t, const cl_mem *mems, size_t n, const void *value, size_t bytes, size_t items, size_t x,
+              size_t y, size_t z, bool folded)
 {
-    const size_t whole[3] = {x * items, y, z}, row[3] = {x * y * z * items, 1, 1}, local[3] = {items, 1, 1}, fold[3] = {0, x, y};
+    const size_t whole[3] = {x * items, y, z}, row[3] = {x * y * z * items, 1, 1}, local[3] = {items, 1, 1},
+                 fold[3] = {0, x, y};
     const cl_long none = 0;
     cl_uint at = 0;
     for (size_t i = 0; i < n; i++) {
@@ -66,7 +68,9 @@ void tiny_run(const tiny *t, const cl_mem *mems, size_t n, const void *value, si
         assert_int_equal(clSetKernelArg(t->kernel, at++, sizeof none, &none), CL_SUCCESS);
     }
     assert_int_equal(clSetKernelArg(t->kernel, at, bytes, value), CL_SUCCESS);
-    assert_int_equal(clEnqueueNDRangeKernel(t->env->queue, t->kernel, 3, folded ? fold : NULL, folded ? row : whole, local, 0, NULL, NULL), CL_SUCCESS);
+    assert_int_equal(clEnqueueNDRangeKernel(t->env->queue, t->kernel, 3, folded ? fold : NULL, folded ? row : whole,
+                                            local, 0, NULL, NULL),
+                     CL_SUCCESS);
     assert_int_equal(clFinish(t->env->queue), CL_SUCCESS);
 }
 

@@ -10,18 +10,23 @@
 #include "support/env.h"
 #include "support/tiny.h"
 
-static const char kernel_text[] =
-    "typedef struct { int rows, heads, parts, crowd; } args;\n"
-    "__kernel void words(BUFFER(int, y), const args a) {\n"
-    "    EACH_ITEM(0, at, 0, a.rows, a.heads, a.parts, a.crowd,\n"
-    "        vstore4((int4)(at.row, at.head, at.part, 1), (GROUP(2) * GROUPS(1) + GROUP(1)) * GROUPS(0) + GROUP(0), AT(y)))\n"
-    "}\n";
+static const char kernel_text[] = "typedef struct { int rows, heads, parts, crowd; } args;\n"
+                                  "__kernel void words(BUFFER(int, y), const args a) {\n"
+                                  "    EACH_ITEM(0, at, 0, a.rows, a.heads, a.parts, a.crowd,\n"
+                                  "        vstore4((int4)(at.row, at.head, at.part, 1), (GROUP(2) * GROUPS(1) + "
+                                  "GROUP(1)) * GROUPS(0) + GROUP(0), AT(y)))\n"
+                                  "}\n";
 
 enum { ROWS = 4, HEADS = 6, ITEMS = ROWS * HEADS };
-typedef struct args { cl_int rows, heads, parts, crowd; } args;
-typedef struct item { cl_int row, head, part, set; } item;
+typedef struct args {
+    cl_int rows, heads, parts, crowd;
+} args;
+typedef struct item {
+    cl_int row, head, part, set;
+} item;
 
-/* Every item once; a part after another, a crowd after another, then rows (the last ones first where they are the heavy ones), then heads. */
+/* Every item once; a part after another, a crowd after another, then rows (the last ones first where they are the heavy
+ * ones), then heads. */
 static void check_order(const item *x, int parts, int crowd)
 {
     const int turns = crowd ? crowd : 1;
@@ -29,8 +34,10 @@ static void check_order(const item *x, int parts, int crowd)
     int before = -1;
     for (int i = 0; i < ITEMS * parts; i++) {
         assert_int_equal(x[i].set, 1);
-        assert_true(x[i].row >= 0 && x[i].row < ROWS && x[i].head >= 0 && x[i].head < HEADS && x[i].part >= 0 && x[i].part < parts);
-        const int number = (x[i].part * HEADS + x[i].head) * ROWS + x[i].row, row = crowd ? ROWS - 1 - x[i].row : x[i].row;
+        assert_true(x[i].row >= 0 && x[i].row < ROWS && x[i].head >= 0 && x[i].head < HEADS && x[i].part >= 0 &&
+                    x[i].part < parts);
+        const int number = (x[i].part * HEADS + x[i].head) * ROWS + x[i].row,
+                  row = crowd ? ROWS - 1 - x[i].row : x[i].row;
         const int place = ((x[i].part * HEADS + x[i].head / turns) * ROWS + row) * HEADS + x[i].head % turns;
         assert_false(seen[number]);
         seen[number] = true;
@@ -43,7 +50,8 @@ static void check(tiny *t, int parts, int crowd, bool folded)
 {
     static item x[2 * ITEMS];
     const char *const texts[] = {NULL};
-    const size_t across = (size_t)(crowd ? crowd : ROWS), down = crowd ? ROWS : HEADS, deep = (size_t)(crowd ? HEADS / crowd : parts);
+    const size_t across = (size_t)(crowd ? crowd : ROWS), down = crowd ? ROWS : HEADS,
+                 deep = (size_t)(crowd ? HEADS / crowd : parts);
     const ct_define defines[] = {{"HEAVY_LAST", crowd > 0}}, fold[] = {{"FOLD", 1}};
     const args a = {ROWS, HEADS, parts, crowd};
     memset(x, 0xff, sizeof x);

@@ -1,4 +1,5 @@
-/* Every word of cl/tile/line.cl on every tile the device can run, in three dimensions and folded into one, against plain C in double. */
+/* Every word of cl/tile/line.cl on every tile the device can run, in three dimensions and folded into one, against
+ * plain C in double. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,8 @@
 
 static const char kernel_text[] =
     "typedef struct { long pitch; int width, spare; } args;\n"
-    "LINE_KERNEL void words(BUFFER(const float, x), BUFFER(const elem, e), BUFFER(float, y), BUFFER(out_elem, z), BUFFER(float, sums), const args a) {\n"
+    "LINE_KERNEL void words(BUFFER(const float, x), BUFFER(const elem, e), BUFFER(float, y), BUFFER(out_elem, z), "
+    "BUFFER(float, sums), const args a) {\n"
     "    line t;\n"
     "    LINE_BEGIN(&t);\n"
     "    const long at = (LINE_Z() * 2 + LINE_Y()) * 3 + LINE_X();\n"
@@ -27,9 +29,10 @@ static const char kernel_text[] =
     "        const VF v = get(p, c, a.width), n = get_elem(q, c, a.width);\n"
     "        const VI exists = COL(c) < a.width;\n"
     "        seen[VISIT(c)] = n;\n"
-    "        total += v;\n"                               /* past the width: 0 */
+    "        total += v;\n" /* past the width: 0 */
     "        top = vmax(top, pick(exists, v, (VF)(-INFINITY)));\n"
-    "        put(AT(y) + at * a.pitch, c, a.width, vexp2(v) + vtanh(n) + vlog(vabs(v) + 1.0f) + vexp(n) + TO_VF(COL(c)));\n"
+    "        put(AT(y) + at * a.pitch, c, a.width, vexp2(v) + vtanh(n) + vlog(vabs(v) + 1.0f) + vexp(n) + "
+    "TO_VF(COL(c)));\n"
     "    }\n"
     "    const float sum = line_sum(&t, total), most = line_max(&t, top);\n"
     "    EACH_COL(c, a.width) put_elem(AT(z) + at * a.pitch, c, a.width, seen[VISIT(c)] * 2.0f);\n"
@@ -37,14 +40,18 @@ static const char kernel_text[] =
     "}\n";
 
 enum { LINES = 12, WIDE = 150, PITCH = 157, COUNT = LINES * PITCH };
-typedef struct args { cl_long pitch; cl_int width, spare; } args;
+typedef struct args {
+    cl_long pitch;
+    cl_int width, spare;
+} args;
 static const clattn_dtype dtypes[] = {CLATTN_F32, CLATTN_F16, CLATTN_BF16};
 
 /* What lies in the tail between two lines must stay NaN. */
 static void near(const tiny *t, const char *what, int i, int width, double got, double good, double tolerance)
 {
     if (i % PITCH >= width ? !isnan(got) : !(fabs(got - good) <= tolerance)) {
-        fail_msg("%s, %s: line %d, column %d of %d is %g, not %g", t->tile->name, what, i / PITCH, i % PITCH, width, got, good);
+        fail_msg("%s, %s: line %d, column %d of %d is %g, not %g", t->tile->name, what, i / PITCH, i % PITCH, width,
+                 got, good);
     }
 }
 
@@ -71,8 +78,8 @@ static void check_width(tiny *t, int width, int store, bool folded)
         }
     }
     tiny_build(t, parts, defines, CT_COUNT(defines) - (t->tile->line_items == 1), fold, folded, kernel_text);
-    const cl_mem mems[] = {tiny_buffer(t, sizeof x, x), tiny_buffer(t, sizeof e, e), tiny_buffer(t, sizeof y, y), tiny_buffer(t, sizeof z, z),
-                           tiny_buffer(t, sizeof sums, sums)};
+    const cl_mem mems[] = {tiny_buffer(t, sizeof x, x), tiny_buffer(t, sizeof e, e), tiny_buffer(t, sizeof y, y),
+                           tiny_buffer(t, sizeof z, z), tiny_buffer(t, sizeof sums, sums)};
     const args a = {.pitch = PITCH, .width = width};
     tiny_run(t, mems, CT_COUNT(mems), &a, sizeof a, (size_t)t->tile->line_items, 3, 2, 2, folded);
     tiny_read(t, mems[2], sizeof y, y);

@@ -1,5 +1,6 @@
-/* tile_nv_mma without an NVIDIA GPU: the device is made out to be one, and cl/tile/nv_warp.cl, the tile's only PTX, is replaced by
- * nv_warp_emulated.cl. All else is what a GPU gets: shapes, lists, arguments, every index and every barrier of tile, stage and schedule. */
+/* tile_nv_mma without an NVIDIA GPU: the device is made out to be one, and cl/tile/nv_warp.cl, the tile's only PTX, is
+ * replaced by nv_warp_emulated.cl. All else is what a GPU gets: shapes, lists, arguments, every index and every barrier
+ * of tile, stage and schedule. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,19 +60,16 @@ static void check_all(void **state, const char *const *problems, size_t n)
 static void widths(void **state)
 {
     static const char *const problems[] = {
-        "dense h=2 nq=70 nk=90 d=64 dtype=bf16",
-        "dense h=1 n=150 d=64 dtype=f16 causal=1",
-        "dense h=1 n=75 d=128 dtype=bf16 causal=1",
-        "dense h=1 nq=140 nk=60 d=80 dtype=f16",
-        "dense h=1 nq=20 nk=131 d=37 dtype=bf16",
-        "dense h=1 nq=33 nk=50 dqk=40 dv=24 dtype=f16",
+        "dense h=2 nq=70 nk=90 d=64 dtype=bf16",         "dense h=1 n=150 d=64 dtype=f16 causal=1",
+        "dense h=1 n=75 d=128 dtype=bf16 causal=1",      "dense h=1 nq=140 nk=60 d=80 dtype=f16",
+        "dense h=1 nq=20 nk=131 d=37 dtype=bf16",        "dense h=1 nq=33 nk=50 dqk=40 dv=24 dtype=f16",
         "dense h=1 nq=17 nk=66 dqk=8 dv=200 dtype=bf16",
     };
     check_all(state, problems, sizeof problems / sizeof *problems);
 }
 
-/* Heads of a group as rows, keys split over groups, bias in pairs and by element, packed sequences, strides; lists of whole and of cut
- * blocks, rules by token, keys at positions of their own. */
+/* Heads of a group as rows, keys split over groups, bias in pairs and by element, packed sequences, strides; lists of
+ * whole and of cut blocks, rules by token, keys at positions of their own. */
 static void features(void **state)
 {
     static const char *const problems[] = {
@@ -126,7 +124,11 @@ static void shapes_come_before_probes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes_come_before_probes), cmocka_unit_test(widths), cmocka_unit_test(features), cmocka_unit_test(tf32), cmocka_unit_test(overlap),
+        cmocka_unit_test(shapes_come_before_probes),
+        cmocka_unit_test(widths),
+        cmocka_unit_test(features),
+        cmocka_unit_test(tf32),
+        cmocka_unit_test(overlap),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,4 +1,5 @@
-/* Every schedule that a stage allows gives what serial gives: the kernel texts are copied, and serial.cl is replaced by the other. */
+/* Every schedule that a stage allows gives what serial gives: the kernel texts are copied, and serial.cl is replaced by
+ * the other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +63,8 @@ static void a_stage_that_does_not_allow_it(void **state)
     ct_texts_use(true);
     clattn_context *context = ct_env_context(*state, &options);
     assert_int_equal(clattn_problem_parse(&problem, "lightning h=1 n=32 d=16"), CLATTN_OK);
-    ct_assert_status(clattn_plan_create(&plan, context, &problem, NULL), CLATTN_BUILD_FAILED, "does not allow front(j) beside back(j-1)");
+    ct_assert_status(clattn_plan_create(&plan, context, &problem, NULL), CLATTN_BUILD_FAILED,
+                     "does not allow front(j) beside back(j-1)");
     clattn_context_release(context);
     ct_texts_use(false);
 }

@@ -1,4 +1,5 @@
-/* Every word of cl/tile/state.cl on every tile the device can run, through one tiny kernel, against plain C in double. */
+/* Every word of cl/tile/state.cl on every tile the device can run, through one tiny kernel, against plain C in double.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,13 +15,15 @@
 #include "support/env.h"
 #include "support/tiny.h"
 
-/* D_i: the running decay. o = D_i ((S q) + sum_(k <= i) D_k (q.k) v), S as it came in; S = S / 2 + sum_k D_k k v^T; o2 = D_i (S q). */
+/* D_i: the running decay. o = D_i ((S q) + sum_(k <= i) D_k (q.k) v), S as it came in; S = S / 2 + sum_k D_k k v^T; o2
+ * = D_i (S q). */
 static const char kernel_text[] =
     "#define STREAMS 3\n"
     "#define HELDS 0\n"
     "#define WIDTH(s) ((s) == 2 ? DV : DK)\n"
     "typedef struct { strides q, k, v, o; int n, spare; } args;\n"
-    "TILE_KERNEL void words(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o), BUFFER(out_elem, o2), BUFFER(const float, state_in),\n"
+    "TILE_KERNEL void words(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o), BUFFER(out_elem, o2), BUFFER(const "
+    "float, state_in),\n"
     "    BUFFER(float, state_out), BUFFER(const float, g), BUFFER(float, last), const args w) {\n"
     "    tile t; held h; acc_pair s; op_pair p; op_keys a; acc_head y; acc_state st; col whole, part, f; row d;\n"
     "    TILE_BEGIN(&t);\n"
@@ -55,16 +58,28 @@ static const char kernel_text[] =
     "    float_store(&t, AT(last), col_last(&t, &whole) + col_last(&t, &part));\n"
     "}\n";
 
-typedef struct shape { int n, dk, dv, store, state, pad; } shape;
+typedef struct shape {
+    int n, dk, dv, store, state, pad;
+} shape;
 static const shape shapes[] = {
-    {16, 16, 16, 0, 1, 0}, {13, 37, 20, 0, 1, 3}, {16, 64, 64, 0, 0, 4}, {11, 60, 12, 1, 1, 1}, {16, 24, 72, 2, 1, 0}, {1, 1, 3, 0, 1, 5}, {9, 128, 48, 0, 0, 4},
+    {16, 16, 16, 0, 1, 0}, {13, 37, 20, 0, 1, 3}, {16, 64, 64, 0, 0, 4}, {11, 60, 12, 1, 1, 1},
+    {16, 24, 72, 2, 1, 0}, {1, 1, 3, 0, 1, 5},    {9, 128, 48, 0, 0, 4},
 };
 static const clattn_dtype dtypes[] = {CLATTN_F32, CLATTN_F16, CLATTN_BF16};
 
-typedef struct args { cl_long q[3], k[3], v[3], o[3]; cl_int n, spare; } args;
+typedef struct args {
+    cl_long q[3], k[3], v[3], o[3];
+    cl_int n, spare;
+} args;
 
 /* n rows of `width`, `pitch` apart, NaN between them. */
-typedef struct rows { int n, width, pitch; clattn_dtype dtype; unsigned char raw[32 << 10]; double x[16 * 128]; cl_mem mem; } rows;
+typedef struct rows {
+    int n, width, pitch;
+    clattn_dtype dtype;
+    unsigned char raw[32 << 10];
+    double x[16 * 128];
+    cl_mem mem;
+} rows;
 
 static void rows_make(const tiny *t, rows *r, int n, int width, int pad, clattn_dtype dtype, uint32_t *seed)
 {
@@ -95,12 +110,14 @@ static void rows_near(const tiny *t, rows *r, const double *want, const char *wh
         }
         const double good = want[i / r->pitch * r->width + i % r->pitch];
         if (!(fabs(got - good) <= 2e-6 * size + 0.51 * ct_storage_ulp(r->dtype, fabs(good)))) {
-            fail_msg("%s, %s: row %d, column %d is %g, not %g", t->tile->name, what, i / r->pitch, i % r->pitch, got, good);
+            fail_msg("%s, %s: row %d, column %d is %g, not %g", t->tile->name, what, i / r->pitch, i % r->pitch, got,
+                     good);
         }
     }
 }
 
-static void expect(const shape *s, const rows *q, const rows *k, const rows *v, const double *g, double *state, double *o, double *o2, double *last)
+static void expect(const shape *s, const rows *q, const rows *k, const rows *v, const double *g, double *state,
+                   double *o, double *o2, double *last)
 {
     double d[16], next[128 * 128];
     *last = 0;
@@ -145,8 +162,16 @@ static void check_shape(tiny *t, const shape *s)
     static double state[128 * 128], want[16 * 128], want2[16 * 128];
     static float floats[128 * 128];
     const clattn_dtype dtype = dtypes[s->store];
-    const ct_shape_wish wish = {.nq = s->n, .nk = s->n, .block_q = 16, .dk = s->dk, .dv = s->dv, .pack = 1, .dtype = dtype, .streams = 3,
-                                .aligned = (s->dk | s->dv | s->pad) % 4 ? 1 : 4, .float_state = true};
+    const ct_shape_wish wish = {.nq = s->n,
+                                .nk = s->n,
+                                .block_q = 16,
+                                .dk = s->dk,
+                                .dv = s->dv,
+                                .pack = 1,
+                                .dtype = dtype,
+                                .streams = 3,
+                                .aligned = (s->dk | s->dv | s->pad) % 4 ? 1 : 4,
+                                .float_state = true};
     ct_shape tiles = {0};
     char why[256] = "";
     uint32_t seed = 3;
@@ -155,7 +180,8 @@ static void check_shape(tiny *t, const shape *s)
     if (!t->tile->state_shape(&t->env->place.context->facts, &wish, &tiles, why, sizeof why)) {
         fail_msg("%s declines dqk %d, dv %d: %s", t->tile->name, s->dk, s->dv, why);
     }
-    const ct_define defines[] = {{"BM", tiles.bm}, {"BN", tiles.bn}, {"DK", s->dk}, {"DV", s->dv}, {"STORE", s->store}, {"OUT", s->store}};
+    const ct_define defines[] = {{"BM", tiles.bm}, {"BN", tiles.bn},    {"DK", s->dk},
+                                 {"DV", s->dv},    {"STORE", s->store}, {"OUT", s->store}};
     tiny_build(t, t->tile->states, defines, CT_COUNT(defines), tiles.extra, (size_t)tiles.n_extra, kernel_text);
     rows_make(t, &q, s->n, s->dk, s->pad, dtype, &seed);
     rows_make(t, &k, s->n, s->dk, s->pad, dtype, &seed);
@@ -187,7 +213,8 @@ static void check_shape(tiny *t, const shape *s)
     }
     for (int i = 0; i < s->dk * s->dv; i++) {
         if (!(fabs((double)floats[i] - state[i]) <= 2e-6 * size)) {
-            fail_msg("%s, state: row %d, column %d is %g, not %g", t->tile->name, i / s->dv, i % s->dv, (double)floats[i], state[i]);
+            fail_msg("%s, state: row %d, column %d is %g, not %g", t->tile->name, i / s->dv, i % s->dv,
+                     (double)floats[i], state[i]);
         }
     }
     assert_true(fabs((double)last - last_want) <= 2e-6 * fmax(1, fabs(last_want)));

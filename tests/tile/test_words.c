@@ -22,9 +22,11 @@
 typedef struct shape {
     int bm, bn, dk, dv, store, out, pack;
     int tokens, keys, row0, key0; /* row0 in rows: tokens * pack */
-    int pad, from;                /* poisoned elements between rows; elements before the first, in front of every pointer */
-    int mr, cx, ks, ps, aligned;  /* tile_simt; mr 0: it has no such shape */
+    /* poisoned elements between rows; elements before the first, in front of every pointer */
+    int pad, from;
+    int mr, cx, ks, ps, aligned; /* tile_simt; mr 0: it has no such shape */
 } shape;
+/* clang-format off */
 static const shape shapes[] = {
     {.bm = 32, .bn = 32, .dk = 16, .dv = 32, .pack = 1, .tokens = 64, .keys = 64,
      .mr = 4, .cx = 8, .ks = 8, .ps = 16, .aligned = 1},
@@ -41,19 +43,25 @@ static const shape shapes[] = {
     {.bm = 24, .bn = 64, .dk = 40, .dv = 72, .store = 2, .pack = 1, .tokens = 24, .keys = 128,
      .mr = 4, .cx = 16, .ks = 16, .ps = 16, .aligned = 1},
     /* vectors of narrow storage at addresses that are multiples of 2 bytes and no more */
-    {.bm = 32, .bn = 32, .dk = 60, .dv = 36, .store = 1, .out = 1, .pack = 1, .tokens = 40, .keys = 70, .row0 = 16, .key0 = 5,
+    {.bm = 32, .bn = 32, .dk = 60, .dv = 36, .store = 1, .out = 1, .pack = 1, .tokens = 40, .keys = 70, .row0 = 16,
+     .key0 = 5,
      .pad = 3, .from = 1, .mr = 4, .cx = 8, .ks = 4, .ps = 8},
-    {.bm = 16, .bn = 16, .dk = 60, .dv = 60, .store = 1, .out = 1, .pack = 1, .tokens = 21, .keys = 50, .pad = 2, .from = 3,
+    {.bm = 16, .bn = 16, .dk = 60, .dv = 60, .store = 1, .out = 1, .pack = 1, .tokens = 21, .keys = 50, .pad = 2,
+     .from = 3,
      .mr = 4, .cx = 4, .ks = 8, .ps = 8},
-    {.bm = 32, .bn = 16, .dk = 34, .dv = 44, .store = 2, .out = 2, .pack = 2, .tokens = 19, .keys = 37, .row0 = 2, .key0 = 1,
+    {.bm = 32, .bn = 16, .dk = 34, .dv = 44, .store = 2, .out = 2, .pack = 2, .tokens = 19, .keys = 37, .row0 = 2,
+     .key0 = 1,
      .pad = 4, .from = 1, .mr = 4, .cx = 4, .ks = 4, .ps = 8},
     {.bm = 48, .bn = 20, .dk = 66, .dv = 20, .store = 2, .pack = 1, .tokens = 48, .keys = 63, .pad = 1, .from = 5},
     /* few rows */
     {.bm = 1, .bn = 64, .dk = 64, .dv = 64, .pack = 1, .tokens = 1, .keys = 99, .row0 = 0, .pad = 4},
-    {.bm = 3, .bn = 32, .dk = 60, .dv = 60, .store = 1, .out = 1, .pack = 1, .tokens = 3, .keys = 61, .pad = 1, .from = 1},
-    {.bm = 6, .bn = 16, .dk = 40, .dv = 70, .store = 2, .out = 2, .pack = 3, .tokens = 2, .keys = 30, .pad = 3, .from = 1},
+    {.bm = 3, .bn = 32, .dk = 60, .dv = 60, .store = 1, .out = 1, .pack = 1, .tokens = 3, .keys = 61, .pad = 1,
+     .from = 1},
+    {.bm = 6, .bn = 16, .dk = 40, .dv = 70, .store = 2, .out = 2, .pack = 3, .tokens = 2, .keys = 30, .pad = 3,
+     .from = 1},
     {.bm = 10, .bn = 48, .dk = 17, .dv = 48, .store = 1, .pack = 1, .tokens = 9, .keys = 96, .row0 = 2, .from = 7},
 };
+/* clang-format on */
 
 typedef struct text {
     const char *name, *file;
@@ -89,13 +97,31 @@ static int teardown(void **state)
     return ct_env_teardown(&env_state) + ct_texts_remove();
 }
 
-static bool runs_ref(const shape *s) { return s != NULL; }
-static bool runs_simt(const shape *s) { return s->mr > 0; }
-static bool runs_cpu(const shape *s) { return (type & CL_DEVICE_TYPE_CPU) && s->bm % 16 == 0; }
-static bool runs_few(const shape *s) { return (type & CL_DEVICE_TYPE_CPU) && s->bm <= 16 && s->bn % 16 == 0; }
-static bool runs_dots(const shape *s) { return runs_cpu(s) && s->store == 2 && ct_dots_usable(context); }
+static bool runs_ref(const shape *s)
+{
+    return s != NULL;
+}
+static bool runs_simt(const shape *s)
+{
+    return s->mr > 0;
+}
+static bool runs_cpu(const shape *s)
+{
+    return (type & CL_DEVICE_TYPE_CPU) && s->bm % 16 == 0;
+}
+static bool runs_few(const shape *s)
+{
+    return (type & CL_DEVICE_TYPE_CPU) && s->bm <= 16 && s->bn % 16 == 0;
+}
+static bool runs_dots(const shape *s)
+{
+    return runs_cpu(s) && s->store == 2 && ct_dots_usable(context);
+}
 /* Its warps are emulated: tests/tile/nv_warp_emulated.cl. */
-static bool runs_mma(const shape *s) { return runs_cpu(s) && s->bn % 16 == 0; }
+static bool runs_mma(const shape *s)
+{
+    return runs_cpu(s) && s->bn % 16 == 0;
+}
 
 static const text texts[] = {
     {"tile_ref", "tile/tile_ref.cl", runs_ref, CLATTN_F32, 1e-6},
@@ -113,9 +139,12 @@ static size_t items_of(const text *t, const shape *s)
 static cl_program build(const text *t, const shape *s)
 {
     char *source = NULL, *options = NULL;
-    const struct { const char *name; int value; } defines[] = {
-        {"BM", s->bm}, {"BN", s->bn}, {"DK", s->dk}, {"DV", s->dv}, {"STORE", s->store}, {"OUT", s->out}, {"PACK", s->pack},
-        {"MR", s->mr}, {"CX", s->cx}, {"KS", s->ks}, {"PS", s->ps}, {"ALIGNED", s->aligned}};
+    const struct {
+        const char *name;
+        int value;
+    } defines[] = {{"BM", s->bm},       {"BN", s->bn},   {"DK", s->dk},     {"DV", s->dv},
+                   {"STORE", s->store}, {"OUT", s->out}, {"PACK", s->pack}, {"MR", s->mr},
+                   {"CX", s->cx},       {"KS", s->ks},   {"PS", s->ps},     {"ALIGNED", s->aligned}};
     ct_program_spec spec = {.kernel = "products", .backend = t->name};
     ct_spec_part(&spec, "tile/tile.cl");
     ct_spec_part(&spec, t->file);
@@ -123,7 +152,8 @@ static cl_program build(const text *t, const shape *s)
         ct_spec_define(&spec, defines[i].name, defines[i].value);
     }
     if (t->runs == runs_mma) {
-        ct_spec_define(&spec, "ALIGNED", s->aligned && s->from % 8 == 0 && s->pad % 8 == 0 && s->dk % 8 == 0 && s->dv % 8 == 0);
+        ct_spec_define(&spec, "ALIGNED",
+                       s->aligned && s->from % 8 == 0 && s->pad % 8 == 0 && s->dk % 8 == 0 && s->dv % 8 == 0);
     }
     ct_texts_use(t->runs == runs_mma);
     assert_int_equal(ct_program_source(NULL, &spec, &source, &options), CLATTN_OK);
@@ -143,7 +173,8 @@ static cl_program build(const text *t, const shape *s)
     return program;
 }
 
-/* heads x (1 + rows) rows of `width` behind `from` elements, one token in front that no view shows, NaN wherever no element lies. */
+/* heads x (1 + rows) rows of `width` behind `from` elements, one token in front that no view shows, NaN wherever no
+ * element lies. */
 typedef struct table {
     int heads, rows, width, from;
     int64_t strides[3];
@@ -197,7 +228,10 @@ static void table_release(table *t)
     free(t->x);
 }
 /* Row r of a packed view: token r / pack of head r % pack. */
-static const double *packed(const table *t, int r) { return t->x + (r % t->heads * t->rows + r / t->heads) * t->width; }
+static const double *packed(const table *t, int r)
+{
+    return t->x + (r % t->heads * t->rows + r / t->heads) * t->width;
+}
 
 /* What was read back: `want` in rows first ... end-1 within `tolerance`, and no byte touched elsewhere. */
 static void compare(const table *t, const double *want, int first, int end, double tolerance, const text *of,
@@ -228,8 +262,14 @@ static void compare(const table *t, const double *want, int first, int end, doub
     free(touched);
 }
 
-typedef struct buffer { cl_mem mem; cl_long from; } buffer;
-static buffer whole(const table *t) { return (buffer){t->mem, t->from}; }
+typedef struct buffer {
+    cl_mem mem;
+    cl_long from;
+} buffer;
+static buffer whole(const table *t)
+{
+    return (buffer){t->mem, t->from};
+}
 
 static void run(cl_program program, const char *name, size_t items, const buffer *buffers, int count, const words *w)
 {
@@ -238,7 +278,8 @@ static void run(cl_program program, const char *name, size_t items, const buffer
     assert_int_equal(code, CL_SUCCESS);
     for (int i = 0; i < count; i++) {
         assert_int_equal(clSetKernelArg(kernel, (cl_uint)(2 * i), sizeof buffers[i].mem, &buffers[i].mem), CL_SUCCESS);
-        assert_int_equal(clSetKernelArg(kernel, (cl_uint)(2 * i + 1), sizeof buffers[i].from, &buffers[i].from), CL_SUCCESS);
+        assert_int_equal(clSetKernelArg(kernel, (cl_uint)(2 * i + 1), sizeof buffers[i].from, &buffers[i].from),
+                         CL_SUCCESS);
     }
     assert_int_equal(clSetKernelArg(kernel, (cl_uint)(2 * count), sizeof *w, w), CL_SUCCESS);
     assert_int_equal(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &items, &items, 0, NULL, NULL), CL_SUCCESS);
@@ -327,7 +368,8 @@ static void check_products(const text *t, const shape *s, cl_program program)
     in.w.z_first = place(&e, 0, s->row0 / s->pack, 0);
     in.w.z_row = e.strides[2];
     in.w.z_pack = e.strides[1];
-    run(program, "products", items_of(t, s), (buffer[]){whole(&in.a), whole(&in.b), whole(&in.c), whole(&y), whole(&e), whole(&d)}, 6, &in.w);
+    run(program, "products", items_of(t, s),
+        (buffer[]){whole(&in.a), whole(&in.b), whole(&in.c), whole(&y), whole(&e), whole(&d)}, 6, &in.w);
     table_read(&y);
     products_want(s, &in, &e, &d, want);
     compare(&y, want, s->row0, in.end, t->tolerance, t, "products");
@@ -370,20 +412,30 @@ static double text_want(int word, const double *g, const int *n, int pitch, int 
 {
     const double x = g[r * pitch + c];
     switch (word) {
-    case 0: return x;
-    case 1: return n[r * pitch + c] & 0xff;
-    case 2: return n[r * pitch + c];
-    case 3: return exp2(x);
-    case 4: return tanh(x);
-    case 5: return log(fabs(x));
-    case 8: return 1.5 * x;
-    case 6: return c > r ? fmax(x, c - r) : g[c];
-    default: return g[r * pitch] - 2.0 * r;
+    case 0:
+        return x;
+    case 1:
+        return n[r * pitch + c] & 0xff;
+    case 2:
+        return n[r * pitch + c];
+    case 3:
+        return exp2(x);
+    case 4:
+        return tanh(x);
+    case 5:
+        return log(fabs(x));
+    case 8:
+        return 1.5 * x;
+    case 6:
+        return c > r ? fmax(x, c - r) : g[c];
+    default:
+        return g[r * pitch] - 2.0 * r;
     }
 }
 /* Size of the arguments, and the error allowed relative to the largest result; exp2 is a GPU tile's native one. */
-static const struct { double size, tolerance; } texts_limits[] = {{9, 0},    {9, 0},    {9, 0}, {4, 2e-6}, {9, 2e-6},
-                                                                   {9, 4e-7}, {9, 1e-7}, {9, 1e-7}, {9, 1e-7}};
+static const struct {
+    double size, tolerance;
+} texts_limits[] = {{9, 0}, {9, 0}, {9, 0}, {4, 2e-6}, {9, 2e-6}, {9, 4e-7}, {9, 1e-7}, {9, 1e-7}, {9, 1e-7}};
 
 static void check_text(const text *t, const shape *s, cl_program program, int word)
 {
@@ -456,7 +508,10 @@ static void check_tile(const text *t)
         skip();
     }
 }
-static void every_word(void **state) { check_tile(*state); }
+static void every_word(void **state)
+{
+    check_tile(*state);
+}
 
 int main(void)
 {

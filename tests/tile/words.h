@@ -1,5 +1,5 @@
-/* Tiny kernels, each over a few words of the vocabulary, for test_words.c. Joined behind tile.cl and a tile; they name nothing
- * of a machine. */
+/* Tiny kernels, each over a few words of the vocabulary, for test_words.c. Joined behind tile.cl and a tile; they name
+ * nothing of a machine. */
 #ifndef TEST_WORDS_H
 #define TEST_WORDS_H
 
@@ -22,9 +22,11 @@ static const char words_frame[] =
     "    tile t; held h; acc_pair s; op_pair p; acc_head o; row l, m; parts k; tensor a, b, c; tensor_out y;\n"
     "} frame;\n";
 
-/* o = (o * f + mask(a b^T) c), two steps, f = row / 4 + step / 2; before the store one more f, and row e times its first number. */
+/* o = (o * f + mask(a b^T) c), two steps, f = row / 4 + step / 2; before the store one more f, and row e times its
+ * first number. */
 static const char words_products[] =
-    "TILE_KERNEL void products(TENSOR(a), TENSOR(b), TENSOR(c), BUFFER(out_elem, y), BUFFER(const float, e), BUFFER(const out_elem, d),\n"
+    "TILE_KERNEL void products(TENSOR(a), TENSOR(b), TENSOR(c), BUFFER(out_elem, y), BUFFER(const float, e), "
+    "BUFFER(const out_elem, d),\n"
     "    const words w) {\n"
     "    frame f;\n"
     "    TILE_BEGIN(&f.t);\n"
@@ -105,37 +107,39 @@ static const char words_rows[] =
     "}\n";
 
 /* y = word(row, key), through a product with the identity; DV == BN. */
-static const char words_texts[] =
-    "OP VF word_of(const words *w, VI r, VI c, const __global float *g, const __global uchar *b, const __global int *n) {\n"
-    "    const VF x = gather(g, r, w->pitch, c);\n"
-    "    switch (w->word) {\n"
-    "    case 0: case 8: return x;\n"
-    "    case 1: return TO_VF(gather_byte(b, r, w->pitch, c));\n"
-    "    case 2: return TO_VF(gather_int(n, r, w->pitch, c));\n"
-    "    case 3: return vexp2(x);\n"
-    "    case 4: return vtanh(x);\n"
-    "    case 5: return vlog(vabs(x));\n"
-    "    case 6: return pick(c > r, vmax(x, TO_VF(c - r)), gather(g, (VI)(0), 0, c));\n"
-    "    default: return gather(g, r, w->pitch, (VI)(0)) - TO_VF(r) * 2.0f;\n"
-    "    }\n"
-    "}\n"
-    "TILE_KERNEL void texts(TENSOR(c), BUFFER(out_elem, y), BUFFER(const float, g), BUFFER(const uchar, gb), BUFFER(const int, gi),\n"
-    "    const words w) {\n"
-    "    frame f;\n"
-    "    TILE_BEGIN(&f.t);\n"
-    "    f.c = tensor_view(TENSOR_AT(c), &w.c, 0, 0, 1, BN);\n"
-    "    f.y = out_view(AT(y), &w.y, 0, 0, 1, w.rows);\n"
-    "    stream_load(&f.t, 1, 0, &f.c, 0);\n"
-    "    stream_wait(&f.t, 1, 0);\n"
-    "    acc_zero(&f.o);\n"
-    "    EACH_PAIR(i) f.s.x[i] = word_of(&w, min(ROW_AT(&f.t, i), (VI)(w.rows - 1)), COL_AT(&f.t, i), AT(g), AT(gb), AT(gi));\n"
-    "    if (w.word == 8) pair_fetch(&f.t, AT(g), w.pitch, w.rows, BN);\n"
-    "    if (w.word == 8) pair_scale_add(&f.t, &f.s, 0.5f, AT(g), w.pitch, w.rows, BN);\n"
-    "    convert(&f.p, &f.s);\n"
-    "    mma_ab(&f.t, &f.o, &f.p, 1, 0);\n"
-    "    mma_commit();\n"
-    "    mma_wait(0);\n"
-    "    acc_store(&f.t, &f.y, 0, &f.o);\n"
-    "}\n";
+static const char words_texts[] = "OP VF word_of(const words *w, VI r, VI c, const __global float *g, const __global "
+                                  "uchar *b, const __global int *n) {\n"
+                                  "    const VF x = gather(g, r, w->pitch, c);\n"
+                                  "    switch (w->word) {\n"
+                                  "    case 0: case 8: return x;\n"
+                                  "    case 1: return TO_VF(gather_byte(b, r, w->pitch, c));\n"
+                                  "    case 2: return TO_VF(gather_int(n, r, w->pitch, c));\n"
+                                  "    case 3: return vexp2(x);\n"
+                                  "    case 4: return vtanh(x);\n"
+                                  "    case 5: return vlog(vabs(x));\n"
+                                  "    case 6: return pick(c > r, vmax(x, TO_VF(c - r)), gather(g, (VI)(0), 0, c));\n"
+                                  "    default: return gather(g, r, w->pitch, (VI)(0)) - TO_VF(r) * 2.0f;\n"
+                                  "    }\n"
+                                  "}\n"
+                                  "TILE_KERNEL void texts(TENSOR(c), BUFFER(out_elem, y), BUFFER(const float, g), "
+                                  "BUFFER(const uchar, gb), BUFFER(const int, gi),\n"
+                                  "    const words w) {\n"
+                                  "    frame f;\n"
+                                  "    TILE_BEGIN(&f.t);\n"
+                                  "    f.c = tensor_view(TENSOR_AT(c), &w.c, 0, 0, 1, BN);\n"
+                                  "    f.y = out_view(AT(y), &w.y, 0, 0, 1, w.rows);\n"
+                                  "    stream_load(&f.t, 1, 0, &f.c, 0);\n"
+                                  "    stream_wait(&f.t, 1, 0);\n"
+                                  "    acc_zero(&f.o);\n"
+                                  "    EACH_PAIR(i) f.s.x[i] = word_of(&w, min(ROW_AT(&f.t, i), (VI)(w.rows - 1)), "
+                                  "COL_AT(&f.t, i), AT(g), AT(gb), AT(gi));\n"
+                                  "    if (w.word == 8) pair_fetch(&f.t, AT(g), w.pitch, w.rows, BN);\n"
+                                  "    if (w.word == 8) pair_scale_add(&f.t, &f.s, 0.5f, AT(g), w.pitch, w.rows, BN);\n"
+                                  "    convert(&f.p, &f.s);\n"
+                                  "    mma_ab(&f.t, &f.o, &f.p, 1, 0);\n"
+                                  "    mma_commit();\n"
+                                  "    mma_wait(0);\n"
+                                  "    acc_store(&f.t, &f.y, 0, &f.o);\n"
+                                  "}\n";
 
 #endif

@@ -71,7 +71,8 @@ static clattn_status read_cuts(const runner *r, clattn_slot slot, int64_t sequen
 {
     const size_t bytes = (size_t)(sequences + 1) * sizeof **out;
     *out = ct_alloc(NULL, bytes);
-    return *out ? runner_read(r, slot, 0, *out, bytes) : ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for %zu bytes", bytes);
+    return *out ? runner_read(r, slot, 0, *out, bytes)
+                : ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for %zu bytes", bytes);
 }
 
 /* Keys that a query at place `at` of a sequence with nk keys sees: causal and window only. */
@@ -129,8 +130,10 @@ static clattn_status measure(const place *where, peak *limits, const char *text,
 out:
     progress_end();
     if (st == CLATTN_OK && info.instead_of) { /* whatever reads the standard output */
-        fprintf(stderr, "clattn: %s: %s SERVES INSTEAD OF %s, which declined when its kernels were made (see clattn plan --explain)\n", full,
-                info.backend, info.instead_of);
+        fprintf(stderr,
+                "clattn: %s: %s SERVES INSTEAD OF %s, which declined when its kernels were made (see clattn plan "
+                "--explain)\n",
+                full, info.backend, info.instead_of);
     }
     runner_close(&r);
     return st;
@@ -188,8 +191,8 @@ static void print_text(json_t *o)
     printf("%s\n", json_string_value(json_object_get(o, "problem")));
     const char *instead_of = json_string_value(json_object_get(o, "instead_of"));
     printf("  %s, %s%s%s: %s\n", json_string_value(json_object_get(o, "device")),
-           json_string_value(json_object_get(o, "backend")), instead_of ? " INSTEAD OF " : "", instead_of ? instead_of : "",
-           json_string_value(json_object_get(o, "kernel")));
+           json_string_value(json_object_get(o, "backend")), instead_of ? " INSTEAD OF " : "",
+           instead_of ? instead_of : "", json_string_value(json_object_get(o, "kernel")));
     printf("  %.4g ms (least %.4g, %.0f runs), %.4g GFLOP, %.4g GFLOP/s = %.1f %% of the FMA peak %.4g\n",
            real(o, "ms_median"), real(o, "ms_min"), real(o, "runs"), real(o, "gflop"), real(o, "gflops"),
            real(o, "peak_percent"), real(o, "peak_gflops"));

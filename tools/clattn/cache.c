@@ -57,11 +57,13 @@ out:
 static int check_verb(const command_line *line)
 {
     const char *verb = line->words[0];
-    const bool warms = strcmp(verb, "warm") == 0, known = warms || strcmp(verb, "stat") == 0 || strcmp(verb, "clear") == 0;
+    const bool warms = strcmp(verb, "warm") == 0,
+               known = warms || strcmp(verb, "stat") == 0 || strcmp(verb, "clear") == 0;
     if (known && (warms ? line->n_words >= 2 : line->n_words == 1)) {
         return TOOL_DONE;
     }
-    fprintf(stderr, "clattn: cache %s: %s\nusage: clattn %s\n", verb, known ? "wrong number of words" : "unknown", line->usage);
+    fprintf(stderr, "clattn: cache %s: %s\nusage: clattn %s\n", verb, known ? "wrong number of words" : "unknown",
+            line->usage);
     return TOOL_USAGE;
 }
 

@@ -71,7 +71,8 @@ static int check_all(const check_wish *wish, const command_line *line)
         progress_begin("checking random problem %lld of %lld", (long long)i + 1, (long long)wish->random);
         failed += !check_one(wish, text, own_seed);
     }
-    printf("%lld of %lld passed\n", (long long)(line->n_words + wish->random - failed), (long long)(line->n_words + wish->random));
+    printf("%lld of %lld passed\n", (long long)(line->n_words + wish->random - failed),
+           (long long)(line->n_words + wish->random));
     return failed ? TOOL_NOT_DONE : TOOL_DONE;
 }
 
@@ -84,7 +85,9 @@ int command_check(int argc, char **argv)
         {"seed", OPTION_INT, &seed, "S", "of the random numbers; its high bits choose inputs and strides (1)", 0,
          (int64_t)CT_SEED_MAX},
         {"random", OPTION_INT, &random, "COUNT", "also COUNT random legal problems over every key", 0, 1000000000},
-        {"reruns", OPTION_INT, &reruns, "COUNT", "each problem COUNT times more, with a fresh plan and fresh buffers, three runs of each: all bits equal", 0, 1000000},
+        {"reruns", OPTION_INT, &reruns, "COUNT",
+         "each problem COUNT times more, with a fresh plan and fresh buffers, three runs of each: all bits equal", 0,
+         1000000},
     };
     command_line line = {
         "check PROBLEM... [--seed S] [--random COUNT] [--reruns COUNT]",
@@ -110,7 +113,8 @@ int command_check(int argc, char **argv)
         result = place_open(&where, &options);
     }
     if (result == TOOL_DONE) {
-        const check_wish wish = {{where.cl, where.entry.device, where.context}, (uint64_t)seed, random, reruns, options.backend};
+        const check_wish wish = {
+            {where.cl, where.entry.device, where.context}, (uint64_t)seed, random, reruns, options.backend};
         result = check_all(&wish, &line);
     }
     place_close(&where);

@@ -12,8 +12,8 @@
 typedef struct completion {
     const char *text; /* as given */
     const given_tensors *given;
-    bool merges;      /* the method takes results, not queries, keys and values */
-    ct_text full;     /* as given, and what was added */
+    bool merges;  /* the method takes results, not queries, keys and values */
+    ct_text full; /* as given, and what was added */
 } completion;
 
 static const tensor *find(const completion *c, clattn_slot slot)
@@ -79,8 +79,8 @@ static clattn_status add_parts(completion *c)
 {
     const tensor *t = find(c, CLATTN_O_PARTS), *q = find(c, CLATTN_Q);
     if (!t || t->rank != 5) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted are five dimensions, [parts, B, H, Nq, Dv]", clattn_slot_name(CLATTN_O_PARTS),
-                       t ? "other dimensions" : "missing");
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: %s; wanted are five dimensions, [parts, B, H, Nq, Dv]",
+                       clattn_slot_name(CLATTN_O_PARTS), t ? "other dimensions" : "missing");
     }
     add(c, "parts", NULL, t->dims[0]);
     add(c, "b", NULL, t->dims[1]);
@@ -118,7 +118,8 @@ out:
     return st;
 }
 
-/* One bias for all batches or heads, if its shape says so. One that fits neither is refused with its shape, not with keys that nobody wrote. */
+/* One bias for all batches or heads, if its shape says so. One that fits neither is refused with its shape, not with
+ * keys that nobody wrote. */
 static void add_bias(completion *c)
 {
     const tensor *bias = find(c, CLATTN_BIAS);
@@ -292,7 +293,8 @@ static clattn_status check_lists(const clattn_problem *p, const given_tensors *g
         if (row_ptr->dtype != CLATTN_I32 || col->dtype != CLATTN_I32 || tensor_count(row_ptr) != rows + 1) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT,
                     "--row-ptr, --col-idx: must be i32, row-ptr of %lld elements (heads %d, rows %d)%s",
-                    (long long)rows + 1, info.heads, info.rows, per_head_hint(p, tensor_count(row_ptr) == p->hq * info.rows + 1));
+                    (long long)rows + 1, info.heads, info.rows,
+                    per_head_hint(p, tensor_count(row_ptr) == p->hq * info.rows + 1));
         }
         const int32_t last = ((const int32_t *)row_ptr->data)[rows];
         if (last < 0 || last > tensor_count(col)) {
@@ -306,9 +308,11 @@ static clattn_status check_lists(const clattn_problem *p, const given_tensors *g
         if (table->dtype != CLATTN_I32 || tensor_count(table) != rows * width) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT,
                     "--block-table: must be i32 of %lld elements (heads %d, rows %d, width %d)%s",
-                    (long long)(rows * width), info.heads, info.rows, width, per_head_hint(p, tensor_count(table) == p->hq * info.rows * width));
+                    (long long)(rows * width), info.heads, info.rows, width,
+                    per_head_hint(p, tensor_count(table) == p->hq * info.rows * width));
         }
-        CT_TRY(clattn_layout_from_table(&lists, info.heads, info.nq, info.nk, p->block_q, p->block_k, width, table->data, NULL));
+        CT_TRY(clattn_layout_from_table(&lists, info.heads, info.nq, info.nk, p->block_q, p->block_k, width,
+                                        table->data, NULL));
     }
 out:
     clattn_layout_release(lists);
@@ -327,7 +331,8 @@ static clattn_status check_range(const given_tensors *given, clattn_slot slot, d
             ct_format_double(x, number, sizeof number);
             ct_format_double(low, from, sizeof from);
             ct_format_double(high, to, sizeof to);
-            return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: element %lld is %s; must be from %s to %s", clattn_slot_name(slot), (long long)i, number, from, to);
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: element %lld is %s; must be from %s to %s",
+                           clattn_slot_name(slot), (long long)i, number, from, to);
         }
     }
     return CLATTN_OK;

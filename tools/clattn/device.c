@@ -89,8 +89,9 @@ const char *device_wanted(const place_options *options)
 bool device_matches(const device_entry *entry, const char *wanted)
 {
     int platform, device;
-    return read_pair(wanted, &platform, &device) ? entry->platform_index == platform && entry->device_index == device
-                                                 : contains(entry->name, wanted) || contains(entry->platform_name, wanted);
+    return read_pair(wanted, &platform, &device)
+               ? entry->platform_index == platform && entry->device_index == device
+               : contains(entry->name, wanted) || contains(entry->platform_name, wanted);
 }
 
 clattn_status device_none_matches(const place_options *options, int n)

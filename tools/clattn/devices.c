@@ -70,16 +70,17 @@ int command_devices(int argc, char **argv)
     place_options options = {0};
     device_entry entries[MOST];
     const option_row rows[] = {{"json", OPTION_FLAG, &as_json, NULL, "one array of objects", 0, 0}};
-    command_line line = {"devices [--json]",
-                         "Every OpenCL device, or those that --device names: what was probed, and which backends can be used on it.",
-                         rows,
-                         1,
-                         &options,
-                         false,
-                         0,
-                         0,
-                         NULL,
-                         0};
+    command_line line = {
+        "devices [--json]",
+        "Every OpenCL device, or those that --device names: what was probed, and which backends can be used on it.",
+        rows,
+        1,
+        &options,
+        false,
+        0,
+        0,
+        NULL,
+        0};
     int result;
     if (!command_line_parse(&line, argc, argv, &result)) {
         return result;

@@ -24,8 +24,8 @@ static bool same_shape(const tensor *t, int rank, const int64_t *dims)
     return n == squeeze(dims, rank, b) && memcmp(a, b, (size_t)n * sizeof *a) == 0;
 }
 
-/* Lists of blocks are as long as row-ptr says, texts' buffers as the text likes where the problem does not say; q, k, v are
- * checked with the sizes, before. */
+/* Lists of blocks are as long as row-ptr says, texts' buffers as the text likes where the problem does not say; q, k, v
+ * are checked with the sizes, before. */
 static bool any_shape(const wanted_tensor *wanted)
 {
     const bool open = wanted->slot == CLATTN_COL_IDX || wanted->slot == CLATTN_TEXT_BUFFER;

@@ -18,9 +18,9 @@ static clattn_status print_plan(const place *where, const char *text, bool expla
     progress_end();
     CT_TRY(st);
     CT_TRY(clattn_plan_get_info(plan, &info));
-    printf("problem    %s\ndevice     %s\nbackend    %s%s%s\nkernel     %s\nlaunches   %d\nworkspace  %zu bytes\n", full,
-           where->entry.name, info.backend, info.instead_of ? ", instead of " : "", info.instead_of ? info.instead_of : "",
-           info.kernel, info.launches, info.workspace);
+    printf("problem    %s\ndevice     %s\nbackend    %s%s%s\nkernel     %s\nlaunches   %d\nworkspace  %zu bytes\n",
+           full, where->entry.name, info.backend, info.instead_of ? ", instead of " : "",
+           info.instead_of ? info.instead_of : "", info.kernel, info.launches, info.workspace);
     printf("work       %.4g GFLOP, %.4g GB, %.4g G exponentials, density %.4g\n", info.flop * 1e-9, info.bytes * 1e-9,
            info.exps * 1e-9, info.density);
     printf("programs   %d from memory, %d from disk, %d built, %.1f ms\n\n%s\n", info.cache_memory, info.cache_disk,

@@ -152,7 +152,8 @@ static clattn_status check_files(const run *r)
     for (int a = 0; a < CLATTN_SLOT_COUNT; a++) {
         for (int b = a + 1; r->out[a] && b < CLATTN_SLOT_COUNT; b++) {
             if (r->out[b] && strcmp(r->out[a], r->out[b]) == 0) {
-                return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s, --%s: both name %s; every result wants a file of its own",
+                return ct_fail(CLATTN_INVALID_ARGUMENT,
+                               "--%s, --%s: both name %s; every result wants a file of its own",
                                option_of((clattn_slot)a), option_of((clattn_slot)b), r->out[a]);
             }
         }

@@ -10,7 +10,8 @@ static double event_time(cl_event event, cl_profiling_info what)
     return clGetEventProfilingInfo(event, what, sizeof value, &value, NULL) == CL_SUCCESS ? (double)value * 1e-9 : 0;
 }
 
-/* A GPU's own time: from the end of one run to the end of the next, both enqueued together. The host's share is hidden as it is in use. */
+/* A GPU's own time: from the end of one run to the end of the next, both enqueued together. The host's share is hidden
+ * as it is in use. */
 static clattn_status time_second(runner *r, double *seconds)
 {
     clattn_status st = CLATTN_OK;

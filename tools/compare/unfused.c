@@ -93,7 +93,8 @@ static float *random_floats(size_t count, unsigned seed)
 static cl_mem buffer(const machine *m, size_t count, float *from)
 {
     cl_int code;
-    cl_mem mem = clCreateBuffer(m->context, CL_MEM_READ_WRITE | (from ? CL_MEM_COPY_HOST_PTR : 0), count * sizeof(float), from, &code);
+    cl_mem mem = clCreateBuffer(m->context, CL_MEM_READ_WRITE | (from ? CL_MEM_COPY_HOST_PTR : 0),
+                                count * sizeof(float), from, &code);
     need(code == CL_SUCCESS, "clCreateBuffer", code);
     return mem;
 }
@@ -103,15 +104,17 @@ static void run(machine *m, work *w)
     const size_t n = w->n, d = w->d, rows = w->heads * n;
     const float scale = 1.0f / sqrtf((float)d);
     const int width = (int)n;
-    int code = CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeYes, n, n, d, scale, w->q, 0, d,
-                                          n * d, w->k, 0, d, n * d, 0.0f, w->s, 0, n, n * n, w->heads, &m->queue, NULL);
+    int code =
+        CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeYes, n, n, d, scale, w->q,
+                                   0, d, n * d, w->k, 0, d, n * d, 0.0f, w->s, 0, n, n * n, w->heads, &m->queue, NULL);
     need(code == 0, "Q K^T", code);
     clSetKernelArg(m->softmax, 0, sizeof(cl_mem), &w->s);
     clSetKernelArg(m->softmax, 1, sizeof(int), &width);
     code = clEnqueueNDRangeKernel(m->queue, m->softmax, 1, NULL, &rows, (const size_t[]){1}, 0, NULL, NULL);
     need(code == 0, "softmax", code);
-    code = CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, n, d, n, 1.0f, w->s, 0, n, n * n,
-                                      w->v, 0, d, n * d, 0.0f, w->o, 0, d, n * d, w->heads, &m->queue, NULL);
+    code =
+        CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, n, d, n, 1.0f, w->s,
+                                   0, n, n * n, w->v, 0, d, n * d, 0.0f, w->o, 0, d, n * d, w->heads, &m->queue, NULL);
     need(code == 0, "P V", code);
     clFinish(m->queue);
 }
@@ -184,7 +187,7 @@ int main(int argc, char **argv)
     qsort(ms, (size_t)repeat, sizeof(double), by_value);
     const double median = ms[repeat / 2];
     const double gflop = 4e-9 * (double)w.heads * (double)w.n * (double)w.n * (double)w.d;
-    printf("{\"heads\": %zu, \"n\": %zu, \"d\": %zu, \"ms_median\": %.3f, \"gflops\": %.2f, \"error\": %.2e}\n", w.heads, w.n, w.d, median,
-           gflop / median * 1e3, error_of(&m, &w));
+    printf("{\"heads\": %zu, \"n\": %zu, \"d\": %zu, \"ms_median\": %.3f, \"gflops\": %.2f, \"error\": %.2e}\n",
+           w.heads, w.n, w.d, median, gflop / median * 1e3, error_of(&m, &w));
     return 0;
 }

@@ -3,12 +3,19 @@
 
 int main(void)
 {
-    cl_platform_id platform; cl_device_id device; size_t bytes = 0; float o[4] = {0};
+    cl_platform_id platform;
+    cl_device_id device;
+    size_t bytes = 0;
+    float o[4] = {0};
     clGetPlatformIDs(1, &platform, NULL);
     clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL);
     cl_context cl = clCreateContext(NULL, 1, &device, NULL, NULL, NULL);
     cl_command_queue queue = clCreateCommandQueueWithProperties(cl, device, NULL, NULL);
-    clattn_context *context; clattn_problem problem; clattn_plan *plan; clattn_arg args[4]; const float seed = 0.25f;
+    clattn_context *context;
+    clattn_problem problem;
+    clattn_plan *plan;
+    clattn_arg args[4];
+    const float seed = 0.25f;
 
     if (clattn_context_create(&context, cl, device, NULL) ||
         clattn_problem_parse(&problem, "block_sparse pattern=fixed local=4 block=64 h=8 n=1024 d=64 causal=1") ||

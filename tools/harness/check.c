@@ -7,7 +7,7 @@
 #include "harness/inputs.h"
 #include "harness/storage.h"
 
-#define FAR_ELEMENTS (1 << 25)       /* of a k with far rows: a row stride beyond 2^24 where there are one or two */
+#define FAR_ELEMENTS (1 << 25) /* of a k with far rows: a row stride beyond 2^24 where there are one or two */
 
 /* Gaps of a few elements between rows, heads and batches; different for each tensor. */
 static clattn_strides gaps(const clattn_problem *p, int64_t heads, int64_t n, int64_t d, int64_t gap)
@@ -94,7 +94,8 @@ static void spread_nan(check_run *c)
 static clattn_status make_slots(check_run *c)
 {
     clattn_status st = CLATTN_OK;
-    const ct_fill fill = {&c->problem, c->layout, (ct_inputs)(c->seed >> 32 & 7), (int)(c->seed >> 40 & 15), c->seed & 0xffffffffu};
+    const ct_fill fill = {&c->problem, c->layout, (ct_inputs)(c->seed >> 32 & 7), (int)(c->seed >> 40 & 15),
+                          c->seed & 0xffffffffu};
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         ct_tensor *t = &c->slots[slot];
         CT_TRY(ct_tensor_make(t, c->plan, &c->problem, (clattn_slot)slot, open_length(c, slot)));
@@ -195,7 +196,8 @@ static clattn_status run_times(check_run *c, int runs)
             }
             st = ct_guarded_read(&t->device, c->queue, t->raw);
             if (st == CLATTN_OK && run && memcmp(first, t->raw, t->bytes) != 0) {
-                snprintf(text, sizeof(text), "%s: run %d gives other bits than the one before", clattn_slot_name(t->slot), run + 1);
+                snprintf(text, sizeof(text), "%s: run %d gives other bits than the one before",
+                         clattn_slot_name(t->slot), run + 1);
                 ct_check_complain(c, text);
             }
             ct_release(NULL, first);
@@ -280,7 +282,8 @@ static clattn_status note_plan(check_run *c)
     return st;
 }
 
-static clattn_status begin(check_run **out, const ct_check_place *place, const clattn_problem *problem, uint64_t seed, ct_check_result *result)
+static clattn_status begin(check_run **out, const ct_check_place *place, const clattn_problem *problem, uint64_t seed,
+                           ct_check_result *result)
 {
     clattn_status st = CLATTN_OK;
     check_run *c = ct_alloc(NULL, sizeof(*c));
@@ -297,11 +300,13 @@ static clattn_status begin(check_run **out, const ct_check_place *place, const c
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "unknown method '%s'", problem->method);
     }
     if (seed > CT_SEED_MAX || (seed >> 32 & 7) >= CT_INPUTS_COUNT || (seed >> 40 & 15) > CT_MASK_CONSTANTS) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "seed is %llu: bits 32 to 34 must be below %d, bits 40 to 43 at most %d, those above 45 zero",
+        CT_FAIL(CLATTN_INVALID_ARGUMENT,
+                "seed is %llu: bits 32 to 34 must be below %d, bits 40 to 43 at most %d, those above 45 zero",
                 (unsigned long long)seed, (int)CT_INPUTS_COUNT, CT_MASK_CONSTANTS);
     }
     if (problem->score_text || problem->mask_text || problem->score_file[0] || problem->mask_file[0]) {
-        CT_FAIL(CLATTN_UNSUPPORTED, "score and mask: the reference cannot know what the caller's text means; the seed's bits 37 to 39 "
+        CT_FAIL(CLATTN_UNSUPPORTED,
+                "score and mask: the reference cannot know what the caller's text means; the seed's bits 37 to 39 "
                 "choose a text that it knows");
     }
     apply_seed(c);
@@ -332,7 +337,8 @@ static void compare_bits(check_run *c, const check_run *first, int64_t rerun)
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         const ct_tensor *t = &c->slots[slot], *before = &first->slots[slot];
         if (t->used && t->output && memcmp(t->values, before->values, (size_t)t->count * sizeof(*t->values)) != 0) {
-            snprintf(text, sizeof(text), "%s: rerun %lld, of a fresh plan on fresh buffers, gives other bits", clattn_slot_name(t->slot), (long long)rerun + 1);
+            snprintf(text, sizeof(text), "%s: rerun %lld, of a fresh plan on fresh buffers, gives other bits",
+                     clattn_slot_name(t->slot), (long long)rerun + 1);
             ct_check_complain(c, text);
         }
     }
@@ -350,8 +356,8 @@ out:
     return st;
 }
 
-clattn_status ct_check_reruns(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout, uint64_t seed, int64_t reruns,
-                              ct_check_result *result)
+clattn_status ct_check_reruns(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout,
+                              uint64_t seed, int64_t reruns, ct_check_result *result)
 {
     clattn_status st = CLATTN_OK;
     check_run *c = NULL;
@@ -361,7 +367,7 @@ clattn_status ct_check_reruns(const ct_check_place *place, const clattn_problem 
     CT_TRY(run_fresh(c, layout, 2));
     CT_TRY(ct_check_references(c));
     ct_check_compare(c);
-    c->problem = *problem;                     /* as it was before the seed changed it */
+    c->problem = *problem; /* as it was before the seed changed it */
     for (int64_t i = 0; i < reruns; i++) {
         CT_TRY(rerun(c, layout, i, result));
     }
@@ -370,8 +376,8 @@ out:
     return st;
 }
 
-clattn_status ct_check_run(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout, uint64_t seed,
-                           ct_check_result *result)
+clattn_status ct_check_run(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout,
+                           uint64_t seed, ct_check_result *result)
 {
     return ct_check_reruns(place, problem, layout, seed, 0, result);
 }

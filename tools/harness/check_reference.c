@@ -7,7 +7,7 @@
 #include "harness/storage.h"
 #include "plan/problem.h"
 
-#define WORK_LIMIT 1e9   /* multiplications of a reference, beyond which rows are sampled */
+#define WORK_LIMIT 1e9 /* multiplications of a reference, beyond which rows are sampled */
 #define LEAST_ROWS 24
 
 void ct_check_complain(check_run *c, const char *text)
@@ -83,7 +83,8 @@ clattn_status ct_check_references(check_run *c)
             }
             double *numbers = ct_alloc_array(NULL, (size_t)t->count, sizeof(double));
             if (!numbers) {
-                CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a reference of %lld elements", (long long)t->count);
+                CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a reference of %lld elements",
+                        (long long)t->count);
             }
             for (int64_t e = 0; e < t->count; e++) {
                 numbers[e] = NAN;
@@ -133,8 +134,9 @@ void ct_check_compare(check_run *c)
         const int64_t worst = figures[i]->worst;
         if (!figures[i]->passed) {
             char text[256];
-            snprintf(text, sizeof(text), "%s: element %lld is %.9g, the reference %.9g, its single-precision peer %.9g", outputs[i].name,
-                     (long long)worst, t->values[worst], c->outputs[0][i][worst], c->outputs[1][i][worst]);
+            snprintf(text, sizeof(text), "%s: element %lld is %.9g, the reference %.9g, its single-precision peer %.9g",
+                     outputs[i].name, (long long)worst, t->values[worst], c->outputs[0][i][worst],
+                     c->outputs[1][i][worst]);
             ct_check_complain(c, text);
         }
     }
@@ -145,9 +147,9 @@ static size_t format_figure(const char *name, const ct_check_figure *f, char *te
     if (!f->present) {
         return 0;
     }
-    const int length = snprintf(text, bytes, "%s max %.2e (peer %.2e, limit %.2e)  rms %.2e (peer %.2e, limit %.2e)%s  ", name,
-                                f->max, f->peer_max, f->limit_max, f->rms, f->peer_rms, f->limit_rms,
-                                f->bad ? "  NOT FINITE" : "");
+    const int length =
+        snprintf(text, bytes, "%s max %.2e (peer %.2e, limit %.2e)  rms %.2e (peer %.2e, limit %.2e)%s  ", name, f->max,
+                 f->peer_max, f->limit_max, f->rms, f->peer_rms, f->limit_rms, f->bad ? "  NOT FINITE" : "");
     return length < 0 ? 0 : (size_t)ct_min(length, (int64_t)bytes - 1);
 }
 

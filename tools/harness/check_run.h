@@ -16,15 +16,15 @@ typedef struct check_run {
     uint64_t seed;
     const ct_text_pair *pair;
     const ct_method *method;
-    clattn_layout *layout;       /* the reference's */
+    clattn_layout *layout; /* the reference's */
     clattn_plan *plan;
     cl_command_queue queue;
     ct_tensor slots[CLATTN_SLOT_COUNT];
     ct_guarded workspace;
     ct_reference_io io;
     int64_t *rows;
-    double *outputs[3][3];       /* double, single, single of base 2; o, lse, state */
-    double *rounded[3];          /* q, k, v as operands of tf32, for the single ones */
+    double *outputs[3][3]; /* double, single, single of base 2; o, lse, state */
+    double *rounded[3];    /* q, k, v as operands of tf32, for the single ones */
 } check_run;
 
 /* A wrong result: the first one's sentence is kept. */

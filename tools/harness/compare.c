@@ -65,8 +65,10 @@ ct_check_figure ct_compare(const ct_comparison *c)
     }
     /* devices may flush what is below the smallest normal float */
     const double floor = figure.scale < 1e3 * FLT_MIN ? figure.scale + FLT_MIN : FLT_MIN;
-    /* one rounding to the storage (or, as long as f16's, of the weights to operands), and a few of float where the peer is exact by luck (equal values, say) */
-    const double ulp = (c->tf32 ? 0x1p-10 * figure.scale : ct_storage_ulp(c->dtype, figure.scale)) + 3.0 * ct_storage_ulp(CLATTN_F32, figure.scale);
+    /* one rounding to the storage (or, as long as f16's, of the weights to operands), and a few of float where the peer
+     * is exact by luck (equal values, say) */
+    const double ulp = (c->tf32 ? 0x1p-10 * figure.scale : ct_storage_ulp(c->dtype, figure.scale)) +
+                       3.0 * ct_storage_ulp(CLATTN_F32, figure.scale);
     /* the largest of a peer's few errors may be small by luck; their mean square is not */
     const double usual = 3.0 * sqrt(fmax(sum.peers[0], sum.peers[1]) / fmax(1.0, sum.count));
     figure.limit_max = 2.0 * fmax(figure.peer_max, usual) + (c->log_sum ? 1e-5 * fmax(1.0, figure.scale) : ulp) + floor;

@@ -8,14 +8,14 @@
 typedef struct ct_comparison {
     const double *got, *reference;
     const double *peers[2]; /* base e, base 2: the worse one counts, as exact scores make one of them exact by luck */
-    int64_t count;        /* of all arrays */
-    int64_t width;        /* elements of a row */
-    const int64_t *rows;  /* NULL: every row; else these n_rows */
+    int64_t count;          /* of all arrays */
+    int64_t width;          /* elements of a row */
+    const int64_t *rows;    /* NULL: every row; else these n_rows */
     int64_t n_rows;
-    clattn_dtype dtype;   /* storage of `got`; the peer is rounded to it */
-    bool tf32;            /* operands of products were allowed to lose all but 10 bits of mantissa */
-    bool log_sum;         /* LSE: its own absolute limit, -infinity is legal */
-    bool nan;             /* where the reference is NaN, anything may come out; else NaN there is wrong, too */
+    clattn_dtype dtype; /* storage of `got`; the peer is rounded to it */
+    bool tf32;          /* operands of products were allowed to lose all but 10 bits of mantissa */
+    bool log_sum;       /* LSE: its own absolute limit, -infinity is legal */
+    bool nan;           /* where the reference is NaN, anything may come out; else NaN there is wrong, too */
 } ct_comparison;
 
 ct_check_figure ct_compare(const ct_comparison *comparison);

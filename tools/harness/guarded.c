@@ -6,8 +6,8 @@
 
 #define CANARY 0xa5u
 
-clattn_status ct_guarded_make(ct_guarded *out, cl_context context, cl_command_queue queue, const void *data, size_t bytes,
-                              size_t skew)
+clattn_status ct_guarded_make(ct_guarded *out, cl_context context, cl_command_queue queue, const void *data,
+                              size_t bytes, size_t skew)
 {
     clattn_status st = CLATTN_OK;
     cl_int error = CL_SUCCESS;
@@ -53,7 +53,8 @@ clattn_status ct_guarded_poison(const ct_guarded *buffer, cl_command_queue queue
     clattn_status st = CLATTN_OK;
     const cl_uchar nan = 0xff;
     if (buffer->bytes) {
-        CT_TRYCL(clEnqueueFillBuffer(queue, buffer->mem, &nan, sizeof(nan), buffer->offset, buffer->bytes, 0, NULL, NULL));
+        CT_TRYCL(
+            clEnqueueFillBuffer(queue, buffer->mem, &nan, sizeof(nan), buffer->offset, buffer->bytes, 0, NULL, NULL));
         CT_TRYCL(clFinish(queue));
     }
 out:

@@ -14,10 +14,10 @@ typedef struct ct_guarded {
     size_t total;
 } ct_guarded;
 
-/* A buffer of `bytes` between canaries; its offset is CT_GUARD_BYTES + `skew` bytes. `data` NULL: filled with 0xff, which is
- * NaN in every floating type. Waits. */
-clattn_status ct_guarded_make(ct_guarded *out, cl_context context, cl_command_queue queue, const void *data, size_t bytes,
-                              size_t skew);
+/* A buffer of `bytes` between canaries; its offset is CT_GUARD_BYTES + `skew` bytes. `data` NULL: filled with 0xff,
+ * which is NaN in every floating type. Waits. */
+clattn_status ct_guarded_make(ct_guarded *out, cl_context context, cl_command_queue queue, const void *data,
+                              size_t bytes, size_t skew);
 void ct_guarded_release(ct_guarded *buffer);
 clattn_buf ct_guarded_buf(const ct_guarded *buffer);
 /* Makes the user's part NaN again. Waits. */

@@ -5,7 +5,7 @@
 
 #include "methods/method.h"
 
-static const double mask_constants[CT_MASK_CONSTANTS] = {-1e4,  -7.3e5, -1e9,  -1e10, -9e15,    -1e20,     -1e29,
+static const double mask_constants[CT_MASK_CONSTANTS] = {-1e4,  -7.3e5, -1e9,  -1e10, -9e15,    -1e20,    -1e29,
                                                          -1e30, -1e32,  -3e38, 1e10,  -FLT_MAX, -INFINITY};
 
 static int64_t count_of(int rank, const int64_t *dims)
@@ -61,7 +61,9 @@ static void fill_tensor(const ct_fill *fill, clattn_slot slot, const int64_t *di
         case CT_INPUTS_ONE_HOT:
             /* not quite the same everywhere: exact scores would make the peer exact, too */
             hot = i % d == 0 ? ct_random_int(random, 0, d - 1) : hot;
-            values[i] = value ? ct_random_normal(random) : i % d == hot ? (1.5 + ct_random_unit(random)) * sqrt((double)d) : 0.0;
+            values[i] = value          ? ct_random_normal(random)
+                        : i % d == hot ? (1.5 + ct_random_unit(random)) * sqrt((double)d)
+                                       : 0.0;
             break;
         case CT_INPUTS_LARGE:
             values[i] = ct_random_normal(random) * large_value(fill->problem, slot);
@@ -166,7 +168,8 @@ static void fill_positions(int64_t count, int64_t nk, double *values, ct_random 
     }
 }
 
-/* An additive bias: normal, and one of the constants that stand for "masked" over the first keys, over keys here and there, or over whole rows. */
+/* An additive bias: normal, and one of the constants that stand for "masked" over the first keys, over keys here and
+ * there, or over whole rows. */
 static void fill_bias(const ct_fill *fill, const int64_t *dims, double *values, ct_random *random)
 {
     const int64_t count = count_of(4, dims), nk = dims[3];
@@ -270,7 +273,9 @@ void ct_fill_slot(const ct_fill *fill, clattn_slot slot, int rank, const int64_t
     default:
         break;
     }
-    const double size = slot == CLATTN_GATE_WEIGHT ? 1.0 / sqrt((double)problem->dqk) : slot == CLATTN_ALIBI_SLOPES ? 0.2 : 1.0;
+    const double size = slot == CLATTN_GATE_WEIGHT    ? 1.0 / sqrt((double)problem->dqk)
+                        : slot == CLATTN_ALIBI_SLOPES ? 0.2
+                                                      : 1.0;
     for (int64_t i = 0; i < count; i++) {
         values[i] = size * ct_random_normal(&random);
         values[i] = slot == CLATTN_ALIBI_SLOPES ? fabs(values[i]) : values[i];

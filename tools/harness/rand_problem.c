@@ -10,16 +10,17 @@
 #include "methods/method.h"
 #include "plan/keys.h"
 
-#define TRIES 2000
-#define WORK 5e7      /* multiplications of one reference */
-#define LONG_WORK 1e9 /* of a long one, of which rows are sampled */
-#define SHORT 1000    /* the longest of `lengths` */
-#define SQUARE 2500   /* the most tokens of a long problem in which each may see each */
+#define TRIES     2000
+#define WORK      5e7  /* multiplications of one reference */
+#define LONG_WORK 1e9  /* of a long one, of which rows are sampled */
+#define SHORT     1000 /* the longest of `lengths` */
+#define SQUARE    2500 /* the most tokens of a long problem in which each may see each */
 
 /* Lengths and widths that caught somebody's bug; the first ones come often. */
-static const int64_t lengths[] = {64,  128, 65, 63,  1,   15,  16,  17,  31,  100, 111, 113,
-                                  127, 129, 203, 217, 256, 300, 500, 513, 255, 3,   2,   40, 1000};
-static const int64_t widths[] = {64, 64, 64, 128, 128, 32, 16, 1, 3, 40, 59, 60, 72, 80, 96, 100, 111, 160, 192, 224, 256};
+static const int64_t lengths[] = {64,  128, 65,  63,  1,   15,  16,  17,  31, 100, 111, 113, 127,
+                                  129, 203, 217, 256, 300, 500, 513, 255, 3,  2,   40,  1000};
+static const int64_t widths[] = {64, 64, 64, 128, 128, 32,  16,  1,   3,   40, 59,
+                                 60, 72, 80, 96,  100, 111, 160, 192, 224, 256};
 static const double far_scales[] = {1e-38, 1e-30, -1e-30, 1e-10, 1e4, 1e8, -1e8, 1e15};
 static const int blocks[] = {16, 32, 64, 64, 128, 24, 48};
 
@@ -53,7 +54,8 @@ static void draw_sizes(clattn_problem *p, const ct_method *method, ct_random *r)
     }
 }
 
-/* A few tokens against a long cache, or a sequence of many chunks, parts and tiles: counters and sums that a short one never fills. */
+/* A few tokens against a long cache, or a sequence of many chunks, parts and tiles: counters and sums that a short one
+ * never fills. */
 static void draw_long(clattn_problem *p, const ct_method *method, ct_random *r)
 {
     const bool recurrent = method->linear && !method->softmax, cache = !recurrent && ct_random_chance(r, 0.5);
@@ -119,7 +121,8 @@ static void draw_deepspeed(clattn_pattern *s, int64_t cols, ct_random *r)
     if (s->kind == CLATTN_PATTERN_FIXED) {
         s->global = (int)ct_random_int(r, 1, 3);
         s->local = s->global * (int)ct_random_int(r, 1, 3);
-        s->patterns = s->per_head == 1 && ct_random_chance(r, 0.6) ? (int)ct_random_int(r, 1, s->local / s->global) : -1;
+        s->patterns =
+            s->per_head == 1 && ct_random_chance(r, 0.6) ? (int)ct_random_int(r, 1, s->local / s->global) : -1;
         s->horizontal = ct_random_chance(r, 0.3) ? 1 : -1;
     }
     if (s->kind == CLATTN_PATTERN_VARIABLE) {
@@ -186,8 +189,10 @@ static void draw_pattern(clattn_problem *p, ct_random *r)
     case CLATTN_PATTERN_SAMPLES:
         p->window_left = ct_random_int(r, 0, 70);
         p->window_right = ct_random_int(r, 0, 40);
-        s->dilation = s->kind == CLATTN_PATTERN_LONGFORMER && ct_random_chance(r, 0.5) ? (int)ct_random_int(r, 1, 5) : -1;
-        s->n_indices = s->kind == CLATTN_PATTERN_LONGFORMER && ct_random_chance(r, 0.6) ? draw_list(s->indices, 3, p->nk, r) : 0;
+        s->dilation =
+            s->kind == CLATTN_PATTERN_LONGFORMER && ct_random_chance(r, 0.5) ? (int)ct_random_int(r, 1, 5) : -1;
+        s->n_indices =
+            s->kind == CLATTN_PATTERN_LONGFORMER && ct_random_chance(r, 0.6) ? draw_list(s->indices, 3, p->nk, r) : 0;
         p->samples = s->kind == CLATTN_PATTERN_SAMPLES ? ct_random_int(r, 0, ct_min(p->nk, 20)) : 0;
         p->spacing = p->samples ? (clattn_spacing)ct_random_int(r, 0, 1) : CLATTN_SPACING_EVEN;
         break;
@@ -275,7 +280,8 @@ static bool legal(const clattn_problem *p, const ct_method *method, char *text, 
     }
     clattn_layout_release(layout);
     *st = clattn_problem_format(p, text, bytes);
-    if (*st == CLATTN_OK && (*st = clattn_problem_parse(&again, text)) == CLATTN_OK && memcmp(p, &again, sizeof(again)) != 0) {
+    if (*st == CLATTN_OK && (*st = clattn_problem_parse(&again, text)) == CLATTN_OK &&
+        memcmp(p, &again, sizeof(again)) != 0) {
         char other[2048];
         *st = clattn_problem_format(&again, other, sizeof(other));
         if (*st == CLATTN_OK && strcmp(text, other) != 0) {

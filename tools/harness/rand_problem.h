@@ -4,8 +4,8 @@
 
 #include <clattn/clattn.h>
 
-/* Problem `index` of `seed`: its text (CLATTN_BUFFER_TOO_SMALL if it does not fit) and the seed of its check. Small: the
- * double reference takes well below a second; one in twenty is long, and takes some. */
+/* Problem `index` of `seed`: its text (CLATTN_BUFFER_TOO_SMALL if it does not fit) and the seed of its check. Small:
+ * the double reference takes well below a second; one in twenty is long, and takes some. */
 clattn_status ct_rand_problem(uint64_t seed, uint64_t index, char *text, size_t bytes, uint64_t *check_seed);
 
 #endif

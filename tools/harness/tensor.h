@@ -13,14 +13,14 @@ typedef struct ct_tensor {
     int64_t dims[5];
     int64_t steps[5]; /* elements between neighbours of each dimension */
     int64_t count;
-    double *values;   /* dense; of an input as it is stored */
+    double *values; /* dense; of an input as it is stored */
     unsigned char *raw;
     size_t bytes;
     ct_guarded device;
 } ct_tensor;
 
-/* Asks the plan about the slot and allocates. q, k, v, o lie as the problem says. A slot whose length is the caller's choice
- * gets `open` elements. `used` stays false if the plan does not want the slot, or open = 0. */
+/* Asks the plan about the slot and allocates. q, k, v, o lie as the problem says. A slot whose length is the caller's
+ * choice gets `open` elements. `used` stays false if the plan does not want the slot, or open = 0. */
 clattn_status ct_tensor_make(ct_tensor *out, const clattn_plan *plan, const clattn_problem *problem, clattn_slot slot,
                              int64_t open);
 void ct_tensor_release(ct_tensor *tensor);

@@ -8,8 +8,9 @@ typedef struct ct_text_pair {
     const char *name;
     const char *score_text, *mask_text; /* OpenCL C; NULL: none */
     double params[8];
-    int64_t buffer;                     /* floats in slot TEXT_BUFFER; 0: not read */
-    double (*score)(double x, int batch, int head, int64_t query, int64_t key, const double *params, const double *buffer);
+    int64_t buffer; /* floats in slot TEXT_BUFFER; 0: not read */
+    double (*score)(double x, int batch, int head, int64_t query, int64_t key, const double *params,
+                    const double *buffer);
     int (*hidden)(int batch, int head, int64_t query, int64_t key, const double *params, const double *buffer);
 } ct_text_pair;
 

@@ -1,5 +1,6 @@
-/* clattn-try: compiles one program for the library, so that a compiler that crashes ends this process and not the library's.
- * src/program/trial.h says what is read from standard input and answered on descriptor 3; it is not meant to be run by hand. */
+/* clattn-try: compiles one program for the library, so that a compiler that crashes ends this process and not the
+ * library's. src/program/trial.h says what is read from standard input and answered on descriptor 3; it is not meant to
+ * be run by hand. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,11 +69,13 @@ static clattn_status find_device(const job *j, cl_device_id *device)
 {
     int64_t platform_index = -1, device_index = -1;
     *device = NULL;
-    if (ct_parse_int(j->fields[CT_ASK_PLATFORM], &platform_index) && ct_parse_int(j->fields[CT_ASK_DEVICE], &device_index)) {
+    if (ct_parse_int(j->fields[CT_ASK_PLATFORM], &platform_index) &&
+        ct_parse_int(j->fields[CT_ASK_DEVICE], &device_index)) {
         *device = ct_device_at(platform_index, device_index);
     }
-    return *device ? CLATTN_OK : ct_fail(CLATTN_INVALID_ARGUMENT, "clattn-try finds no device %s:%s", j->fields[CT_ASK_PLATFORM],
-                                         j->fields[CT_ASK_DEVICE]);
+    return *device ? CLATTN_OK
+                   : ct_fail(CLATTN_INVALID_ARGUMENT, "clattn-try finds no device %s:%s", j->fields[CT_ASK_PLATFORM],
+                             j->fields[CT_ASK_DEVICE]);
 }
 
 static clattn_status open_context(job *j)
@@ -92,7 +95,8 @@ static clattn_status open_context(job *j)
     CT_TRY(clattn_context_create(&j->context, j->cl, device, &options));
     CT_TRY(ct_program_fingerprint(j->context, &fingerprint));
     if (strcmp(fingerprint, j->fields[CT_ASK_FINGERPRINT]) != 0) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn-try %s sees another device or driver at %s:%s, or the library has another version",
+        CT_FAIL(CLATTN_INVALID_ARGUMENT,
+                "clattn-try %s sees another device or driver at %s:%s, or the library has another version",
                 clattn_version_string(), j->fields[CT_ASK_PLATFORM], j->fields[CT_ASK_DEVICE]);
     }
 out:
@@ -107,8 +111,10 @@ static clattn_status compile(job *j)
     if (!ct_parse_int(j->fields[CT_ASK_PTX_GROUPS], &groups)) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "clattn-try: ptx_groups is '%s'", j->fields[CT_ASK_PTX_GROUPS]);
     }
-    const ct_program_spec spec = {.kernel = j->fields[CT_ASK_KERNEL], .backend = j->fields[CT_ASK_BACKEND],
-                                  .ptx_target = *target ? target : NULL, .ptx_groups = (int)groups};
+    const ct_program_spec spec = {.kernel = j->fields[CT_ASK_KERNEL],
+                                  .backend = j->fields[CT_ASK_BACKEND],
+                                  .ptx_target = *target ? target : NULL,
+                                  .ptx_groups = (int)groups};
     snprintf(program->kernel, sizeof program->kernel, "%s", spec.kernel);
     snprintf(program->name, sizeof program->name, "%s", j->fields[CT_ASK_NAME]);
     return ct_program_build(j->context, &j->entry, &spec, j->fields[CT_ASK_SOURCE], j->fields[CT_ASK_OPTIONS]);
@@ -161,8 +167,10 @@ int main(void)
     static job j;
     ct_text question = {0};
     if (!prepare() || !read_question(&question) || !read_fields(&question, &j)) {
-        fprintf(stderr, "clattn-try compiles programs for the library clattn %s, which runs it: see the README's CLATTN_TRIAL\n",
-                clattn_version_string());
+        fprintf(
+            stderr,
+            "clattn-try compiles programs for the library clattn %s, which runs it: see the README's CLATTN_TRIAL\n",
+            clattn_version_string());
         return 2;
     }
     clattn_status st = open_context(&j);

@@ -1,0 +1,84 @@
+/* From a problem's fields to ct_attend. */
+#include "plan/problem.h"
+
+#include <string.h>
+
+#include "attend/attend.h"
+
+clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_layout *layout, ct_attend *out)
+{
+    clattn_status st = CLATTN_OK;
+    int64_t dims[4];
+    ct_attend a = {.in = p->dtype,
+                   .out = p->dtype,
+                   .b = p->b,
+                   .hq = p->hq,
+                   .hk = p->hk,
+                   .nq = p->nq,
+                   .nk = p->nk,
+                   .dqk = p->dqk,
+                   .dv = p->dv,
+                   .sequences = p->sequences,
+                   .max_q = ct_problem_max_q(p),
+                   .max_k = ct_problem_max_k(p),
+                   .scale = ct_problem_scale(p),
+                   .softcap = p->softcap,
+                   .tf32 = p->tf32 != 0,
+                   .causal = ct_problem_causal(p),
+                   .left = p->window_left,
+                   .right = p->window_right,
+                   .score_text = p->score_text,
+                   .mask_text = p->mask_text,
+                   .layout = layout,
+                   .score_name = p->score_file[0] ? p->score_file : "score text",
+                   .mask_name = p->mask_file[0] ? p->mask_file : "mask text"};
+    if (layout && layout->windowed) {
+        a.left = a.right = -1;
+    }
+    const clattn_slot tensors[4] = {CLATTN_Q, CLATTN_K, CLATTN_V, CLATTN_O};
+    ct_ref *refs[4] = {&a.q, &a.k, &a.v, &a.o};
+    clattn_strides *strides[4] = {&a.qs, &a.ks, &a.vs, &a.os};
+    for (int i = 0; i < 4; i++) {
+        ct_problem_dims(p, tensors[i], dims);
+        *strides[i] = ct_problem_strides(p, tensors[i]);
+        *refs[i] = ct_builder_slot(b, tensors[i], 2, p->dtype, 4, dims);
+    }
+    const int64_t lse[3] = {p->b, p->hq, p->nq};
+    a.lse = ct_builder_slot(b, CLATTN_LSE, 1, CLATTN_F32, 3, lse);
+    if (p->sequences) {
+        a.cu_q = ct_builder_cuts(b, CLATTN_CU_SEQLENS);
+        a.cu_k = ct_builder_cuts(b, CLATTN_CU_SEQLENS_K);
+    }
+    if (p->alibi == 2) {
+        a.slopes = ct_builder_slot(b, CLATTN_ALIBI_SLOPES, 2, CLATTN_F32, 1, &p->hq);
+    } else if (p->alibi) {
+        float *slopes = ct_alloc_array(ct_builder_allocator(b), (size_t)p->hq, sizeof *slopes);
+        if (!slopes) {
+            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the slopes of %lld heads", (long long)p->hq);
+        }
+        st = clattn_alibi_slopes((int)p->hq, slopes);
+        st = st == CLATTN_OK ? ct_builder_constant(b, "slopes", slopes, p->hq, 4, &a.slopes) : st;
+        ct_release(ct_builder_allocator(b), slopes);
+        CT_TRY(st);
+    }
+    if (p->sink) {
+        a.sink = ct_builder_slot(b, CLATTN_SINK, 2, CLATTN_F32, 1, &p->hq);
+    }
+    if (p->bias) {
+        a.bias_b = p->bias_b ? p->bias_b : p->b;
+        a.bias_h = p->bias_h ? p->bias_h : p->hq;
+        const int64_t bias[4] = {a.bias_b, a.bias_h, p->nq, p->nk};
+        a.bias = ct_builder_slot(b, CLATTN_BIAS, 2, CLATTN_F32, 4, bias);
+    }
+    if (p->key_padding) {
+        const int64_t padding[2] = {p->b, p->nk};
+        a.padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, padding);
+    }
+    if (a.score_text || a.mask_text) {
+        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1, CLATTN_F32, 1, &p->text_buffer);
+        memcpy(a.p, p->text_params, sizeof a.p);
+    }
+    *out = a;
+out:
+    return st;
+}
