@@ -23,7 +23,7 @@ bad=0
 while IFS= read -r problem; do
     for place in "simt 32768" "simt 65536" "ref 32768"; do
         read -r backend bytes <<<"$place"
-        case "$backend $problem" in # ref keeps states in private memory: too large there, so GPUs decline it (src/device/tiles.c)
+        case "$backend $problem" in # ref keeps states in private memory: too large there, so GPUs decline it (src/tile/tiles.c)
             "ref linear"*" d=128"* | "ref lightning"*" d=128"*) continue ;;
         esac
         oclgrind --local-mem-size "$bytes" "$build/clattn" plan --backend "$backend" "$problem" \

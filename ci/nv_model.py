@@ -58,7 +58,7 @@ class Memory:
         return self.x[at:at + int(np.prod(shape)) * np.dtype(kind).itemsize].view(kind).reshape(shape).copy()
 
     def map_tensor(self, at, rows, heads, width, starts, box):
-        """One map for each sequence, 128 bytes apart, as src/attend/tensor_maps.c has them made."""
+        """One map for each sequence, 128 bytes apart, as src/tile/tensor_maps.c has them made."""
         first = self.place(np.zeros(256 + 128 * (len(starts) - 1), np.uint8)) + 256            # the counter of items lies before the first map
         for i, start in enumerate(starts[:-1]):
             self.maps[first + 128 * i] = TensorMap(at + 2 * start * width, width, max(starts[i + 1] - start, 1), heads, 1,

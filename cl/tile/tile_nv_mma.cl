@@ -16,7 +16,7 @@
  * tiles start, behind this product and all that follows it up to theirs. A stream is read by one product a step. Rows
  * past an end repeat the last one (finite, and masked or never stored); columns past DK or DV are zeros.
  *
- * Parameters (src/attend/shape_mma.c chooses them), beside those of tile.cl: BN is a multiple of 16, BM of 16 BLOCKS
+ * Parameters (src/tile/shape_mma.c chooses them), beside those of tile.cl: BN is a multiple of 16, BM of 16 BLOCKS
  *   BLOCKS  blocks of 16 rows a warp: 1 or 2 (two read every right operand for twice the products)
  *   PARTS   chains of a row's maximum and sum
  *   ALIGNED   1: every row and head stride, every offset and both widths are multiples of 8 elements, and tensors begin

@@ -7,7 +7,7 @@
  * as zeros, so products need no limits; only stores do. Local memory holds heads in slices of 64 columns (128-byte
  * swizzle); products run over DK and DV rounded up to 16.
  *
- * Parameters (src/attend/shape_wgmma.c chooses them), beside those of tile.cl: BM a multiple of 64, BN of 16, at most
+ * Parameters (src/tile/shape_wgmma.c chooses them), beside those of tile.cl: BM a multiple of 64, BN of 16, at most
  * 192 and 176;
  *   SLOTS   tiles of a stream's ring       PARTS   chains of a row's maximum and sum       TURNS   see
  *           schedule/roles.cl

@@ -9,7 +9,7 @@
  * that order. Rows past an end repeat the last one (finite, and masked or never stored); widths are padded, DK to KS
  * with zeros, DV to 4 * CX with columns that are not stored.
  *
- * Parameters (src/attend/shape_simt.c chooses them), beside those of tile.cl:
+ * Parameters (src/tile/shape_simt.c chooses them), beside those of tile.cl:
  *   MR    rows an item: a multiple of 4; BM is a multiple of 2 * MR
  *   CX    items beside each other in a row: 4, 8, 16 or 32; BN is a multiple of 4 * CX; a group has BM / MR * CX items
  *   KS    4, 8 or 16
@@ -25,7 +25,7 @@
  *         counts the parts
  *   SUBGROUP, SHUFFLE_XOR   least size of a sub-group, and the name of its exchange: row joins without local memory
  *                           where a row fits
- * BM or BN rows span less than 2^31 bytes (src/device/tiles.c declines the others); batch and head strides have 64
+ * BM or BN rows span less than 2^31 bytes (src/tile/tiles.c declines the others); batch and head strides have 64
  * bits. A tensor has at least one row.
  * Local floats: 2 * BUF + FOLD_LEN below. */
 #define UNROLL _Pragma("unroll")

@@ -3,8 +3,8 @@
 #include "accumulate/accumulate.h"
 
 #include "accumulate/parts.h"
-#include "device/tiles.h"
-#include "merge/line.h"
+#include "tile/tiles.h"
+#include "line/line.h"
 
 #define SEGMENTS_A_UNIT 3 /* fewer leave units idle at the end, more repeat the state's work too often */
 
@@ -52,7 +52,7 @@ static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, c
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);
     }
-    if (!tile->state_shape(&ct_builder_context(b)->facts, &wish, shape, why, sizeof why)) {
+    if (!tile->state_shape(&ct_builder_context(b)->env.facts, &wish, shape, why, sizeof why)) {
         return ct_builder_decline(b, "%s", why);
     }
     if (wish.aligned >= tile->vectors || tile->tensors) {
@@ -86,7 +86,7 @@ out:
 static void choose_segments(ct_builder *b, const ct_accumulate_run *run, int64_t tokens, bool twice,
                             ct_accumulate_args *args)
 {
-    const int64_t units = ct_builder_context(b)->facts.compute_units;
+    const int64_t units = ct_builder_context(b)->env.facts.compute_units;
     const int64_t chunks = ct_max(ct_ceil_div(tokens, args->step), 1);
     const int64_t wish = run->shape.groups
                              ? ct_accumulate_segments(units * run->shape.groups, run->items, chunks, twice)

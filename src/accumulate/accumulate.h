@@ -2,6 +2,7 @@
 #ifndef CT_ACCUMULATE_H
 #define CT_ACCUMULATE_H
 
+#include "layout/layout.h"
 #include "plan/builder.h"
 
 typedef enum ct_fading { CT_FADE_NONE = 0, CT_FADE_HEAD = 1, CT_FADE_TOKEN = 2 } ct_fading; /* DECAY in cl/accumulate */

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "accumulate/parts.h"
-#include "device/tiles.h"
-#include "merge/line.h"
+#include "tile/tiles.h"
+#include "line/line.h"
 
 #define ROWS_A_GROUP 64 /* a group of one row would cost more to start than to run */
 
@@ -125,7 +125,7 @@ clattn_status ct_accumulate_divide(ct_builder *b, const ct_accumulate_run *run, 
 /* Columns of a state that one group does: all of them, unless heads are few. */
 static int64_t step_slab(ct_builder *b, const ct_accumulate_run *run)
 {
-    const int64_t units = ct_builder_context(b)->facts.compute_units;
+    const int64_t units = ct_builder_context(b)->env.facts.compute_units;
     const int64_t unit = ct_max(16, ct_builder_tile(b)->line_items);
     if (run->a.normalise || run->items >= units) {
         return run->width;

@@ -3,7 +3,7 @@
 #define CT_ACCUMULATE_PARTS_H
 
 #include "accumulate/accumulate.h"
-#include "device/tiles.h"
+#include "tile/tiles.h"
 
 /* accumulate_args of cl/accumulate/args.cl, by value. */
 typedef struct ct_accumulate_args {

@@ -1,7 +1,7 @@
 /* Block rows that each have a state of their own: the sum over the key blocks that their list does not hold. */
 #include "accumulate/parts.h"
-#include "device/tiles.h"
-#include "merge/line.h"
+#include "tile/tiles.h"
+#include "line/line.h"
 
 #define SLAB 1024
 

@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attend/tensors.h"
-#include "device/tiles.h"
+#include "tile/tensor_maps.h"
+#include "tile/tiles.h"
 #include "layout/lists.h"
-#include "merge/merge.h"
 #include "plan/problem.h"
 #include "program/lex.h"
 
@@ -63,7 +62,7 @@ static int rows_aligned(const ct_attend *a)
  */
 static int64_t parts_for(ct_builder *b, int64_t groups, int64_t longest)
 {
-    const int64_t units = ct_builder_context(b)->facts.compute_units,
+    const int64_t units = ct_builder_context(b)->env.facts.compute_units,
                   enough = 2 * units * (ct_builder_tile(b)->line_items > 1 ? 2 : 1);
     return groups >= enough ? 1 : ct_max(1, ct_min(ct_ceil_div(enough, groups), longest / 8));
 }
@@ -300,7 +299,7 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
     ct_launch_main(l);
     if (stays(s)) {
         const int64_t all = s->lists.rows * s->groups_y * s->parts,
-                      most = s->shape.resident * (int64_t)ct_builder_context(b)->facts.compute_units;
+                      most = s->shape.resident * (int64_t)ct_builder_context(b)->env.facts.compute_units;
         ct_launch_define(l, "RESIDENT", 1);
         ct_launch_groups(l, ct_min(all, most), 1, 1, s->shape.items);
     } else if (s->args.crowd) {
@@ -345,7 +344,7 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
     if (wish.aligned >= ct_builder_tile(b)->vectors || ct_builder_tile(b)->tensors) {
         ct_builder_align(b, ct_builder_tile(b)->vectors);
     }
-    if (!ct_builder_tile(b)->shape(&ct_builder_context(b)->facts, &wish, &s->shape, why, sizeof why)) {
+    if (!ct_builder_tile(b)->shape(&ct_builder_context(b)->env.facts, &wish, &s->shape, why, sizeof why)) {
         return ct_builder_decline(b, "%s", why);
     }
     return CLATTN_OK;
@@ -390,7 +389,7 @@ static void count_work(ct_builder *b, const attend_parts *s)
                                  .softmax = true});
 }
 
-clattn_status ct_attend_add(ct_builder *b, const ct_attend *a)
+clattn_status ct_attend_add(ct_builder *b, const ct_attend *a, ct_partials *partials)
 {
     clattn_status st = CLATTN_OK;
     attend_parts s = {.a = a, .pack = heads_packed(a), .o = a->o, .lse = a->lse};
@@ -405,20 +404,7 @@ clattn_status ct_attend_add(ct_builder *b, const ct_attend *a)
     }
     CT_TRY(take_tensors(b, &s));
     CT_TRY(add_launch(b, &s));
-    if (s.parts > 1) {
-        const ct_merge_lse merge = {.parts = (int)s.parts,
-                                    .batch = a->b,
-                                    .heads = a->hq,
-                                    .rows = a->nq,
-                                    .dv = a->dv,
-                                    .o_parts = s.o,
-                                    .lse_parts = s.lse,
-                                    .o = a->o,
-                                    .o_strides = a->os,
-                                    .o_dtype = a->out,
-                                    .lse = a->lse};
-        CT_TRY(ct_merge_lse_add(b, &merge));
-    }
+    *partials = (ct_partials){(int)s.parts, s.o, s.lse};
     count_work(b, &s);
 out:
     return st;

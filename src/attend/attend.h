@@ -41,6 +41,12 @@ typedef struct ct_attend {
 } ct_attend;
 
 clattn_status ct_attend_of(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout, ct_attend *out);
-clattn_status ct_attend_add(ct_builder *b, const ct_attend *attend);
+/* Where keys are cut into parts, each part's result is to be merged by its LSE: float [parts][b][hq][nq][dv],
+ * [parts][b][hq][nq]. One part: nothing is left to do. */
+typedef struct ct_partials {
+    int parts;
+    ct_ref o, lse;
+} ct_partials;
+clattn_status ct_attend_add(ct_builder *b, const ct_attend *attend, ct_partials *partials);
 
 #endif

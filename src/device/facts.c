@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "device/context.h"
+#include "device/environment.h"
 
 /* Texts of any length up to 4 KiB, of which the first `bytes` are kept: pocl's versions list everything it was built
  * with. */

@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "device/tiles.h"
-#include "merge/line.h"
+#include "tile/tiles.h"
+#include "line/line.h"
 
 static clattn_status on_host(ct_builder *b, const ct_lists_wish *w, ct_lists *out)
 {

@@ -1,6 +1,6 @@
 #include "merge/merge.h"
 
-#include "merge/line.h"
+#include "line/line.h"
 
 /* The kernels' argument structs (cl/merge), by value. */
 typedef struct merge_args {

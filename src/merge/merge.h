@@ -1,5 +1,4 @@
-/* Merging of branches: partial softmaxes by their LSE, gated sums, and the gathering of chosen rows. Each call adds one
- * launch. */
+/* Merging of branches: partial softmaxes by their LSE, and gated sums. Each call adds one launch. */
 #ifndef CT_MERGE_H
 #define CT_MERGE_H
 
@@ -19,10 +18,6 @@ typedef struct ct_merge_lse {
 } ct_merge_lse;
 clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *merge);
 
-/* The gate that the problem asks for, float [b][hq][nq]: a slot, or the zone of a launch that computes it from q;
- * nothing where it asks for none. */
-clattn_status ct_gate_of(ct_builder *b, ct_ref *gate);
-
 /* o = g a + (1 - g) b */
 typedef struct ct_merge_gate {
     int64_t batch, heads, rows, dv;
@@ -36,26 +31,5 @@ typedef struct ct_merge_gate {
     clattn_dtype o_dtype;
 } ct_merge_gate;
 clattn_status ct_merge_gate_add(ct_builder *b, const ct_merge_gate *merge);
-
-/* to[batch][heads][samples][width] = from at positions[samples] (int32): elements of `dtype`. */
-typedef struct ct_gather_rows {
-    int64_t batch, heads, rows, samples, width;
-    ct_ref from;
-    clattn_strides strides;
-    clattn_dtype dtype;
-    ct_ref positions;
-    ct_ref to;
-} ct_gather_rows;
-clattn_status ct_gather_rows_add(ct_builder *b, const ct_gather_rows *gather);
-
-/* Which of the chosen keys count: shown[batch][samples] (uint8) is 0 for positions outside 0 ... rows - 1, for one that
- * repeats its predecessor, and for keys that the padding hides. places[samples] are the positions, kept inside. */
-typedef struct ct_gather_keys {
-    int64_t batch, rows, samples;
-    ct_ref positions;
-    ct_ref padding; /* uint8 [batch][rows], or nothing */
-    ct_ref places, shown;
-} ct_gather_keys;
-clattn_status ct_gather_keys_add(ct_builder *b, const ct_gather_keys *gather);
 
 #endif

@@ -4,10 +4,11 @@
  * only. */
 #include <math.h>
 
-#include "attend/attend.h"
-#include "merge/merge.h"
-#include "methods/method.h"
+#include "line/gate.h"
+#include "line/gather.h"
+#include "plan/method.h"
 #include "methods/reference_softmax.h"
+#include "methods/softmax.h"
 #include "plan/problem.h"
 
 enum { FEW_QUERIES = 32 };
@@ -127,7 +128,7 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     int32_t *host = NULL;
     CT_TRY(ct_attend_of(b, p, layout, &local));
     if (p->samples == 0) {
-        CT_TRY(ct_attend_add(b, &local));
+        CT_TRY(ct_softmax_add(b, &local));
         goto out;
     }
     ct_builder_drop(b, CLATTN_LSE); /* two softmaxes have no common one */
@@ -142,8 +143,8 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     to_zones(b, first);
     last->blend = (ct_blend){.before = first->o, .lse = first->lse, .gate = gate, .of_before = cut};
     last->lse = ct_nothing();
-    CT_TRY(ct_attend_add(b, first));
-    CT_TRY(ct_attend_add(b, last));
+    CT_TRY(ct_softmax_add(b, first));
+    CT_TRY(ct_softmax_add(b, last));
 out:
     ct_release(ct_builder_allocator(b), host);
     return st;

@@ -2,7 +2,7 @@
 #ifndef CT_LINEAR_H
 #define CT_LINEAR_H
 
-#include "methods/method.h"
+#include "plan/method.h"
 
 clattn_status ct_linear_build(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout);
 clattn_status ct_linear_reference(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io,

@@ -1,8 +1,9 @@
 /* merge: results over disjoint key sets become one by their LSE; with a gate, the gated sum of two branches. */
 #include <math.h>
 
+#include "line/gate.h"
 #include "merge/merge.h"
-#include "methods/method.h"
+#include "plan/method.h"
 #include "methods/reference_softmax.h"
 #include "plan/problem.h"
 

@@ -3,7 +3,8 @@
 #ifndef CT_REFERENCE_LINEAR_H
 #define CT_REFERENCE_LINEAR_H
 
-#include "methods/method.h"
+#include "layout/layout.h"
+#include "plan/method.h"
 
 #define CT_LINEAR_EPSILON 1e-10 /* added to the normaliser of every normalised method */
 

@@ -3,7 +3,8 @@
 #ifndef CT_REFERENCE_SOFTMAX_H
 #define CT_REFERENCE_SOFTMAX_H
 
-#include "methods/method.h"
+#include "layout/layout.h"
+#include "plan/method.h"
 
 /* What one softmax is taken over. Everything else (sizes, softcap, ALiBi, bias, sink, padding, sequences) is the
  * problem's. */

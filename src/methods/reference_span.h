@@ -2,7 +2,7 @@
 #ifndef CT_REFERENCE_SPAN_H
 #define CT_REFERENCE_SPAN_H
 
-#include "methods/method.h"
+#include "plan/method.h"
 
 typedef struct ct_span {
     int64_t sequence; /* batch entry or packed sequence: what state and texts count by */

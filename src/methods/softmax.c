@@ -1,14 +1,37 @@
 #include "methods/softmax.h"
 
-#include "attend/attend.h"
+#include "merge/merge.h"
 #include "methods/reference_softmax.h"
+
+clattn_status ct_softmax_add(ct_builder *b, const ct_attend *a)
+{
+    clattn_status st = CLATTN_OK;
+    ct_partials p;
+    CT_TRY(ct_attend_add(b, a, &p));
+    if (p.parts > 1) {
+        const ct_merge_lse merge = {.parts = p.parts,
+                                    .batch = a->b,
+                                    .heads = a->hq,
+                                    .rows = a->nq,
+                                    .dv = a->dv,
+                                    .o_parts = p.o,
+                                    .lse_parts = p.lse,
+                                    .o = a->o,
+                                    .o_strides = a->os,
+                                    .o_dtype = a->out,
+                                    .lse = a->lse};
+        CT_TRY(ct_merge_lse_add(b, &merge));
+    }
+out:
+    return st;
+}
 
 clattn_status ct_softmax_build(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout)
 {
     clattn_status st = CLATTN_OK;
     ct_attend attend;
     CT_TRY(ct_attend_of(b, problem, layout, &attend));
-    CT_TRY(ct_attend_add(b, &attend));
+    CT_TRY(ct_softmax_add(b, &attend));
 out:
     return st;
 }

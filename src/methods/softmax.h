@@ -1,9 +1,13 @@
-/* A method that is one softmax branch and nothing else: its tree of stages and its reference. */
+/* A softmax branch as methods have it, and the method that is one branch and nothing else. */
 #ifndef CT_SOFTMAX_H
 #define CT_SOFTMAX_H
 
-#include "methods/method.h"
+#include "attend/attend.h"
+#include "plan/method.h"
 
+/* Adds the branch: attend, and the merge of its parts where keys are cut into several. */
+clattn_status ct_softmax_add(ct_builder *b, const ct_attend *attend);
+/* The tree of stages and the reference of a method that is one branch. */
 clattn_status ct_softmax_build(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout);
 clattn_status ct_softmax_reference(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io,
                                    const clattn_allocator *allocator);

@@ -3,11 +3,12 @@
  * attention). The linear half is normalised and knows no order: causal = 0. phi is the problem's feature, softmax over
  * the head's width where that is identity, which could not be normalised. A half without a key adds 0. */
 #include "accumulate/accumulate.h"
-#include "attend/attend.h"
+#include "line/gate.h"
 #include "merge/merge.h"
-#include "methods/method.h"
+#include "plan/method.h"
 #include "methods/reference_linear.h"
 #include "methods/reference_softmax.h"
+#include "methods/softmax.h"
 #include "plan/problem.h"
 
 static clattn_status check(const clattn_problem *p)
@@ -74,7 +75,7 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     rest.left_out = p->remaining ? layout : NULL;
     CT_TRY(ct_accumulate_add(b, &rest));
     ct_builder_work(b, ct_accumulate_work(&rest));
-    CT_TRY(ct_attend_add(b, &chosen));
+    CT_TRY(ct_softmax_add(b, &chosen));
     m.o_a = chosen.o;
     m.o_b = rest.o;
     CT_TRY(ct_merge_gate_add(b, &m));

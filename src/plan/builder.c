@@ -9,7 +9,7 @@ clattn_context *ct_builder_context(ct_builder *b)
 {
     return b->plan->context;
 }
-const ct_tile *ct_builder_tile(ct_builder *b)
+const struct ct_tile *ct_builder_tile(ct_builder *b)
 {
     return b->plan->tile;
 }
@@ -87,7 +87,7 @@ clattn_status ct_builder_constant(ct_builder *b, const char *name, const void *d
     }
     /* COPY_HOST_PTR does not write through the pointer */
     cl_mem mem =
-        clCreateBuffer(plan->context->cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes ? bytes : sizeof nothing,
+        clCreateBuffer(plan->context->env.cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes ? bytes : sizeof nothing,
                        bytes ? (void *)(uintptr_t)data : (void *)(uintptr_t)nothing, &error);
     if (error != CL_SUCCESS) {
         CT_FAIL(error, "clCreateBuffer of the %zu bytes of '%s' returned %s", bytes, name, clattn_status_name(error));
@@ -118,7 +118,7 @@ clattn_status ct_builder_launch(ct_builder *b, const char *kernel, ct_launch **o
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a launch (%zu bytes)", sizeof *launch);
     }
     launch->spec.kernel = kernel;
-    launch->spec.backend = plan->tile->name;
+    launch->spec.backend = plan->backend;
     launch->warm = -1;
     launch->items = 1;
     plan->launches[plan->n_launches++] = launch;

@@ -3,9 +3,7 @@
 #ifndef CT_BUILDER_H
 #define CT_BUILDER_H
 
-#include "core/core.h"
-#include "device/context.h"
-#include "layout/layout.h"
+#include "context/context.h"
 #include "program/program.h"
 
 /* Where a kernel's buffer comes from. */

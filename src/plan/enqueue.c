@@ -90,9 +90,9 @@ static clattn_status check_queue(const clattn_plan *plan, cl_command_queue queue
     CT_TRYCL(clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof context, &context, NULL));
     CT_TRYCL(clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL));
     CT_TRYCL(clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL));
-    if (context != plan->context->cl || device != plan->context->device) {
+    if (context != plan->context->env.cl || device != plan->context->env.device) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: the queue belongs to another %s than the plan",
-                context != plan->context->cl ? "cl_context" : "device");
+                context != plan->context->env.cl ? "cl_context" : "device");
     }
     *in_order = !(properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
 out:

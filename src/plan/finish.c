@@ -149,7 +149,7 @@ out:
 static bool untried(const clattn_plan *plan, const ct_program_spec *spec)
 {
     const bool text = spec->score_text || spec->mask_text;
-    return spec->untried || plan->tile->untried || (text && (spec->ptx_target || plan->died));
+    return spec->untried || plan->untried || (text && (spec->ptx_target || plan->died));
 }
 
 static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
@@ -164,7 +164,7 @@ static clattn_status make_kernel(clattn_plan *plan, ct_launch *l)
         CT_FAIL(CLATTN_UNSUPPORTED, "kernel '%s': %zu groups; at most %d", l->spec.kernel, l->groups[0], INT32_MAX);
     }
     l->spec.untried = untried(plan, &l->spec);
-    st = ct_program_get(plan->context, &l->spec, &l->program, &origin);
+    st = ct_program_get(&plan->context->env, &l->spec, &l->program, &origin);
     plan->died |= origin == CT_DIED;
     plan->blames_text |= st == CLATTN_BUILD_FAILED && ct_places_blame_text(&l->spec, clattn_error_detail());
     CT_TRY(st);
@@ -183,8 +183,8 @@ out:
 static void name_bound(const clattn_plan *plan, const ct_launch *l, char *text, size_t bytes)
 {
     size_t most = 0;
-    const cl_int error =
-        clGetKernelWorkGroupInfo(l->kernel, plan->context->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
+    const cl_int error = clGetKernelWorkGroupInfo(l->kernel, plan->context->env.device, CL_KERNEL_WORK_GROUP_SIZE,
+                                                  sizeof most, &most, NULL);
     text[0] = '\0';
     if (error == CL_SUCCESS && l->items > most) {
         snprintf(text, bytes, "; the driver says that it runs this kernel in groups of at most %zu", most);
@@ -210,7 +210,7 @@ static clattn_status warm_up(clattn_plan *plan, ct_launch *l, cl_command_queue q
                 l->program->name, l->groups[0], l->groups[1], l->groups[2], l->items, call, clattn_status_name(error),
                 (int)error, bound);
     }
-    ct_program_keep(plan->context, l->program);
+    ct_program_keep(&plan->context->env, l->program);
 out:
     return st;
 }
@@ -224,8 +224,8 @@ clattn_status ct_plan_finish(clattn_plan *plan)
     for (int i = 0; i < plan->n_launches; i++) {
         CT_TRY(make_kernel(plan, plan->launches[i]));
     }
-    CT_TRY(ct_queue_create(plan->context, &queue));
-    scratch = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, 4096, NULL, &error);
+    CT_TRY(ct_queue_create(&plan->context->env, &queue));
+    scratch = clCreateBuffer(plan->context->env.cl, CL_MEM_READ_WRITE, 4096, NULL, &error);
     CT_TRY(ct_check_cl(error, "clCreateBuffer"));
     for (int i = 0; i < plan->n_launches; i++) {
         if (plan->launches[i]->warm >= 0) {

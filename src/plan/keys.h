@@ -3,7 +3,7 @@
 #define CT_KEYS_H
 
 #include "core/core.h"
-#include "methods/method.h"
+#include "plan/method.h"
 
 typedef enum ct_key_kind {
     CT_KEY_INT,

@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "device/tiles.h"
-#include "methods/method.h"
+#include "context/context.h"
+#include "plan/method.h"
 #include "plan/builder.h"
 
 #define CT_MAX_LAUNCHES  24
@@ -64,7 +64,9 @@ struct clattn_plan {
     clattn_layout *layout;        /* NULL if the method takes none */
     char *score_text, *mask_text; /* copies; the problem points here */
     bool reads_buffer;            /* a text mentions it */
-    const ct_tile *tile;
+    const struct ct_tile *tile;
+    const char *backend;   /* the tile's name */
+    bool untried;          /* nobody has run the tile: all its programs are tried */
     pthread_mutex_t mutex; /* kernel arguments are set and launched under it */
     ct_launch *launches[CT_MAX_LAUNCHES];
     int n_launches;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "methods/method.h"
+#include "plan/method.h"
 #include "plan/keys.h"
 
 void clattn_problem_init(clattn_problem *problem)

@@ -7,7 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "device/context.h"
+#include "device/environment.h"
 #include "program/memory.h"
 #include "program/nv_ptx.h"
 #include "program/trial.h"
@@ -65,12 +65,12 @@ static void add_cpu_flags(ct_text *text)
     }
 }
 
-clattn_status ct_program_fingerprint(struct clattn_context *context, const char **out)
+clattn_status ct_program_fingerprint(ct_environment *env, const char **out)
 {
     clattn_status st = CLATTN_OK;
-    ct_cache *cache = context->cache;
-    const ct_device_facts *facts = &context->facts;
-    ct_text text = {.allocator = &context->allocator};
+    ct_cache *cache = env->cache;
+    const ct_device_facts *facts = &env->facts;
+    ct_text text = {.allocator = &env->allocator};
     pthread_mutex_lock(&cache->mutex);
     if (!cache->fingerprint) {
         const char *const fields[] = {KEY_FORMAT,      clattn_version_string(), facts->name,
@@ -79,7 +79,7 @@ clattn_status ct_program_fingerprint(struct clattn_context *context, const char 
         for (size_t i = 0; i < CT_COUNT(fields); i++) {
             ct_text_field(&text, fields[i], strlen(fields[i]));
         }
-        CT_TRY(add_extensions(&text, context->device));
+        CT_TRY(add_extensions(&text, env->device));
         if (facts->cpu) {
             add_cpu_flags(&text);
         }
@@ -96,13 +96,13 @@ out:
     return st;
 }
 
-static clattn_status make_key(struct clattn_context *context, const ct_program_spec *spec, const char *source,
-                              const char *options, char key[33])
+static clattn_status make_key(ct_environment *env, const ct_program_spec *spec, const char *source, const char *options,
+                              char key[33])
 {
     clattn_status st = CLATTN_OK;
     const char *device = NULL;
-    ct_text text = {.allocator = &context->allocator}, hash = {.allocator = &context->allocator};
-    CT_TRY(ct_program_fingerprint(context, &device));
+    ct_text text = {.allocator = &env->allocator}, hash = {.allocator = &env->allocator};
+    CT_TRY(ct_program_fingerprint(env, &device));
     const char *const fields[] = {device, spec->kernel, spec->backend, options, source};
     for (size_t i = 0; i < CT_COUNT(fields); i++) {
         ct_text_field(&text, fields[i], strlen(fields[i]));
@@ -148,39 +148,38 @@ cl_int ct_program_check(cl_program program, const char *name)
 
 /* A driver's own cache of machine code has the options in its key: a text that is loaded for another target says
  * "verbose" each time. */
-cl_int ct_program_load(struct clattn_context *context, const ct_program_spec *spec, const unsigned char *data,
-                       size_t bytes, const char *options, cl_program *made)
+cl_int ct_program_load(ct_environment *env, const ct_program_spec *spec, const unsigned char *data, size_t bytes,
+                       const char *options, cl_program *made)
 {
     cl_int code = CL_SUCCESS, status = CL_SUCCESS;
-    ct_text all = {.allocator = &context->allocator};
+    ct_text all = {.allocator = &env->allocator};
     *made = NULL;
     ct_text_add(&all, "%s%s", options, spec->ptx_target ? " -cl-nv-verbose" : "");
     if (all.failed) {
         return CL_OUT_OF_HOST_MEMORY;
     }
-    *made = clCreateProgramWithBinary(context->cl, 1, &context->device, &bytes, &data, &status, &code);
+    *made = clCreateProgramWithBinary(env->cl, 1, &env->device, &bytes, &data, &status, &code);
     code = code != CL_SUCCESS ? code : status;
-    code = code == CL_SUCCESS ? clBuildProgram(*made, 1, &context->device, all.data, NULL, NULL) : code;
+    code = code == CL_SUCCESS ? clBuildProgram(*made, 1, &env->device, all.data, NULL, NULL) : code;
     ct_text_release(&all);
     return code;
 }
 
 /* false: not on disk, or the driver refuses it (then the entry goes, and the source is built). */
-static bool load_binary(struct clattn_context *context, const ct_program_spec *spec, ct_program *program,
-                        const char *options)
+static bool load_binary(ct_environment *env, const ct_program_spec *spec, ct_program *program, const char *options)
 {
-    ct_cache *cache = context->cache;
+    ct_cache *cache = env->cache;
     unsigned char *data = NULL;
     size_t bytes = 0;
     cl_program made = NULL;
     if (!cache->disk || !ct_disk_get(cache->disk, program->key, &data, &bytes)) {
         return false;
     }
-    cl_int code = ct_program_load(context, spec, data, bytes, options, &made);
+    cl_int code = ct_program_load(env, spec, data, bytes, options, &made);
     if (code == CL_SUCCESS) {
         code = ct_program_check(made, program->kernel);
     }
-    ct_release(&context->allocator, data);
+    ct_release(&env->allocator, data);
     if (code == CL_SUCCESS) {
         program->program = made;
         return true;
@@ -192,32 +191,32 @@ static bool load_binary(struct clattn_context *context, const ct_program_spec *s
     pthread_mutex_lock(&cache->mutex);
     cache->refused++;
     pthread_mutex_unlock(&cache->mutex);
-    ct_log(context, CLATTN_LOG_WARN, "cache: the driver refused the binary of %s (%s); building from source",
-           program->name, clattn_status_name(code));
+    ct_log(env, CLATTN_LOG_WARN, "cache: the driver refused the binary of %s (%s); building from source", program->name,
+           clattn_status_name(code));
     return false;
 }
 
-static clattn_status fail_build(struct clattn_context *context, const ct_program *program, cl_program made,
-                                const char *source, const char *options, const char *why)
+static clattn_status fail_build(ct_environment *env, const ct_program *program, cl_program made, const char *source,
+                                const char *options, const char *why)
 {
     size_t bytes = 0;
     char *log = NULL, *placed = NULL, none[96] = "(none)";
-    cl_int code = clGetProgramBuildInfo(made, context->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
+    cl_int code = clGetProgramBuildInfo(made, env->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
     if (code == CL_SUCCESS) {
-        log = ct_alloc(&context->allocator, bytes + 1);
+        log = ct_alloc(&env->allocator, bytes + 1);
     }
     if (log) {
-        code = clGetProgramBuildInfo(made, context->device, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
+        code = clGetProgramBuildInfo(made, env->device, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
     }
     if (code != CL_SUCCESS) {
         snprintf(none, sizeof none, "(none: clGetProgramBuildInfo returned %s (%d))", clattn_status_name(code),
                  (int)code);
     }
-    placed = log && code == CL_SUCCESS ? ct_program_places(&context->allocator, source, log) : NULL;
+    placed = log && code == CL_SUCCESS ? ct_program_places(&env->allocator, source, log) : NULL;
     const clattn_status st = ct_fail(CLATTN_BUILD_FAILED, "kernel %s: %s with options '%s'; the compiler's log:\n%s",
                                      program->name, why, options, placed && *placed ? placed : none);
-    ct_release(&context->allocator, placed);
-    ct_release(&context->allocator, log);
+    ct_release(&env->allocator, placed);
+    ct_release(&env->allocator, log);
     return st;
 }
 
@@ -235,25 +234,25 @@ static void say_refusal(char *text, size_t bytes, cl_int code, const char *behin
     }
 }
 
-static clattn_status fail_compile(struct clattn_context *context, const ct_program *program, cl_program made,
-                                  const char *source, const char *options, cl_int code)
+static clattn_status fail_compile(ct_environment *env, const ct_program *program, cl_program made, const char *source,
+                                  const char *options, cl_int code)
 {
     char why[96];
     say_refusal(why, sizeof why, code, "");
-    return fail_build(context, program, made, source, options, why);
+    return fail_build(env, program, made, source, options, why);
 }
 
 /* The program for another target, in place of `made`, of which the compiler said `code`. */
-static clattn_status retarget(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
-                              cl_program *made, const char *source, const char *options, cl_int code)
+static clattn_status retarget(ct_environment *env, ct_entry *entry, const ct_program_spec *spec, cl_program *made,
+                              const char *source, const char *options, cl_int code)
 {
     cl_program loaded = NULL;
-    clattn_status st = ct_nv_retarget(context, spec, *made, options, &loaded, &entry->binary, &entry->binary_bytes);
+    clattn_status st = ct_nv_retarget(env, spec, *made, options, &loaded, &entry->binary, &entry->binary_bytes);
     if (st == CLATTN_BUILD_FAILED) {
         char first[96], why[sizeof first + 256];
         say_refusal(first, sizeof first, code, "; ");
         snprintf(why, sizeof why, "%s%s", first, clattn_error_detail());
-        st = fail_build(context, &entry->program, loaded ? loaded : *made, source, options, why);
+        st = fail_build(env, &entry->program, loaded ? loaded : *made, source, options, why);
     }
     if (loaded) {
         clReleaseProgram(*made);
@@ -262,24 +261,24 @@ static clattn_status retarget(struct clattn_context *context, ct_entry *entry, c
     return st;
 }
 
-clattn_status ct_program_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
-                               const char *source, const char *options)
+clattn_status ct_program_build(ct_environment *env, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                               const char *options)
 {
     clattn_status st = CLATTN_OK;
     ct_program *program = &entry->program;
     cl_int code;
-    cl_program made = clCreateProgramWithSource(context->cl, 1, &source, NULL, &code);
+    cl_program made = clCreateProgramWithSource(env->cl, 1, &source, NULL, &code);
     if (code != CL_SUCCESS) {
         st = ct_fail_cl(code, "clCreateProgramWithSource");
         goto out;
     }
-    code = clBuildProgram(made, 1, &context->device, options, NULL, NULL);
+    code = clBuildProgram(made, 1, &env->device, options, NULL, NULL);
     if (spec->ptx_target && (code == CL_SUCCESS || refused_by_compiler(code))) {
-        CT_TRY(retarget(context, entry, spec, &made, source, options, code));
+        CT_TRY(retarget(env, entry, spec, &made, source, options, code));
         code = CL_SUCCESS;
     }
     if (refused_by_compiler(code)) {
-        st = fail_compile(context, program, made, source, options, code);
+        st = fail_compile(env, program, made, source, options, code);
         goto out;
     }
     if (code != CL_SUCCESS) {
@@ -302,29 +301,29 @@ out:
 
 /* In a process of its own first, where the policy wants that: what comes back from there is loaded, not compiled again.
  */
-static clattn_status compile(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
-                             const char *source, const char *options)
+static clattn_status compile(ct_environment *env, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                             const char *options)
 {
     clattn_status st = CLATTN_OK;
-    if (ct_trial_wanted(context, spec)) {
-        CT_TRY(ct_trial_build(context, entry, spec, source, options));
+    if (ct_trial_wanted(env, spec)) {
+        CT_TRY(ct_trial_build(env, entry, spec, source, options));
     }
     if (!entry->program.program) {
-        CT_TRY(ct_program_build(context, entry, spec, source, options));
+        CT_TRY(ct_program_build(env, entry, spec, source, options));
     }
 out:
     return st;
 }
 
-static clattn_status make_program(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
-                                  const char *source, const char *options, ct_origin *origin)
+static clattn_status make_program(ct_environment *env, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                                  const char *options, ct_origin *origin)
 {
-    ct_cache *cache = context->cache;
+    ct_cache *cache = env->cache;
     const double start = now_ms();
     write_names(&entry->program, spec);
     *origin = CT_FROM_DISK;
-    if (!load_binary(context, spec, &entry->program, options)) {
-        const clattn_status st = compile(context, entry, spec, source, options);
+    if (!load_binary(env, spec, &entry->program, options)) {
+        const clattn_status st = compile(env, entry, spec, source, options);
         if (st != CLATTN_OK) {
             return st;
         }
@@ -336,12 +335,12 @@ static clattn_status make_program(struct clattn_context *context, ct_entry *entr
     cache->disk_hits += *origin == CT_FROM_DISK;
     cache->builds += *origin == CT_BUILT;
     pthread_mutex_unlock(&cache->mutex);
-    ct_log(context, CLATTN_LOG_INFO, "%s: %s in %.1f ms", entry->program.name,
-           *origin == CT_BUILT ? "built" : "from disk", entry->program.compile_ms);
+    ct_log(env, CLATTN_LOG_INFO, "%s: %s in %.1f ms", entry->program.name, *origin == CT_BUILT ? "built" : "from disk",
+           entry->program.compile_ms);
     return CLATTN_OK;
 }
 
-clattn_status ct_program_get(struct clattn_context *context, const ct_program_spec *spec, const ct_program **out,
+clattn_status ct_program_get(ct_environment *env, const ct_program_spec *spec, const ct_program **out,
                              ct_origin *origin)
 {
     clattn_status st = CLATTN_OK;
@@ -350,18 +349,18 @@ clattn_status ct_program_get(struct clattn_context *context, const ct_program_sp
     ct_entry *entry = NULL;
     bool mine = false;
     ct_origin from = CT_FROM_MEMORY;
-    CT_TRY(ct_program_source(&context->allocator, spec, &source, &options));
-    CT_TRY(make_key(context, spec, source, options, key));
-    st = ct_memory_claim(context->cache, key, &entry, &mine);
+    CT_TRY(ct_program_source(&env->allocator, spec, &source, &options));
+    CT_TRY(make_key(env, spec, source, options, key));
+    st = ct_memory_claim(env->cache, key, &entry, &mine);
     if (st != CLATTN_OK) {
         from = st == CLATTN_DEVICE_LACKS ? CT_DIED : from;
         goto out;
     }
     if (mine) {
-        ct_program_dump(context, spec->kernel, key, source, options);
-        st = make_program(context, entry, spec, source, options, &from);
+        ct_program_dump(env, spec->kernel, key, source, options);
+        st = make_program(env, entry, spec, source, options, &from);
         from = entry->died ? CT_DIED : from;
-        ct_memory_publish(context->cache, entry, st);
+        ct_memory_publish(env->cache, entry, st);
         if (st != CLATTN_OK) {
             goto out;
         }
@@ -371,7 +370,7 @@ out:
     if (origin) {
         *origin = from;
     }
-    ct_release(&context->allocator, source);
-    ct_release(&context->allocator, options);
+    ct_release(&env->allocator, source);
+    ct_release(&env->allocator, options);
     return st;
 }

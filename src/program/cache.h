@@ -2,13 +2,12 @@
 #ifndef CT_CACHE_H
 #define CT_CACHE_H
 
-#include "core/core.h"
+#include "device/environment.h"
 
 typedef struct ct_cache ct_cache;
-struct clattn_context;
 
 /* Never fails for reasons of the disk; CLATTN_OUT_OF_HOST_MEMORY only. */
-clattn_status ct_cache_create(struct clattn_context *context, const clattn_context_options *options, ct_cache **out);
+clattn_status ct_cache_create(ct_environment *env, const clattn_context_options *options, ct_cache **out);
 void ct_cache_release(ct_cache *cache);
 
 /* The disk part alone: blobs by key. It knows no OpenCL.

@@ -3,20 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/context.h"
+#include "device/environment.h"
 #include "program/memory.h"
 
-static void write_file(struct clattn_context *context, const char *path, const char *text)
+static void write_file(ct_environment *env, const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
     const bool good = file && fputs(text, file) >= 0;
     if ((file && fclose(file) != 0) || !good) {
-        ct_log(context, CLATTN_LOG_WARN, "dump: cannot write '%s'", path);
+        ct_log(env, CLATTN_LOG_WARN, "dump: cannot write '%s'", path);
     }
 }
 
-void ct_program_dump(struct clattn_context *context, const char *kernel, const char *key, const char *source,
-                     const char *options)
+void ct_program_dump(ct_environment *env, const char *kernel, const char *key, const char *source, const char *options)
 {
     const char *dir = secure_getenv("CLATTN_DUMP");
     char path[4100];
@@ -24,8 +23,8 @@ void ct_program_dump(struct clattn_context *context, const char *kernel, const c
         return;
     }
     if (snprintf(path, sizeof path, "%s/%.64s.%.12s.cl", dir, kernel, key) < (int)sizeof path - 1) {
-        write_file(context, path, source);
+        write_file(env, path, source);
         memcpy(path + strlen(path) - 2, "opt", 4);
-        write_file(context, path, options);
+        write_file(env, path, options);
     }
 }

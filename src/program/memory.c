@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "device/context.h"
+#include "device/environment.h"
 
 static ct_entry **bucket_of(ct_cache *cache, const char *key)
 {
@@ -28,9 +28,9 @@ static void entry_release(ct_cache *cache, ct_entry *entry)
     if (entry->program.program) {
         clReleaseProgram(entry->program.program);
     }
-    ct_release(&cache->context->allocator, entry->binary);
-    ct_release(&cache->context->allocator, entry->detail);
-    ct_release(&cache->context->allocator, entry);
+    ct_release(&cache->env->allocator, entry->binary);
+    ct_release(&cache->env->allocator, entry->detail);
+    ct_release(&cache->env->allocator, entry);
 }
 
 static void list_release(ct_cache *cache, ct_entry *entry)
@@ -44,7 +44,7 @@ static void list_release(ct_cache *cache, ct_entry *entry)
 
 static ct_entry *add(ct_cache *cache, const char *key)
 {
-    ct_entry *entry = ct_alloc(&cache->context->allocator, sizeof *entry);
+    ct_entry *entry = ct_alloc(&cache->env->allocator, sizeof *entry);
     if (entry) {
         ct_entry **bucket = bucket_of(cache, key);
         memcpy(entry->program.key, key, strlen(key) + 1);
@@ -119,7 +119,7 @@ static void fail(ct_cache *cache, ct_entry *entry, clattn_status status)
     entry->state = CT_ENTRY_FAILED;
     entry->status = status;
     if (entry->died || (entry->waiters && status == CLATTN_BUILD_FAILED)) {
-        entry->detail = ct_strdup(&cache->context->allocator, clattn_error_detail());
+        entry->detail = ct_strdup(&cache->env->allocator, clattn_error_detail());
     }
     entry->died = entry->died && entry->detail;
     if (!entry->died) {
@@ -166,7 +166,7 @@ static void log_line(void *user, const char *line)
     ct_log(user, CLATTN_LOG_WARN, "%s", line);
 }
 
-clattn_status ct_cache_create(struct clattn_context *context, const clattn_context_options *options, ct_cache **out)
+clattn_status ct_cache_create(ct_environment *env, const clattn_context_options *options, ct_cache **out)
 {
     clattn_status st = CLATTN_OK;
     const ct_disk_options disk_options = {
@@ -174,21 +174,21 @@ clattn_status ct_cache_create(struct clattn_context *context, const clattn_conte
         .mode = options ? options->cache_mode : CLATTN_CACHE_DEFAULT,
         .max_bytes = options ? options->cache_max_bytes : 0,
         .log = log_line,
-        .log_user = context,
+        .log_user = env,
     };
-    ct_cache *cache = ct_alloc(&context->allocator, sizeof *cache);
+    ct_cache *cache = ct_alloc(&env->allocator, sizeof *cache);
     if (!cache) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the program cache (%zu bytes)", sizeof *cache);
     }
-    cache->context = context;
-    CT_TRY(ct_disk_open(&context->allocator, &disk_options, &cache->disk));
+    cache->env = env;
+    CT_TRY(ct_disk_open(&env->allocator, &disk_options, &cache->disk));
     pthread_mutex_init(&cache->mutex, NULL);
     pthread_cond_init(&cache->changed, NULL);
     *out = cache;
     cache = NULL;
 out:
     if (cache) {
-        ct_release(&context->allocator, cache);
+        ct_release(&env->allocator, cache);
     }
     return st;
 }
@@ -205,6 +205,6 @@ void ct_cache_release(ct_cache *cache)
     ct_disk_close(cache->disk);
     pthread_cond_destroy(&cache->changed);
     pthread_mutex_destroy(&cache->mutex);
-    ct_release(&cache->context->allocator, cache->fingerprint);
-    ct_release(&cache->context->allocator, cache);
+    ct_release(&cache->env->allocator, cache->fingerprint);
+    ct_release(&cache->env->allocator, cache);
 }

@@ -25,7 +25,7 @@ typedef struct ct_entry {
 } ct_entry;
 
 struct ct_cache {
-    struct clattn_context *context;
+    ct_environment *env;
     ct_disk *disk;         /* NULL: none */
     pthread_mutex_t mutex; /* everything below */
     pthread_cond_t changed;
@@ -42,24 +42,23 @@ void ct_memory_publish(ct_cache *cache, ct_entry *entry, clattn_status status);
 void ct_memory_forget(ct_cache *cache);
 
 /* build.c: what makes keys of this device differ from another's; *out belongs to the cache. */
-clattn_status ct_program_fingerprint(struct clattn_context *context, const char **out);
+clattn_status ct_program_fingerprint(ct_environment *env, const char **out);
 /* From source, in this process. */
-clattn_status ct_program_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
-                               const char *source, const char *options);
+clattn_status ct_program_build(ct_environment *env, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                               const char *options);
 /* Has it a kernel of this name? */
 cl_int ct_program_check(cl_program program, const char *name);
 /* Loads a binary and builds it; *made is a program even where that failed, if the driver made one. */
-cl_int ct_program_load(struct clattn_context *context, const ct_program_spec *spec, const unsigned char *data,
-                       size_t bytes, const char *options, cl_program *made);
+cl_int ct_program_load(ct_environment *env, const ct_program_spec *spec, const unsigned char *data, size_t bytes,
+                       const char *options, cl_program *made);
 /* keep.c: the binary of the context's device, with a NUL behind it; NULL: none. The caller's to ct_release. */
-unsigned char *ct_program_binary(struct clattn_context *context, cl_program program, size_t *bytes);
+unsigned char *ct_program_binary(ct_environment *env, cl_program program, size_t *bytes);
 
 /* places.c: a log in which lines of the joined text are lines of the files it came from; the caller's to ct_release.
  * NULL: no memory. */
 char *ct_program_places(const clattn_allocator *allocator, const char *source, const char *log);
 
 /* dump.c */
-void ct_program_dump(struct clattn_context *context, const char *kernel, const char *key, const char *source,
-                     const char *options);
+void ct_program_dump(ct_environment *env, const char *kernel, const char *key, const char *source, const char *options);
 
 #endif

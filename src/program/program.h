@@ -2,7 +2,7 @@
 #ifndef CT_PROGRAM_H
 #define CT_PROGRAM_H
 
-#include "core/core.h"
+#include "device/environment.h"
 
 /* Embedded kernel texts (made by tools/cmake/EmbedCl.cmake); path as under cl/, e.g. "tile/tile_cpu.cl". */
 typedef struct ct_cl_file {
@@ -56,12 +56,11 @@ typedef struct ct_program {
 clattn_status ct_program_source(const clattn_allocator *allocator, const ct_program_spec *spec, char **source,
                                 char **options);
 
-struct clattn_context;
 /* Finds or builds; thread-safe; one thread builds, the others wait for it. The program belongs to the context's cache
  * and lives as long as the context. CLATTN_BUILD_FAILED: the detail holds the log. CLATTN_DEVICE_LACKS: a trial died or
  * could not be made, the detail says which. *origin (NULL: not asked) is set in every case; after a failure only
  * CT_DIED says something. */
-clattn_status ct_program_get(struct clattn_context *context, const ct_program_spec *spec, const ct_program **out,
+clattn_status ct_program_get(ct_environment *env, const ct_program_spec *spec, const ct_program **out,
                              ct_origin *origin);
 /* places.c: does the compiler's log say that there is an error in one of the caller's texts? false: not as far as it
  * can be read. */
@@ -69,6 +68,6 @@ bool ct_places_blame_text(const ct_program_spec *spec, const char *log);
 /* To be called once after the first launch of a program that was CT_BUILT: writes its binary to disk (some drivers
  * finish compiling at the first launch, so a binary taken earlier would compile again). Never fails: a cache that
  * cannot be written is logged. */
-void ct_program_keep(struct clattn_context *context, const ct_program *program);
+void ct_program_keep(ct_environment *env, const ct_program *program);
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "device/context.h"
+#include "device/environment.h"
 #include "program/child.h"
 
 #define DEFAULT_SECONDS 60
@@ -17,7 +17,7 @@
 
 /* ---- settings -------------------------------------------------------------------------------------------------- */
 
-static clattn_trial_mode mode_of(struct clattn_context *context, const clattn_context_options *options)
+static clattn_trial_mode mode_of(ct_environment *env, const clattn_context_options *options)
 {
     static const struct {
         const char *text;
@@ -33,12 +33,12 @@ static clattn_trial_mode mode_of(struct clattn_context *context, const clattn_co
         }
     }
     if (value && *value) {
-        ct_log(context, CLATTN_LOG_WARN, "CLATTN_TRIAL is '%s', must be auto, off or always; using auto", value);
+        ct_log(env, CLATTN_LOG_WARN, "CLATTN_TRIAL is '%s', must be auto, off or always; using auto", value);
     }
     return CLATTN_TRIAL_AUTO;
 }
 
-static int seconds_of(struct clattn_context *context, const clattn_context_options *options)
+static int seconds_of(ct_environment *env, const clattn_context_options *options)
 {
     const char *value = secure_getenv("CLATTN_TRIAL_SECONDS");
     int64_t seconds = DEFAULT_SECONDS;
@@ -46,30 +46,30 @@ static int seconds_of(struct clattn_context *context, const clattn_context_optio
         return options->trial_seconds;
     }
     if (value && *value && (!ct_parse_int(value, &seconds) || seconds < 1 || seconds > CT_TRIAL_MOST_SECONDS)) {
-        ct_log(context, CLATTN_LOG_WARN, "CLATTN_TRIAL_SECONDS is '%s', must be 1 to %d; using %d", value,
+        ct_log(env, CLATTN_LOG_WARN, "CLATTN_TRIAL_SECONDS is '%s', must be 1 to %d; using %d", value,
                CT_TRIAL_MOST_SECONDS, DEFAULT_SECONDS);
         seconds = DEFAULT_SECONDS;
     }
     return (int)seconds;
 }
 
-clattn_status ct_trial_settings(struct clattn_context *context, const clattn_context_options *options)
+clattn_status ct_trial_settings(ct_environment *env, const clattn_context_options *options)
 {
     const char *program = options->trial_program ? options->trial_program : secure_getenv("CLATTN_TRY");
-    context->trial = mode_of(context, options);
-    context->trial_seconds = seconds_of(context, options);
+    env->trial = mode_of(env, options);
+    env->trial_seconds = seconds_of(env, options);
     if (program && *program) {
-        context->trial_program = ct_strdup(&context->allocator, program);
-        if (!context->trial_program) {
+        env->trial_program = ct_strdup(&env->allocator, program);
+        if (!env->trial_program) {
             return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the path '%s'", program);
         }
     }
     return CLATTN_OK;
 }
 
-bool ct_trial_wanted(const struct clattn_context *context, const ct_program_spec *spec)
+bool ct_trial_wanted(const ct_environment *env, const ct_program_spec *spec)
 {
-    return context->trial == CLATTN_TRIAL_ALWAYS || (context->trial == CLATTN_TRIAL_AUTO && spec->untried);
+    return env->trial == CLATTN_TRIAL_ALWAYS || (env->trial == CLATTN_TRIAL_AUTO && spec->untried);
 }
 
 /* The folder of the shared library, with a slash; empty in a program that holds the archive. */
@@ -85,12 +85,12 @@ static void add_library_folder(ct_text *path)
 
 /* As named, else beside the library (build tree), where it lies from the library's folder (an installed tree, moved or
  * not), or where it was to be installed. */
-static clattn_status find_program(struct clattn_context *context, ct_text *path)
+static clattn_status find_program(ct_environment *env, ct_text *path)
 {
     static const char *const beside[] = {PROGRAM, CLATTN_LIB_TO_TRY};
     bool found = false;
-    if (context->trial_program) {
-        ct_text_add(path, "%s", context->trial_program);
+    if (env->trial_program) {
+        ct_text_add(path, "%s", env->trial_program);
         found = true;
     }
     for (size_t i = 0; !found && i < CT_COUNT(beside); i++) {
@@ -110,15 +110,15 @@ static clattn_status find_program(struct clattn_context *context, ct_text *path)
 
 /* ---- question and answer --------------------------------------------------------------------------------------- */
 
-static clattn_status add_question(struct clattn_context *context, const ct_entry *entry, const ct_program_spec *spec,
+static clattn_status add_question(ct_environment *env, const ct_entry *entry, const ct_program_spec *spec,
                                   const char *source, const char *options, ct_text *text)
 {
     clattn_status st = CLATTN_OK;
     const char *fingerprint = NULL;
     int64_t platform_index, device_index;
     char platform[24], device[24], groups[16];
-    CT_TRY(ct_program_fingerprint(context, &fingerprint));
-    if (!ct_device_place(context->device, &platform_index, &device_index)) {
+    CT_TRY(ct_program_fingerprint(env, &fingerprint));
+    if (!ct_device_place(env->device, &platform_index, &device_index)) {
         CT_FAIL(CLATTN_IO, "the platforms do not list this device");
     }
     snprintf(platform, sizeof platform, "%" PRId64, platform_index);
@@ -175,17 +175,17 @@ static reply read_reply(const ct_text *answer)
 }
 
 /* What drivers and compilers print, and what the helper logs. */
-static void log_printed(struct clattn_context *context, const ct_entry *entry, ct_child *child)
+static void log_printed(ct_environment *env, const ct_entry *entry, ct_child *child)
 {
     char line[512];
-    FILE *file = context->log && context->log_level >= CLATTN_LOG_INFO ? fdopen(child->printed, "r") : NULL;
+    FILE *file = env->log && env->log_level >= CLATTN_LOG_INFO ? fdopen(child->printed, "r") : NULL;
     if (!file) {
         return;
     }
     child->printed = -1; /* the file's now */
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
-        ct_log(context, CLATTN_LOG_INFO, "trial of %s: %s", entry->program.kernel, line);
+        ct_log(env, CLATTN_LOG_INFO, "trial of %s: %s", entry->program.kernel, line);
     }
     fclose(file);
 }
@@ -198,11 +198,11 @@ static void verdict_key(const ct_entry *entry, char key[64])
 }
 
 /* Two fields: the seconds that it was given, 0 if more would not have helped, and the reason. */
-static void remember(struct clattn_context *context, const ct_entry *entry, int seconds)
+static void remember(ct_environment *env, const ct_entry *entry, int seconds)
 {
-    ct_text text = {.allocator = &context->allocator};
+    ct_text text = {.allocator = &env->allocator};
     char key[64], number[16];
-    if (!context->cache->disk) {
+    if (!env->cache->disk) {
         return;
     }
     verdict_key(entry, key);
@@ -210,14 +210,13 @@ static void remember(struct clattn_context *context, const ct_entry *entry, int 
     ct_text_field(&text, number, strlen(number));
     ct_text_field(&text, clattn_error_detail(), strlen(clattn_error_detail()));
     if (!text.failed) {
-        (void)ct_disk_put(context->cache->disk, key, entry->program.name, (const unsigned char *)text.data,
-                          text.length);
+        (void)ct_disk_put(env->cache->disk, key, entry->program.name, (const unsigned char *)text.data, text.length);
     }
     ct_text_release(&text);
 }
 
 /* CLATTN_DEVICE_LACKS: an earlier trial died, and this one would be given no more time. */
-static clattn_status recall(struct clattn_context *context, ct_entry *entry)
+static clattn_status recall(ct_environment *env, ct_entry *entry)
 {
     unsigned char *data = NULL;
     char key[64], number[16] = "";
@@ -225,18 +224,18 @@ static clattn_status recall(struct clattn_context *context, ct_entry *entry)
     const char *fields[2];
     int64_t seconds = 0;
     verdict_key(entry, key);
-    if (!context->cache->disk || !ct_disk_get(context->cache->disk, key, &data, &bytes)) {
+    if (!env->cache->disk || !ct_disk_get(env->cache->disk, key, &data, &bytes)) {
         return CLATTN_OK;
     }
     const char *at = (const char *)data, *end = at + bytes;
     if (ct_field_next(&at, end, &fields[0], &lengths[0]) && ct_field_next(&at, end, &fields[1], &lengths[1])) {
         snprintf(number, sizeof number, "%.*s", (int)lengths[0], fields[0]);
-        entry->died = ct_parse_int(number, &seconds) && (seconds == 0 || seconds >= context->trial_seconds);
+        entry->died = ct_parse_int(number, &seconds) && (seconds == 0 || seconds >= env->trial_seconds);
     }
     const clattn_status st =
         entry->died ? ct_fail(CLATTN_DEVICE_LACKS, "%.*s (known from an earlier trial)", (int)lengths[1], fields[1])
                     : CLATTN_OK;
-    ct_release(&context->allocator, data);
+    ct_release(&env->allocator, data);
     return st;
 }
 
@@ -280,47 +279,46 @@ static clattn_status fail_unable(const ct_entry *entry, const char *why, size_t 
 }
 
 /* The compiler was called and gave no answer. */
-static clattn_status fail_died(struct clattn_context *context, ct_entry *entry, const ct_child *child)
+static clattn_status fail_died(ct_environment *env, ct_entry *entry, const ct_child *child)
 {
     char how[96];
-    describe_end(child, context->trial_seconds, how, sizeof how);
+    describe_end(child, env->trial_seconds, how, sizeof how);
     const clattn_status st = ct_fail(CLATTN_DEVICE_LACKS,
                                      "kernel %s: the driver's compiler %s on this variant in a trial; see README, "
                                      "Known driver issues",
                                      entry->program.name, how);
     if (!from_outside(child)) {
         entry->died = true;
-        remember(context, entry, child->end == CT_CHILD_TIMED_OUT ? context->trial_seconds : 0);
+        remember(env, entry, child->end == CT_CHILD_TIMED_OUT ? env->trial_seconds : 0);
     }
     return st;
 }
 
-static clattn_status fail_before(struct clattn_context *context, const ct_entry *entry, const ct_child *child,
-                                 const char *path)
+static clattn_status fail_before(ct_environment *env, const ct_entry *entry, const ct_child *child, const char *path)
 {
     char how[96], why[512];
-    describe_end(child, context->trial_seconds, how, sizeof how);
+    describe_end(child, env->trial_seconds, how, sizeof how);
     snprintf(why, sizeof why, "'%.300s' %s before it called the compiler", path, how);
     return fail_unable(entry, why, strlen(why));
 }
 
 /* A driver may refuse its own binary, or give none: then the source is built here, as the compiler has survived it. */
-static clattn_status load(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec, const reply *r,
+static clattn_status load(ct_environment *env, ct_entry *entry, const ct_program_spec *spec, const reply *r,
                           const char *options)
 {
     clattn_status st = CLATTN_OK;
     cl_program made = NULL;
     const unsigned char *data = (const unsigned char *)r->binary;
     cl_int code =
-        r->binary_bytes ? ct_program_load(context, spec, data, r->binary_bytes, options, &made) : CL_INVALID_BINARY;
+        r->binary_bytes ? ct_program_load(env, spec, data, r->binary_bytes, options, &made) : CL_INVALID_BINARY;
     code = code == CL_SUCCESS ? ct_program_check(made, entry->program.kernel) : code;
     if (code != CL_SUCCESS) {
-        ct_log(context, CLATTN_LOG_INFO, "trial of %s: its binary is refused (%s); building from source",
+        ct_log(env, CLATTN_LOG_INFO, "trial of %s: its binary is refused (%s); building from source",
                entry->program.name, clattn_status_name(code));
         goto out;
     }
     if (spec->ptx_target) { /* the driver would not give this text back */
-        entry->binary = ct_alloc(&context->allocator, r->binary_bytes);
+        entry->binary = ct_alloc(&env->allocator, r->binary_bytes);
         if (!entry->binary) {
             CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the %zu bytes of %s", r->binary_bytes,
                     entry->program.name);
@@ -328,7 +326,7 @@ static clattn_status load(struct clattn_context *context, ct_entry *entry, const
         memcpy(entry->binary, data, r->binary_bytes);
         entry->binary_bytes = r->binary_bytes;
     }
-    ct_log(context, CLATTN_LOG_INFO, "trial of %s: done, %zu bytes", entry->program.name, r->binary_bytes);
+    ct_log(env, CLATTN_LOG_INFO, "trial of %s: done, %zu bytes", entry->program.name, r->binary_bytes);
     entry->program.program = made;
     made = NULL;
 out:
@@ -338,39 +336,39 @@ out:
     return st;
 }
 
-static clattn_status judge(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
-                           const ct_child *child, const char *path, const char *options)
+static clattn_status judge(ct_environment *env, ct_entry *entry, const ct_program_spec *spec, const ct_child *child,
+                           const char *path, const char *options)
 {
     const reply r = read_reply(&child->answer);
     if (r.count == CT_REPLY_BEGUN) {
-        return fail_before(context, entry, child, path);
+        return fail_before(env, entry, child, path);
     }
     if (r.count < CT_REPLY_COUNT) {
-        return fail_died(context, entry, child);
+        return fail_died(env, entry, child);
     }
     if (r.status == CLATTN_OK) {
-        return load(context, entry, spec, &r, options);
+        return load(env, entry, spec, &r, options);
     }
     return r.status == CLATTN_BUILD_FAILED ? ct_fail(r.status, "%.*s", (int)r.detail_bytes, r.detail)
                                            : fail_unable(entry, r.detail, r.detail_bytes);
 }
 
-clattn_status ct_trial_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
-                             const char *source, const char *options)
+clattn_status ct_trial_build(ct_environment *env, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                             const char *options)
 {
     clattn_status st = CLATTN_OK;
-    ct_text question = {.allocator = &context->allocator}, path = {.allocator = &context->allocator};
+    ct_text question = {.allocator = &env->allocator}, path = {.allocator = &env->allocator};
     ct_child child = {.printed = -1};
-    CT_TRY(recall(context, entry));
-    CT_TRY(find_program(context, &path));
-    st = add_question(context, entry, spec, source, options, &question);
-    st = st == CLATTN_OK ? ct_child_run(&context->allocator, path.data, &question, context->trial_seconds, &child) : st;
+    CT_TRY(recall(env, entry));
+    CT_TRY(find_program(env, &path));
+    st = add_question(env, entry, spec, source, options, &question);
+    st = st == CLATTN_OK ? ct_child_run(&env->allocator, path.data, &question, env->trial_seconds, &child) : st;
     if (st == CLATTN_IO) {
         st = fail_unable(entry, clattn_error_detail(), strlen(clattn_error_detail()));
     }
     CT_TRY(st);
-    log_printed(context, entry, &child);
-    st = judge(context, entry, spec, &child, path.data, options);
+    log_printed(env, entry, &child);
+    st = judge(env, entry, spec, &child, path.data, options);
 out:
     ct_child_release(&child);
     ct_text_release(&question);

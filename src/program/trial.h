@@ -36,12 +36,12 @@ typedef enum ct_trial_reply {
 } ct_trial_reply;
 
 /* The context's part of the options and the environment. */
-clattn_status ct_trial_settings(struct clattn_context *context, const clattn_context_options *options);
-bool ct_trial_wanted(const struct clattn_context *context, const ct_program_spec *spec);
+clattn_status ct_trial_settings(ct_environment *env, const clattn_context_options *options);
+bool ct_trial_wanted(const ct_environment *env, const ct_program_spec *spec);
 /* CLATTN_OK: entry->program.program is there, or NULL: the helper survived and the source can be built here.
  * CLATTN_BUILD_FAILED: the compiler refused it. CLATTN_DEVICE_LACKS: it must not be built here; entry->died: because
  * the compiler died of it, now or in an earlier trial that the disk cache remembers. */
-clattn_status ct_trial_build(struct clattn_context *context, ct_entry *entry, const ct_program_spec *spec,
-                             const char *source, const char *options);
+clattn_status ct_trial_build(ct_environment *env, ct_entry *entry, const ct_program_spec *spec, const char *source,
+                             const char *options);
 
 #endif

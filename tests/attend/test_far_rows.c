@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "attend/tensors.h"
-#include "device/tiles.h"
+#include "tile/tensor_maps.h"
+#include "tile/tiles.h"
 #include "harness/random.h"
 #include "plan/plan_parts.h"
 #include "support/env.h"

@@ -3,7 +3,7 @@
 #include "cli/unit.h"
 #include "harness/random.h"
 #include "harness/storage.h"
-#include "methods/method.h"
+#include "plan/method.h"
 #include "support/texts.h"
 
 #include <jansson.h>

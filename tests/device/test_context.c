@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 #include "support/env.h"
 #include "support/failing.h"
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "device/context.h"
+#include "context/context.h"
 #include "support/env.h"
 
 static size_t version_bytes; /* of a made-up CL_PLATFORM_VERSION; 0: the true one */

@@ -11,7 +11,7 @@
 
 #include "harness/random.h"
 #include "layout/layout.h"
-#include "methods/method.h"
+#include "plan/method.h"
 #include "methods/reference_softmax.h"
 #include "support/env.h"
 #include "support/small_run.h"

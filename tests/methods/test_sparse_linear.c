@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "harness/random.h"
-#include "methods/method.h"
+#include "plan/method.h"
 #include "support/small_run.h"
 
 enum { B = 2, HQ = 4, HK = 2, NQ = 70, NK = 90, DQK = 20, DV = 12, ROWS = B * HQ * NQ };

@@ -12,7 +12,7 @@
 
 #include "harness/inputs.h"
 #include "harness/tensor.h"
-#include "methods/method.h"
+#include "plan/method.h"
 #include "plan/problem.h"
 #include "support/calls.h"
 #include "support/env.h"

@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "device/context.h"
+#include "context/context.h"
 #include "program/disk.h"
 #include "program/memory.h"
 #include "program/program.h"
@@ -91,7 +91,7 @@ static const ct_program *get(clattn_context *context, const ct_program_spec *spe
 {
     const ct_program *program = NULL;
     ct_origin origin;
-    assert_int_equal(ct_program_get(context, spec, &program, &origin), CLATTN_OK);
+    assert_int_equal(ct_program_get(&context->env, spec, &program, &origin), CLATTN_OK);
     assert_int_equal(origin, want);
     return program;
 }
@@ -128,8 +128,8 @@ static void fill(const scratch *s, const ct_program_spec *spec, char key[33])
     const ct_program *program = get(context, spec, CT_BUILT);
     must_run(program, (int)spec->defines[0].value);
     assert_int_equal(stats_of(context).files, 0);
-    ct_program_keep(context, program);
-    ct_program_keep(context, program);
+    ct_program_keep(&context->env, program);
+    ct_program_keep(&context->env, program);
     assert_int_equal(stats_of(context).files, 1);
     assert_ptr_equal(get(context, spec, CT_FROM_MEMORY), program);
     memcpy(key, program->key, 33);
@@ -145,7 +145,7 @@ static void from_disk(void **state)
     const ct_program *program = get(context, &spec, CT_FROM_DISK);
     assert_string_equal(program->name, "k.ref.SCALE3");
     must_run(program, 3);
-    ct_program_keep(context, program);
+    ct_program_keep(&context->env, program);
     must_run(get(context, &other, CT_BUILT), 4);
     const clattn_cache_stats stats = stats_of(context);
     assert_int_equal(stats.files, 1);
@@ -165,11 +165,11 @@ static void kept_once(void **state)
         clattn_context *context = open_context(*state, CLATTN_CACHE_READ_WRITE, NULL);
         const ct_program *program = get(context, &spec, i ? CT_BUILT : CT_FROM_DISK);
         if (i) {
-            ct_program_keep(context, program);
+            ct_program_keep(&context->env, program);
             assert_int_equal(stats_of(context).files, 1);
         }
-        ct_disk_remove(context->cache->disk, key);
-        ct_program_keep(context, program);
+        ct_disk_remove(context->env.cache->disk, key);
+        ct_program_keep(&context->env, program);
         assert_int_equal(stats_of(context).files, 0);
         clattn_context_release(context);
     }
@@ -192,7 +192,7 @@ static void key_tells_apart(void **state)
     /* each string that names driver and device */
     for (int i = 0; i < 6; i++) {
         context = open_context(*state, CLATTN_CACHE_READ_ONLY, NULL);
-        ct_device_facts *facts = &context->facts;
+        ct_device_facts *facts = &context->env.facts;
         char *const fields[] = {facts->name,   facts->vendor,   facts->version,
                                 facts->driver, facts->platform, facts->platform_version};
         fields[i][0] ^= 1;
@@ -220,7 +220,7 @@ static void corrupted_entry(void **state)
         must_run(program, 3);
         assert_int_equal(stats_of(context).rejected, 1);
         assert_int_equal(stats_of(context).files, 0);
-        ct_program_keep(context, program);
+        ct_program_keep(&context->env, program);
         clattn_context_release(context);
         context = open_context(s, CLATTN_CACHE_READ_WRITE, NULL);
         must_run(get(context, &spec, CT_FROM_DISK), 3);
@@ -236,7 +236,7 @@ static void refused_binary(void **state)
     char key[33];
     fill(*state, &spec, key);
     clattn_context *context = open_context(*state, CLATTN_CACHE_READ_WRITE, NULL);
-    assert_true(ct_disk_put(context->cache->disk, key, "k", nonsense, sizeof nonsense));
+    assert_true(ct_disk_put(context->env.cache->disk, key, "k", nonsense, sizeof nonsense));
     must_run(get(context, &spec, CT_BUILT), 3);
     assert_int_equal(stats_of(context).rejected, 1);
     assert_int_equal(stats_of(context).files, 0);
@@ -250,14 +250,14 @@ static void compile_errors(void **state)
     const ct_program *program = (const ct_program *)1;
     clattn_context *context = open_context(*state, CLATTN_CACHE_READ_WRITE, NULL);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(ct_program_get(context, &spec, &program, NULL), CLATTN_BUILD_FAILED);
+        assert_int_equal(ct_program_get(&context->env, &spec, &program, NULL), CLATTN_BUILD_FAILED);
         assert_ptr_equal(program, (const ct_program *)1);
         if (!strstr(clattn_error_detail(), "mine.cl:3:") || !strstr(clattn_error_detail(), "k.ref.SCALE3")) {
             fail_msg("the caller's line is not in: %s", clattn_error_detail());
         }
     }
     wrong.kernel = "missing";
-    assert_int_equal(ct_program_get(context, &wrong, &program, NULL), CL_INVALID_KERNEL_NAME);
+    assert_int_equal(ct_program_get(&context->env, &wrong, &program, NULL), CL_INVALID_KERNEL_NAME);
     assert_non_null(strstr(clattn_error_detail(), "missing"));
     assert_int_equal(stats_of(context).builds, 0);
     clattn_context_release(context);
@@ -270,10 +270,10 @@ static void retargeting_errors(void **state)
     const ct_program *program = NULL;
     clattn_context *context = open_context(*state, CLATTN_CACHE_OFF, NULL);
     spec.ptx_target = "sm_90a";
-    assert_int_equal(ct_program_get(context, &spec, &program, NULL), CLATTN_BUILD_FAILED);
+    assert_int_equal(ct_program_get(&context->env, &spec, &program, NULL), CLATTN_BUILD_FAILED);
     assert_non_null(strstr(clattn_error_detail(), "mine.cl:2:"));
     spec.score_text = "+ i";
-    if (ct_program_get(context, &spec, &program, NULL) != CLATTN_OK) { /* no driver of that vendor's */
+    if (ct_program_get(&context->env, &spec, &program, NULL) != CLATTN_OK) { /* no driver of that vendor's */
         assert_non_null(
             strstr(clattn_error_detail(), "kernel k.ref.SCALE3: the driver gives no PTX to retarget to sm_90a"));
         assert_null(strstr(clattn_error_detail(), "clBuildProgram"));
@@ -294,9 +294,9 @@ static void *get_all(void *user)
 {
     job *j = user;
     for (int i = 0; i < j->n_specs && j->status == CLATTN_OK; i++) {
-        j->status = ct_program_get(j->context, &j->specs[i], &j->programs[i], NULL);
+        j->status = ct_program_get(&j->context->env, &j->specs[i], &j->programs[i], NULL);
         if (j->status == CLATTN_OK) {
-            ct_program_keep(j->context, j->programs[i]);
+            ct_program_keep(&j->context->env, j->programs[i]);
         }
     }
     snprintf(j->detail, sizeof j->detail, "%s", clattn_error_detail());
@@ -372,7 +372,7 @@ static void modes(void **state)
     const ct_program_spec spec = spec_of("+ i", 3);
     clattn_context *context = open_context(*state, CLATTN_CACHE_OFF, NULL);
     assert_string_equal(clattn_cache_dir(context), "");
-    ct_program_keep(context, get(context, &spec, CT_BUILT));
+    ct_program_keep(&context->env, get(context, &spec, CT_BUILT));
     assert_int_equal(stats_of(context).max_bytes, 0);
     assert_int_equal(clattn_cache_clear(context), CLATTN_OK);
     clattn_context_release(context);
@@ -381,7 +381,7 @@ static void modes(void **state)
     const ct_program_spec other = spec_of("+ i", 4);
     context = open_context(*state, CLATTN_CACHE_READ_ONLY, NULL);
     get(context, &spec, CT_FROM_DISK);
-    ct_program_keep(context, get(context, &other, CT_BUILT));
+    ct_program_keep(&context->env, get(context, &other, CT_BUILT));
     assert_int_equal(stats_of(context).files, 1);
     assert_int_equal(clattn_cache_clear(context), CLATTN_UNSUPPORTED);
     clattn_context_release(context);
@@ -409,17 +409,17 @@ static void every_allocation_may_fail(void **state)
         const ct_program *program;
         clattn_context *context = open_context(*state, CLATTN_CACHE_READ_WRITE, &c);
         c.fail_at = c.made + n;
-        st = ct_program_get(context, &spec, &program, NULL);
+        st = ct_program_get(&context->env, &spec, &program, NULL);
         if (st == CLATTN_OK) {
             assert_true(n > 8);
             c.fail_at = c.made + 1 + n % 4;
-            ct_program_keep(context, program);
+            ct_program_keep(&context->env, program);
             c.fail_at = 0;
         } else {
             assert_int_equal(st, CLATTN_OUT_OF_HOST_MEMORY);
             c.fail_at = 0;
             if (n % 8 == 0) {
-                assert_int_equal(ct_program_get(context, &spec, &program, NULL), CLATTN_OK);
+                assert_int_equal(ct_program_get(&context->env, &spec, &program, NULL), CLATTN_OK);
             }
         }
         assert_int_equal(stats_of(context).rejected, 0);
@@ -436,9 +436,9 @@ static void a_binary_is_released(void **state)
         ct_failing c = {0};
         clattn_context *context = open_context(*state, CLATTN_CACHE_OFF, &c);
         const ct_program *program = get(context, &spec, CT_BUILT);
-        ((ct_entry *)(uintptr_t)program)->binary = ct_alloc(&context->allocator, 8);
+        ((ct_entry *)(uintptr_t)program)->binary = ct_alloc(&context->env.allocator, 8);
         if (keep) {
-            ct_program_keep(context, program);
+            ct_program_keep(&context->env, program);
         }
         clattn_context_release(context);
         assert_int_equal(atomic_load(&c.held), 0);

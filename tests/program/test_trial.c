@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <time.h>
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 #include "plan/plan_parts.h"
 #include "program/child.h"
 #include "program/trial.h"
@@ -139,7 +139,7 @@ static void must_give(clattn_context *context, const ct_program_spec *spec, ct_o
 {
     const ct_program *program = NULL;
     ct_origin origin = CT_DIED;
-    ct_assert_status(ct_program_get(context, spec, &program, &origin), CLATTN_OK, NULL);
+    ct_assert_status(ct_program_get(&context->env, spec, &program, &origin), CLATTN_OK, NULL);
     assert_int_equal(origin, want);
 }
 
@@ -166,7 +166,7 @@ static void must_decline(clattn_context *context, const ct_program_spec *spec, b
 {
     const ct_program *program = NULL;
     ct_origin origin = CT_BUILT;
-    ct_assert_status(ct_program_get(context, spec, &program, &origin), CLATTN_DEVICE_LACKS, word);
+    ct_assert_status(ct_program_get(&context->env, spec, &program, &origin), CLATTN_DEVICE_LACKS, word);
     assert_int_equal(origin == CT_DIED, died);
     assert_null(program);
 }
@@ -227,7 +227,7 @@ static void policy(void **state)
         clattn_context *context = open_context(*state, cases[i].mode, NULL, 0);
         const ct_program_spec spec = spec_of(2 + (long)i, cases[i].untried);
         const ct_program *program = NULL;
-        ct_assert_status(ct_program_get(context, &spec, &program, NULL), CLATTN_OK, NULL);
+        ct_assert_status(ct_program_get(&context->env, &spec, &program, NULL), CLATTN_OK, NULL);
         must_run(program, 2 + (int)i);
         assert_int_equal(strstr(log_heard.text, "trial of k") != NULL, cases[i].tried);
         clattn_context_release(context);
@@ -257,7 +257,7 @@ static void a_plan_marks(void **state)
         ct_assert_status(ct_plan_finish(&plan), CLATTN_OK, NULL);
         assert_int_equal(strstr(log_heard.text, "trial of k") != NULL, cases[i].tried);
         must_run(launch->program, 20 + (int)i);
-        ct_program_keep(context, launch->program);
+        ct_program_keep(&context->env, launch->program);
         ct_plan_clear(&plan);
         must_give(context, &spec, CT_FROM_MEMORY);
         clattn_context_release(context);
@@ -269,9 +269,9 @@ static void caches_come_first(void **state)
     clattn_context *context = open_context(*state, CLATTN_TRIAL_AUTO, NULL, 0);
     const ct_program_spec spec = spec_of(3, true);
     const ct_program *program = NULL;
-    ct_assert_status(ct_program_get(context, &spec, &program, NULL), CLATTN_OK, NULL);
+    ct_assert_status(ct_program_get(&context->env, &spec, &program, NULL), CLATTN_OK, NULL);
     must_run(program, 3);
-    ct_program_keep(context, program);
+    ct_program_keep(&context->env, program);
     must_give(context, &spec, CT_FROM_MEMORY);
     clattn_context_release(context);
     use_stand_in(*state, "crash");
@@ -321,7 +321,7 @@ static void a_driver_without_binaries(void **state)
     const ct_program *program = NULL;
     use_stand_in(*state, "no binary");
     clattn_context *context = open_context(*state, CLATTN_TRIAL_AUTO, SELF, 0);
-    ct_assert_status(ct_program_get(context, &spec, &program, NULL), CLATTN_OK, NULL);
+    ct_assert_status(ct_program_get(&context->env, &spec, &program, NULL), CLATTN_OK, NULL);
     must_run(program, 5);
     assert_int_equal(runs_of(*state), 1);
     clattn_context_release(context);
@@ -371,7 +371,7 @@ static void no_cache(void **state)
     (void)state;
     options.cache_mode = CLATTN_CACHE_OFF;
     clattn_context *context = ct_env_context(env, &options);
-    ct_assert_status(ct_program_get(context, &spec, &program, NULL), CLATTN_OK, NULL);
+    ct_assert_status(ct_program_get(&context->env, &spec, &program, NULL), CLATTN_OK, NULL);
     must_run(program, 9);
     clattn_context_release(context);
     use_stand_in(*state, "crash");
@@ -394,7 +394,7 @@ static void compile_errors(void **state)
     for (size_t i = 0; i < CT_COUNT(modes); i++) {
         const ct_program *program = NULL;
         clattn_context *context = open_context(*state, modes[i], NULL, 0);
-        ct_assert_status(ct_program_get(context, &spec, &program, NULL), CLATTN_BUILD_FAILED, "mine.cl:2");
+        ct_assert_status(ct_program_get(&context->env, &spec, &program, NULL), CLATTN_BUILD_FAILED, "mine.cl:2");
         if (i == 0) {
             snprintf(here, sizeof here, "%s", clattn_error_detail());
         } else {
@@ -459,7 +459,7 @@ static void *get_one(void *user)
 {
     work *w = user;
     const ct_program_spec spec = spec_of(w->scale, true);
-    w->st = ct_program_get(w->context, &spec, &w->program, &w->origin);
+    w->st = ct_program_get(&w->context->env, &spec, &w->program, &w->origin);
     return NULL;
 }
 
@@ -499,7 +499,7 @@ static clattn_status get_with(void *user, const clattn_allocator *allocator)
     options.cache_mode = CLATTN_CACHE_OFF;
     options.trial_program = path;
     clattn_status st = clattn_context_create(&context, env->place.cl, env->place.device, &options);
-    st = st ? st : ct_program_get(context, &spec, &program, NULL);
+    st = st ? st : ct_program_get(&context->env, &spec, &program, NULL);
     clattn_context_release(context);
     return st == CLATTN_DEVICE_LACKS && strstr(clattn_error_detail(), "signal 11") ? CLATTN_OK : st;
 }
@@ -526,16 +526,16 @@ static void settings(void **state)
     setenv("CLATTN_TRIAL", "always", 1);
     setenv("CLATTN_TRIAL_SECONDS", "7", 1);
     context = open_context(*state, CLATTN_TRIAL_DEFAULT, "/x", 0);
-    assert_true(context->trial == CLATTN_TRIAL_ALWAYS && context->trial_seconds == 7 &&
-                strcmp(context->trial_program, "/x") == 0);
+    assert_true(context->env.trial == CLATTN_TRIAL_ALWAYS && context->env.trial_seconds == 7 &&
+                strcmp(context->env.trial_program, "/x") == 0);
     clattn_context_release(context);
     context = open_context(*state, CLATTN_TRIAL_OFF, NULL, 3);
-    assert_true(context->trial == CLATTN_TRIAL_OFF && context->trial_seconds == 3);
+    assert_true(context->env.trial == CLATTN_TRIAL_OFF && context->env.trial_seconds == 3);
     clattn_context_release(context);
     setenv("CLATTN_TRIAL", "sometimes", 1);
     setenv("CLATTN_TRIAL_SECONDS", "0", 1);
     context = open_context(*state, CLATTN_TRIAL_DEFAULT, NULL, 0);
-    assert_true(context->trial == CLATTN_TRIAL_AUTO && context->trial_seconds == 60);
+    assert_true(context->env.trial == CLATTN_TRIAL_AUTO && context->env.trial_seconds == 60);
     assert_non_null(strstr(log_heard.text, "'sometimes'"));
     assert_non_null(strstr(log_heard.text, "'0'"));
     clattn_context_release(context);

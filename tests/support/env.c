@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "device/context.h"
-#include "device/tiles.h"
+#include "context/context.h"
+#include "tile/tiles.h"
 
 #define MAX_PLATFORMS 16
 #define MAX_DEVICES   32
@@ -111,7 +111,7 @@ bool ct_env_usable(clattn_context *context, const char *tile)
         at++;
     }
     if ((context->backend[0] && strcmp(context->backend, tile) != 0) ||
-        !ct_tiles[at].accepts(&context->facts, why, sizeof why)) {
+        !ct_tiles[at].accepts(&context->env.facts, why, sizeof why)) {
         return false;
     }
     if (!ct_tile_usable(context, at, why)) {
@@ -123,7 +123,7 @@ bool ct_env_usable(clattn_context *context, const char *tile)
 static void judge_backend(const ct_env *env, const char *problem, const char *ran)
 {
     const clattn_context *context = env->place.context;
-    const char *wanted = context->backend[0] ? context->backend : context->facts.cpu ? "cpu" : NULL;
+    const char *wanted = context->backend[0] ? context->backend : context->env.facts.cpu ? "cpu" : NULL;
     if (wanted ? strcmp(ran, wanted) != 0 : strcmp(ran, "ref") == 0) {
         fail_msg("'%s' ran on %s, expected was %s", problem, ran, wanted ? wanted : "any but ref");
     }

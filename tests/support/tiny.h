@@ -2,7 +2,7 @@
 #ifndef TEST_TINY_H
 #define TEST_TINY_H
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 #include "support/env.h"
 
 typedef struct tiny {

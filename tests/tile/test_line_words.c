@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 #include "harness/storage.h"
 #include "support/env.h"
 #include "support/tiny.h"

@@ -11,15 +11,15 @@
 
 #include <cmocka.h>
 
-#include "device/context.h"
-#include "device/tiles.h"
+#include "context/context.h"
+#include "tile/tiles.h"
 #include "support/env.h"
 #include "support/texts.h"
 
 static int setup(void **state)
 {
     const int status = ct_env_setup(state);
-    if (status == 0 && !((const ct_env *)*state)->place.context->facts.cpu) {
+    if (status == 0 && !((const ct_env *)*state)->place.context->env.facts.cpu) {
         puts("a GPU: the tile itself runs there, its emulation is for CPUs: skipped");
         exit(77);
     }
@@ -40,7 +40,7 @@ static clattn_context *emulated_context(void **state)
     options.trial = CLATTN_TRIAL_OFF; /* what compiles here is the emulation */
     options.cache_mode = CLATTN_CACHE_OFF;
     clattn_context *context = ct_env_context(*state, &options);
-    context->facts.nv_capability = 80;
+    context->env.facts.nv_capability = 80;
     return context;
 }
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 #include "harness/storage.h"
 #include "support/env.h"
 #include "support/tiny.h"
@@ -177,7 +177,7 @@ static void check_shape(tiny *t, const shape *s)
     uint32_t seed = 3;
     float decay[16], last = 0;
     double g[16], last_want;
-    if (!t->tile->state_shape(&t->env->place.context->facts, &wish, &tiles, why, sizeof why)) {
+    if (!t->tile->state_shape(&t->env->place.context->env.facts, &wish, &tiles, why, sizeof why)) {
         fail_msg("%s declines dqk %d, dv %d: %s", t->tile->name, s->dk, s->dv, why);
     }
     const ct_define defines[] = {{"BM", tiles.bm}, {"BN", tiles.bn},    {"DK", s->dk},

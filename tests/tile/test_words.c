@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 #include "harness/storage.h"
 #include "support/env.h"
 #include "support/texts.h"

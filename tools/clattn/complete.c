@@ -2,7 +2,7 @@
 
 #include "fit.h"
 #include "harness/storage.h"
-#include "methods/method.h"
+#include "plan/method.h"
 #include "plan/problem.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 #include "demo.h"
-#include "methods/method.h"
+#include "plan/method.h"
 
 #include <math.h>
 

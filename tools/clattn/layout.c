@@ -1,5 +1,5 @@
 /* clattn layout */
-#include "methods/method.h"
+#include "plan/method.h"
 #include "options.h"
 #include "png.h"
 #include "tensor.h"

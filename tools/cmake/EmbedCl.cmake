@@ -30,6 +30,6 @@ function(clattn_method_registry out dir)
     endforeach()
     set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated/methods.c)
     file(CONFIGURE OUTPUT ${generated} CONTENT
-"#include \"methods/method.h\"\n\n${externs}\nconst ct_method *const ct_methods[] = {\n${entries}    NULL,\n};\nconst int ct_method_count = ${count};\n" @ONLY)
+"#include \"plan/method.h\"\n\n${externs}\nconst ct_method *const ct_methods[] = {\n${entries}    NULL,\n};\nconst int ct_method_count = ${count};\n" @ONLY)
     set(${out} ${generated} PARENT_SCOPE)
 endfunction()

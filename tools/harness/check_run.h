@@ -6,7 +6,7 @@
 #include "harness/guarded.h"
 #include "harness/tensor.h"
 #include "harness/texts.h"
-#include "methods/method.h"
+#include "plan/method.h"
 
 /* One check, from the problem to the comparison. */
 typedef struct check_run {

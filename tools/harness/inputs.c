@@ -3,7 +3,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "methods/method.h"
+#include "plan/method.h"
 
 static const double mask_constants[CT_MASK_CONSTANTS] = {-1e4,  -7.3e5, -1e9,  -1e10, -9e15,    -1e20,    -1e29,
                                                          -1e30, -1e32,  -3e38, 1e10,  -FLT_MAX, -INFINITY};

@@ -7,7 +7,7 @@
 #include "harness/check.h"
 #include "harness/random.h"
 #include "harness/texts.h"
-#include "methods/method.h"
+#include "plan/method.h"
 #include "plan/keys.h"
 
 #define TRIES     2000

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "device/context.h"
+#include "context/context.h"
 #include "program/child.h"
 #include "program/trial.h"
 
@@ -93,7 +93,7 @@ static clattn_status open_context(job *j)
     options.log = log_line;
     options.log_level = CLATTN_LOG_INFO;
     CT_TRY(clattn_context_create(&j->context, j->cl, device, &options));
-    CT_TRY(ct_program_fingerprint(j->context, &fingerprint));
+    CT_TRY(ct_program_fingerprint(&j->context->env, &fingerprint));
     if (strcmp(fingerprint, j->fields[CT_ASK_FINGERPRINT]) != 0) {
         CT_FAIL(CLATTN_INVALID_ARGUMENT,
                 "clattn-try %s sees another device or driver at %s:%s, or the library has another version",
@@ -117,14 +117,14 @@ static clattn_status compile(job *j)
                                   .ptx_groups = (int)groups};
     snprintf(program->kernel, sizeof program->kernel, "%s", spec.kernel);
     snprintf(program->name, sizeof program->name, "%s", j->fields[CT_ASK_NAME]);
-    return ct_program_build(j->context, &j->entry, &spec, j->fields[CT_ASK_SOURCE], j->fields[CT_ASK_OPTIONS]);
+    return ct_program_build(&j->context->env, &j->entry, &spec, j->fields[CT_ASK_SOURCE], j->fields[CT_ASK_OPTIONS]);
 }
 
 /* The driver's binary where there is no text of ours: some drivers compile only when they are asked for it. */
 static void take_binary(job *j)
 {
     if (!j->entry.binary) {
-        j->entry.binary = ct_program_binary(j->context, j->entry.program.program, &j->entry.binary_bytes);
+        j->entry.binary = ct_program_binary(&j->context->env, j->entry.program.program, &j->entry.binary_bytes);
     }
 }
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 
 #define RESULTS 34 /* 16 sums, 16 numbers, and of probe_dots two times */
 /* times the rate of float multiply-adds, for what else they cost: V turned into pairs, P rounded */
@@ -23,17 +23,17 @@ static clattn_status run_probe(clattn_context *context, const ct_tile *tile, flo
     const size_t items = (size_t)tile->probe_items;
     ct_spec_part(&spec, "tile/tile.cl");
     ct_spec_part(&spec, tile->probe);
-    CT_TRY(ct_program_get(context, &spec, &program, &origin));
+    CT_TRY(ct_program_get(&context->env, &spec, &program, &origin));
     kernel = clCreateKernel(program->program, "probe", &error);
     CT_TRY(ct_check_cl(error, "clCreateKernel"));
-    CT_TRY(ct_queue_create(context, &queue));
-    buffer = clCreateBuffer(context->cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, bytes, result, &error);
+    CT_TRY(ct_queue_create(&context->env, &queue));
+    buffer = clCreateBuffer(context->env.cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, bytes, result, &error);
     CT_TRY(ct_check_cl(error, "clCreateBuffer"));
     CT_TRYCL(clSetKernelArg(kernel, 0, sizeof buffer, &buffer));
     CT_TRYCL(clSetKernelArg(kernel, 1, sizeof offset, &offset));
     CT_TRYCL(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &items, &items, 0, NULL, NULL));
     CT_TRYCL(clEnqueueReadBuffer(queue, buffer, CL_TRUE, 0, bytes, result, 0, NULL, NULL));
-    ct_program_keep(context, program);
+    ct_program_keep(&context->env, program);
 out:
     if (buffer) {
         clReleaseMemObject(buffer);
@@ -66,7 +66,7 @@ static bool probe(clattn_context *context, const ct_tile *tile, float *result, c
     *settled = settles(st);
     if (st != CLATTN_OK) {
         snprintf(why, bytes, "its probe failed: %s", clattn_error_detail()); /* cut: the log has all of it */
-        ct_log(context, CLATTN_LOG_INFO, "probe of %s: %s", tile->name, clattn_error_detail());
+        ct_log(&context->env, CLATTN_LOG_INFO, "probe of %s: %s", tile->name, clattn_error_detail());
         return false;
     }
     for (int i = 0; i < 16; i++) {
@@ -99,10 +99,10 @@ bool ct_dots_usable(clattn_context *context)
     struct ct_tile_state *state = &context->dots;
     pthread_mutex_lock(&context->mutex);
     if (!state->probed) {
-        state->probed = !accepts_dots(&context->facts, state->why, sizeof state->why);
+        state->probed = !accepts_dots(&context->env.facts, state->why, sizeof state->why);
         state->usable = !state->probed && probe(context, &dots, result, state->why, sizeof state->why, &state->probed);
         context->dots_rate = state->usable ? rate_of_dots(result) : 0;
-        ct_log(context, CLATTN_LOG_INFO, "tile_cpu_dots: %s, %.2f times the rate of float multiply-adds",
+        ct_log(&context->env, CLATTN_LOG_INFO, "tile_cpu_dots: %s, %.2f times the rate of float multiply-adds",
                state->usable ? "usable" : state->why, context->dots_rate);
     }
     const bool usable = state->usable;
@@ -124,7 +124,7 @@ static void settle_by_facts(clattn_context *context, int index)
         snprintf(state->why, sizeof state->why, "the context's options ask for '%s' only", context->backend);
         state->probed = true;
     } else {
-        state->probed = !tile->accepts(&context->facts, state->why, sizeof state->why);
+        state->probed = !tile->accepts(&context->env.facts, state->why, sizeof state->why);
     }
 }
 

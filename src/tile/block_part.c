@@ -1,4 +1,4 @@
-#include "attend/block_part.h"
+#include "tile/block_part.h"
 
 int ct_block_part(int block, int most)
 {

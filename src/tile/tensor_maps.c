@@ -1,6 +1,6 @@
-#include "attend/tensors.h"
+#include "tile/tensor_maps.h"
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 
 #define MAP_BYTES   128
 #define STRIDES_END ((int64_t)1 << 40) /* bytes: a map's strides lie below */

@@ -2,7 +2,7 @@
 #ifndef CT_ROW_STEPS_H
 #define CT_ROW_STEPS_H
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 
 /* True if, of every tensor of the wish, `rows` rows from any one on span at most `most` elements; else false, with the
  * tensor, its stride and the bound. */

@@ -1,10 +1,10 @@
-#include "attend/shape_mma.h"
+#include "tile/shape_mma.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "attend/block_part.h"
-#include "attend/row_steps.h"
+#include "tile/block_part.h"
+#include "tile/row_steps.h"
 
 /* The assembler takes no more local memory of fixed size for any target but those of one chip alone (sm_90a). */
 enum { LOCAL_BYTES = 48 << 10, FEW_ROWS = 64 };

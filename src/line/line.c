@@ -1,6 +1,6 @@
-#include "merge/line.h"
+#include "line/line.h"
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 
 clattn_status ct_line_launch(ct_builder *b, const char *part, const char *kernel, int64_t lines, ct_launch **out)
 {

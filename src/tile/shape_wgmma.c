@@ -1,9 +1,9 @@
-#include "attend/shape_wgmma.h"
+#include "tile/shape_wgmma.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "attend/block_part.h"
+#include "tile/block_part.h"
 
 enum {
     LOCAL_BYTES = 227 << 10,

@@ -1,7 +1,8 @@
-#include "merge/line.h"
-#include "merge/merge.h"
+#include "line/gather.h"
 
-/* The kernels' argument structs (cl/merge), by value. */
+#include "line/line.h"
+
+/* The kernels' argument structs (cl/line), by value. */
 typedef struct gather_args {
     clattn_strides from;
     int64_t rows;
@@ -17,7 +18,7 @@ clattn_status ct_gather_rows_add(ct_builder *b, const ct_gather_rows *g)
 {
     ct_launch *l = NULL;
     const clattn_status st =
-        ct_line_launch(b, "merge/gather_rows.cl", "gather_rows", g->batch * g->heads * g->samples, &l);
+        ct_line_launch(b, "line/gather_rows.cl", "gather_rows", g->batch * g->heads * g->samples, &l);
     if (st != CLATTN_OK) {
         return st;
     }
@@ -39,7 +40,7 @@ clattn_status ct_gather_rows_add(ct_builder *b, const ct_gather_rows *g)
 clattn_status ct_gather_keys_add(ct_builder *b, const ct_gather_keys *g)
 {
     ct_launch *l = NULL;
-    const clattn_status st = ct_line_launch(b, "merge/gather_keys.cl", "gather_keys", g->batch * g->samples, &l);
+    const clattn_status st = ct_line_launch(b, "line/gather_keys.cl", "gather_keys", g->batch * g->samples, &l);
     if (st != CLATTN_OK) {
         return st;
     }

@@ -1,13 +1,13 @@
-#include "device/tiles.h"
+#include "tile/tiles.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "attend/row_steps.h"
-#include "attend/shape_mma.h"
-#include "attend/shape_simt.h"
-#include "attend/shape_wgmma.h"
-#include "attend/tensors.h"
+#include "tile/row_steps.h"
+#include "tile/shape_mma.h"
+#include "tile/shape_simt.h"
+#include "tile/shape_wgmma.h"
+#include "tile/tensor_maps.h"
 
 static bool accepts_cpu(const ct_device_facts *facts, char *why, size_t bytes)
 {
@@ -262,3 +262,12 @@ const ct_tile ct_tiles[] = {
      .state_shape = state_shape_ref},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);
+
+void ct_tile_names(char *names, size_t bytes)
+{
+    names[0] = '\0';
+    for (int i = 0; i < ct_tile_count; i++) {
+        const size_t used = strlen(names);
+        snprintf(names + used, bytes - used, "%s%s", i ? ", " : "", ct_tiles[i].name);
+    }
+}

@@ -1,4 +1,4 @@
-#include "attend/shape_simt.h"
+#include "tile/shape_simt.h"
 
 #include <string.h>
 

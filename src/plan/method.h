@@ -3,7 +3,6 @@
 #ifndef CT_METHOD_H
 #define CT_METHOD_H
 
-#include "layout/layout.h"
 #include "plan/builder.h"
 
 /* Inputs and outputs of a reference, all double, dense [b, h, n, d] (packed: b = 1). Index by clattn_slot; integers too

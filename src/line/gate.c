@@ -1,8 +1,9 @@
-#include "merge/line.h"
-#include "merge/merge.h"
+#include "line/gate.h"
+
+#include "line/line.h"
 #include "plan/problem.h"
 
-typedef struct rows_args { /* as in cl/merge/gate_rows.cl */
+typedef struct rows_args { /* as in cl/line/gate_rows.cl */
     clattn_strides q;
     int64_t rows;
     int32_t heads, depth;
@@ -14,7 +15,7 @@ static clattn_status add_rows(ct_builder *b, const clattn_problem *p, ct_ref *ga
     int64_t dims[4];
     const int64_t map[] = {p->hq, p->dqk}, lines = p->b * p->hq * p->nq;
     ct_launch *l = NULL;
-    const clattn_status st = ct_line_launch(b, "merge/gate_rows.cl", "gate_rows", lines, &l);
+    const clattn_status st = ct_line_launch(b, "line/gate_rows.cl", "gate_rows", lines, &l);
     if (st != CLATTN_OK) {
         return st;
     }

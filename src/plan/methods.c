@@ -1,7 +1,7 @@
 /* Look-up in the generated table of methods. */
 #include <string.h>
 
-#include "methods/method.h"
+#include "plan/method.h"
 
 const ct_method *ct_method_find(const char *name)
 {

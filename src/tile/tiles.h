@@ -3,11 +3,7 @@
 #ifndef CT_TILES_H
 #define CT_TILES_H
 
-#include "device/context.h"
-#include "program/program.h"
-
-typedef struct ct_builder ct_builder; /* plan/builder.h */
-struct ct_tensor_in;                  /* plan/builder.h */
+#include "plan/builder.h"
 
 /* A choice of tile sizes for an attend stage. */
 typedef struct ct_shape {
@@ -74,7 +70,7 @@ typedef struct ct_tile {
     const char *ptx_target; /* of its programs, see ct_program_spec */
     /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's
      * ref. */
-    clattn_status (*tensors)(ct_builder *b, struct ct_tensor_in *tensors, int n, int64_t sequences,
+    clattn_status (*tensors)(ct_builder *b, ct_tensor_in *tensors, int n, int64_t sequences,
                              const struct ct_shape *shape);
     /* of keys and values that heads may read in turns, see HEAVY_LAST in tile.cl; 0: they follow one another */
     int64_t crowd_bytes;
@@ -87,6 +83,8 @@ typedef struct ct_tile {
 int ct_tile_aligned(const int64_t *lengths, size_t count);
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */
 extern const int ct_tile_count;
+/* "cpu, nv_wgmma, ...": all of them. */
+void ct_tile_names(char *names, size_t bytes);
 
 /* Can this context's CPU tile use the dot products of tile_cpu_dots? Probes once. */
 bool ct_dots_usable(clattn_context *context);

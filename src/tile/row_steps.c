@@ -1,4 +1,4 @@
-#include "attend/row_steps.h"
+#include "tile/row_steps.h"
 
 #include <stdio.h>
 

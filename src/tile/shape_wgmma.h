@@ -2,7 +2,7 @@
 #ifndef CT_SHAPE_WGMMA_H
 #define CT_SHAPE_WGMMA_H
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 
 bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes);
 bool ct_wgmma_state_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why,

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "device/context.h"
+#include "context/context.h"
 
 /* The lower-case members are the -D of tile_simt.cl. rows, cols: what of a layout's block one tile does (the kernel's
  * step * PACK, and COLS). */

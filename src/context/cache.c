@@ -1,10 +1,10 @@
 /* The public view of the program cache. */
-#include "device/context.h"
+#include "context/context.h"
 #include "program/memory.h"
 
 const char *clattn_cache_dir(clattn_context *context)
 {
-    return context && context->cache && context->cache->disk ? ct_disk_dir(context->cache->disk) : "";
+    return context && context->env.cache && context->env.cache->disk ? ct_disk_dir(context->env.cache->disk) : "";
 }
 
 clattn_status clattn_cache_get_stats(clattn_context *context, clattn_cache_stats *stats)
@@ -19,7 +19,7 @@ clattn_status clattn_cache_get_stats(clattn_context *context, clattn_cache_stats
         return ct_fail(CLATTN_INVALID_ARGUMENT, "stats->struct_size is %zu, must be %zu", stats->struct_size,
                        sizeof *stats);
     }
-    ct_cache *cache = context->cache;
+    ct_cache *cache = context->env.cache;
     clattn_cache_stats found = {.struct_size = sizeof found};
     if (cache->disk) {
         ct_disk_stats(cache->disk, &found.files, &found.bytes, &found.max_bytes, &found.rejected);
@@ -39,6 +39,6 @@ clattn_status clattn_cache_clear(clattn_context *context)
     if (!context) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "context is NULL");
     }
-    ct_memory_forget(context->cache);
-    return context->cache->disk ? ct_disk_clear(context->cache->disk) : CLATTN_OK;
+    ct_memory_forget(context->env.cache);
+    return context->env.cache->disk ? ct_disk_clear(context->env.cache->disk) : CLATTN_OK;
 }

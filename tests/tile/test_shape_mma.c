@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-#include "attend/shape_mma.h"
-#include "device/tiles.h"
+#include "tile/shape_mma.h"
+#include "tile/tiles.h"
 
 static const int widths[] = {1, 16, 40, 64, 65, 80, 96, 128, 129, 192, 200, 256};
 static const int blocks[] = {0, 1, 16, 32, 48, 64, 96, 100, 128, 192, 256};

@@ -2,7 +2,7 @@
 #ifndef CT_SHAPE_MMA_H
 #define CT_SHAPE_MMA_H
 
-#include "device/tiles.h"
+#include "tile/tiles.h"
 
 bool ct_mma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes);
 

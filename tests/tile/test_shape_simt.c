@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attend/shape_simt.h"
+#include "tile/shape_simt.h"
 
 static const char *const vendors[] = {"NVIDIA Corporation", "Advanced Micro Devices, Inc.", "Intel(R) Corporation",
                                       "someone"};
