@@ -3,6 +3,7 @@
 
 #include "accumulate/accumulate.h"
 #include "plan/problem.h"
+#include "plan/slots.h"
 
 clattn_status ct_accumulate_check(const clattn_problem *p)
 {
@@ -39,10 +40,8 @@ static clattn_status decay_of(ct_builder *b, const clattn_problem *p, ct_accumul
     a->fading = p->decay == CLATTN_DECAY_NONE    ? CT_FADE_NONE
                 : p->decay == CLATTN_DECAY_TOKEN ? CT_FADE_TOKEN
                                                  : CT_FADE_HEAD;
-    if (p->decay == CLATTN_DECAY_TOKEN) {
-        a->decay = ct_builder_slot(b, CLATTN_DECAY, 2, CLATTN_F32, 3, (const int64_t[]){p->b, p->hq, p->nk});
-    } else if (p->decay == CLATTN_DECAY_HEAD) {
-        a->decay = ct_builder_slot(b, CLATTN_DECAY, 2, CLATTN_F32, 1, &p->hq);
+    if (p->decay == CLATTN_DECAY_TOKEN || p->decay == CLATTN_DECAY_HEAD) {
+        a->decay = ct_builder_slot(b, CLATTN_DECAY, 2);
     } else if (p->decay != CLATTN_DECAY_NONE) {
         slopes = ct_alloc_array(allocator, (size_t)p->hq, sizeof *slopes);
         if (!slopes) {
@@ -62,18 +61,9 @@ out:
     return st;
 }
 
-static ct_ref tensor_slot(ct_builder *b, const clattn_problem *p, clattn_slot slot)
-{
-    int64_t dims[4];
-    ct_problem_dims(p, slot, dims);
-    return ct_builder_slot(b, slot, 2, p->dtype, 4, dims);
-}
-
 clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumulate *a)
 {
     const bool causal = p->causal != 0;
-    const int64_t states[] = {p->sequences ? p->sequences : p->b, p->hq, p->dqk, p->dv + (p->normalise != 0)};
-    const int64_t keys[] = {p->b, p->nk};
     *a = (ct_accumulate){
         .batch = p->b,
         .heads = p->hq,
@@ -85,14 +75,14 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
         .sequences = p->sequences,
         .longest_q = ct_problem_max_q(p),
         .longest_k = ct_problem_max_k(p),
-        .q = tensor_slot(b, p, CLATTN_Q),
-        .k = tensor_slot(b, p, CLATTN_K),
-        .v = tensor_slot(b, p, CLATTN_V),
-        .o = tensor_slot(b, p, CLATTN_O),
-        .q_strides = ct_problem_strides(p, CLATTN_Q),
-        .k_strides = ct_problem_strides(p, CLATTN_K),
-        .v_strides = ct_problem_strides(p, CLATTN_V),
-        .o_strides = ct_problem_strides(p, CLATTN_O),
+        .q = ct_builder_slot(b, CLATTN_Q, 2),
+        .k = ct_builder_slot(b, CLATTN_K, 2),
+        .v = ct_builder_slot(b, CLATTN_V, 2),
+        .o = ct_builder_slot(b, CLATTN_O, 2),
+        .q_strides = ct_slot_strides(p, CLATTN_Q),
+        .k_strides = ct_slot_strides(p, CLATTN_K),
+        .v_strides = ct_slot_strides(p, CLATTN_V),
+        .o_strides = ct_slot_strides(p, CLATTN_O),
         .dtype = p->dtype,
         .o_dtype = p->dtype,
         .scale = isnan(p->scale) ? 1.0 : p->scale,
@@ -112,11 +102,11 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
         a->cu_k = causal ? a->cu_q : ct_builder_cuts(b, CLATTN_CU_SEQLENS_K);
     }
     if (p->key_padding) {
-        a->padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, keys);
+        a->padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2);
     }
     if (p->state) {
-        a->state_in = ct_builder_slot(b, CLATTN_STATE_IN, 1, CLATTN_F32, 4, states);
-        a->state_out = ct_builder_slot(b, CLATTN_STATE_OUT, 2, CLATTN_F32, 4, states);
+        a->state_in = ct_builder_slot(b, CLATTN_STATE_IN, 1);
+        a->state_out = ct_builder_slot(b, CLATTN_STATE_OUT, 2);
     }
     return decay_of(b, p, a);
 }

@@ -19,9 +19,7 @@ typedef struct list_refs {
 static clattn_status lists_of(ct_builder *b, const clattn_layout *layout, list_refs *refs)
 {
     clattn_status st = CLATTN_OK;
-    const int64_t lines = (int64_t)layout->heads * layout->rows, blocks[] = {layout->heads, layout->rows, layout->cols};
-    /* col: as long as row_ptr says */
-    const int64_t table[] = {layout->heads, layout->rows, layout->width}, ends = lines + 1, any = 0;
+    const int64_t lines = (int64_t)layout->heads * layout->rows, ends = lines + 1;
     *refs = (list_refs){ct_nothing(), ct_nothing(), ct_nothing(), 0};
     switch (layout->source) {
     case CT_LAYOUT_HOST:
@@ -29,15 +27,15 @@ static clattn_status lists_of(ct_builder *b, const clattn_layout *layout, list_r
         CT_TRY(ct_builder_constant(b, "col", layout->col, layout->row_ptr[lines], sizeof *layout->col, &refs->col));
         break;
     case CT_LAYOUT_CSR:
-        refs->row_ptr = ct_builder_slot(b, CLATTN_ROW_PTR, 2, CLATTN_I32, 1, &ends);
-        refs->col = ct_builder_slot(b, CLATTN_COL_IDX, 2, CLATTN_I32, 1, &any);
+        refs->row_ptr = ct_builder_slot(b, CLATTN_ROW_PTR, 2);
+        refs->col = ct_builder_slot(b, CLATTN_COL_IDX, 2);
         break;
     case CT_LAYOUT_MASK:
-        refs->mask = ct_builder_slot(b, CLATTN_BLOCK_MASK, 2, CLATTN_U8, 3, blocks);
+        refs->mask = ct_builder_slot(b, CLATTN_BLOCK_MASK, 2);
         refs->kind = 1;
         break;
     case CT_LAYOUT_TABLE:
-        refs->col = ct_builder_slot(b, CLATTN_BLOCK_TABLE, 2, CLATTN_I32, 3, table);
+        refs->col = ct_builder_slot(b, CLATTN_BLOCK_TABLE, 2);
         refs->kind = 2;
         break;
     }

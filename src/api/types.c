@@ -1,4 +1,4 @@
-/* Types, buffers and slots by name. */
+/* Types by name, and buffers. */
 #include "core/core.h"
 
 static const struct {
@@ -29,37 +29,4 @@ clattn_buf clattn_buf_svm(void *pointer)
 clattn_buf clattn_buf_none(void)
 {
     return (clattn_buf){NULL, NULL, 0};
-}
-
-static const char *const slots[CLATTN_SLOT_COUNT] = {
-    [CLATTN_Q] = "q",
-    [CLATTN_K] = "k",
-    [CLATTN_V] = "v",
-    [CLATTN_O] = "o",
-    [CLATTN_LSE] = "lse",
-    [CLATTN_STATE_IN] = "state-in",
-    [CLATTN_STATE_OUT] = "state-out",
-    [CLATTN_DECAY] = "decay",
-    [CLATTN_GATE] = "gate",
-    [CLATTN_GATE_WEIGHT] = "gate-weight",
-    [CLATTN_GATE_BIAS] = "gate-bias",
-    [CLATTN_BIAS] = "bias",
-    [CLATTN_SINK] = "sink",
-    [CLATTN_ALIBI_SLOPES] = "alibi-slopes",
-    [CLATTN_KEY_PADDING] = "key-padding",
-    [CLATTN_CU_SEQLENS] = "cu-seqlens",
-    [CLATTN_CU_SEQLENS_K] = "cu-seqlens-k",
-    [CLATTN_ROW_PTR] = "row-ptr",
-    [CLATTN_COL_IDX] = "col-idx",
-    [CLATTN_BLOCK_MASK] = "block-mask",
-    [CLATTN_BLOCK_TABLE] = "block-table",
-    [CLATTN_POSITIONS] = "positions",
-    [CLATTN_TEXT_BUFFER] = "text-buffer",
-    [CLATTN_O_PARTS] = "o-parts",
-    [CLATTN_LSE_PARTS] = "lse-parts",
-};
-
-const char *clattn_slot_name(clattn_slot slot)
-{
-    return (size_t)slot < CT_COUNT(slots) && slots[slot] ? slots[slot] : "unknown";
 }

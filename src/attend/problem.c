@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "attend/attend.h"
+#include "plan/slots.h"
 
 clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_layout *layout, ct_attend *out)
 {
     clattn_status st = CLATTN_OK;
-    int64_t dims[4];
     ct_attend a = {.in = p->dtype,
                    .out = p->dtype,
                    .b = p->b,
@@ -39,18 +39,16 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
     ct_ref *refs[4] = {&a.q, &a.k, &a.v, &a.o};
     clattn_strides *strides[4] = {&a.qs, &a.ks, &a.vs, &a.os};
     for (int i = 0; i < 4; i++) {
-        ct_problem_dims(p, tensors[i], dims);
-        *strides[i] = ct_problem_strides(p, tensors[i]);
-        *refs[i] = ct_builder_slot(b, tensors[i], 2, p->dtype, 4, dims);
+        *strides[i] = ct_slot_strides(p, tensors[i]);
+        *refs[i] = ct_builder_slot(b, tensors[i], 2);
     }
-    const int64_t lse[3] = {p->b, p->hq, p->nq};
-    a.lse = ct_builder_slot(b, CLATTN_LSE, 1, CLATTN_F32, 3, lse);
+    a.lse = ct_builder_slot(b, CLATTN_LSE, 1);
     if (p->sequences) {
         a.cu_q = ct_builder_cuts(b, CLATTN_CU_SEQLENS);
         a.cu_k = ct_builder_cuts(b, CLATTN_CU_SEQLENS_K);
     }
     if (p->alibi == 2) {
-        a.slopes = ct_builder_slot(b, CLATTN_ALIBI_SLOPES, 2, CLATTN_F32, 1, &p->hq);
+        a.slopes = ct_builder_slot(b, CLATTN_ALIBI_SLOPES, 2);
     } else if (p->alibi) {
         float *slopes = ct_alloc_array(ct_builder_allocator(b), (size_t)p->hq, sizeof *slopes);
         if (!slopes) {
@@ -62,20 +60,18 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
         CT_TRY(st);
     }
     if (p->sink) {
-        a.sink = ct_builder_slot(b, CLATTN_SINK, 2, CLATTN_F32, 1, &p->hq);
+        a.sink = ct_builder_slot(b, CLATTN_SINK, 2);
     }
     if (p->bias) {
         a.bias_b = p->bias_b ? p->bias_b : p->b;
         a.bias_h = p->bias_h ? p->bias_h : p->hq;
-        const int64_t bias[4] = {a.bias_b, a.bias_h, p->nq, p->nk};
-        a.bias = ct_builder_slot(b, CLATTN_BIAS, 2, CLATTN_F32, 4, bias);
+        a.bias = ct_builder_slot(b, CLATTN_BIAS, 2);
     }
     if (p->key_padding) {
-        const int64_t padding[2] = {p->b, p->nk};
-        a.padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2, CLATTN_U8, 2, padding);
+        a.padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2);
     }
     if (a.score_text || a.mask_text) {
-        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1, CLATTN_F32, 1, &p->text_buffer);
+        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1);
         memcpy(a.p, p->text_params, sizeof a.p);
     }
     *out = a;

@@ -52,15 +52,12 @@ static clattn_status find_sources(ct_builder *b, const clattn_layout *l, sources
         CT_TRY(ct_builder_constant(b, "row_ptr", l->row_ptr, lines + 1, 4, &s->row_ptr));
         CT_TRY(ct_builder_constant(b, "col", l->col, l->row_ptr[lines], 4, &s->col));
     } else if (l->source == CT_LAYOUT_CSR) {
-        const int64_t dims = lines + 1, none = 0;
-        s->row_ptr = ct_builder_slot(b, CLATTN_ROW_PTR, 2, CLATTN_I32, 1, &dims);
-        s->col = ct_builder_slot(b, CLATTN_COL_IDX, 2, CLATTN_I32, 1, &none); /* as long as row_ptr's last entry */
+        s->row_ptr = ct_builder_slot(b, CLATTN_ROW_PTR, 2);
+        s->col = ct_builder_slot(b, CLATTN_COL_IDX, 2); /* as long as row_ptr's last entry */
     } else if (l->source == CT_LAYOUT_MASK) {
-        const int64_t dims[3] = {l->heads, l->rows, l->cols};
-        s->mask = ct_builder_slot(b, CLATTN_BLOCK_MASK, 2, CLATTN_U8, 3, dims);
+        s->mask = ct_builder_slot(b, CLATTN_BLOCK_MASK, 2);
     } else {
-        const int64_t dims[3] = {l->heads, l->rows, l->width};
-        s->col = ct_builder_slot(b, CLATTN_BLOCK_TABLE, 2, CLATTN_I32, 3, dims);
+        s->col = ct_builder_slot(b, CLATTN_BLOCK_TABLE, 2);
     }
 out:
     return st;

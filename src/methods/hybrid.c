@@ -41,7 +41,7 @@ static clattn_status positions_of(ct_builder *b, const clattn_problem *p, ct_ref
     clattn_status st = CLATTN_OK;
     const clattn_allocator *allocator = ct_builder_allocator(b);
     if (p->spacing == CLATTN_SPACING_GIVEN) {
-        *positions = ct_builder_slot(b, CLATTN_POSITIONS, 2, CLATTN_I32, 1, &p->samples);
+        *positions = ct_builder_slot(b, CLATTN_POSITIONS, 2);
         return CLATTN_OK;
     }
     *host = ct_alloc_array(allocator, (size_t)p->samples, sizeof **host);
@@ -167,8 +167,8 @@ static clattn_status branch(const clattn_problem *p, const ct_softmax_branch *so
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a branch of %zu rows", rows);
     }
     ct_reference_io mine = *io;
-    mine.o = out->o;
-    mine.lse = out->lse;
+    mine.out[CLATTN_O] = out->o;
+    mine.out[CLATTN_LSE] = out->lse;
     CT_TRY(ct_reference_softmax(p, softmax, &mine, allocator));
 out:
     return st;
@@ -199,7 +199,7 @@ static void weigh(const clattn_problem *p, ct_reference_io *io, const branch_res
         const double g = b->lse[row] == -INFINITY ? 1.0 : a->lse[row] == -INFINITY ? 0.0 : given;
         for (int64_t d = row * p->dv; d < (row + 1) * p->dv; d++) {
             const double sum = g * a->o[d] + (1.0 - g) * b->o[d];
-            io->o[d] = io->single ? (double)(float)sum : sum;
+            io->out[CLATTN_O][d] = io->single ? (double)(float)sum : sum;
         }
     }
 }

@@ -5,7 +5,7 @@
 #include "merge/merge.h"
 #include "plan/method.h"
 #include "methods/reference_softmax.h"
-#include "plan/problem.h"
+#include "plan/slots.h"
 
 static int parts_of(const clattn_problem *problem)
 {
@@ -33,13 +33,6 @@ static clattn_status check(const clattn_problem *problem)
     return CLATTN_OK;
 }
 
-static ct_ref output(ct_builder *b, const clattn_problem *p)
-{
-    int64_t dims[4];
-    ct_problem_dims(p, CLATTN_O, dims);
-    return ct_builder_slot(b, CLATTN_O, 2, p->dtype, 4, dims);
-}
-
 static clattn_status build_gate(ct_builder *b, const clattn_problem *p, ct_ref o_parts, ct_ref lse_parts)
 {
     const int64_t rows = p->b * p->hq * p->nq;
@@ -47,13 +40,13 @@ static clattn_status build_gate(ct_builder *b, const clattn_problem *p, ct_ref o
                        .heads = p->hq,
                        .rows = p->nq,
                        .dv = p->dv,
-                       .o_strides = ct_problem_strides(p, CLATTN_O),
+                       .o_strides = ct_slot_strides(p, CLATTN_O),
                        .o_dtype = p->dtype};
     m.o_a = o_parts;
     m.o_b = ct_ref_at(o_parts, rows * p->dv);
     m.lse_a = lse_parts;
     m.lse_b = ct_ref_at(lse_parts, rows);
-    m.o = output(b, p);
+    m.o = ct_builder_slot(b, CLATTN_O, 2);
     const clattn_status st = ct_gate_of(b, &m.gate);
     return st == CLATTN_OK ? ct_merge_gate_add(b, &m) : st;
 }
@@ -62,10 +55,9 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
 {
     (void)layout;
     const int parts = parts_of(p);
-    const int64_t dims[] = {parts, p->b, p->hq, p->nq, p->dv};
     const int64_t rows = p->b * p->hq * p->nq;
-    const ct_ref o_parts = ct_builder_slot(b, CLATTN_O_PARTS, 2, CLATTN_F32, 5, dims);
-    const ct_ref lse_parts = ct_builder_slot(b, CLATTN_LSE_PARTS, p->gate ? 1 : 2, CLATTN_F32, 4, dims);
+    const ct_ref o_parts = ct_builder_slot(b, CLATTN_O_PARTS, 2);
+    const ct_ref lse_parts = ct_builder_slot(b, CLATTN_LSE_PARTS, p->gate ? 1 : 2);
     const double elements = (double)rows * (double)p->dv;
     ct_builder_work(b, (ct_work){.flop = 2.0 * parts * elements,
                                  .bytes = elements * (4.0 * parts + (double)clattn_dtype_size(p->dtype)) +
@@ -81,10 +73,10 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
                             .dv = p->dv,
                             .o_parts = o_parts,
                             .lse_parts = lse_parts,
-                            .o = output(b, p),
-                            .o_strides = ct_problem_strides(p, CLATTN_O),
+                            .o = ct_builder_slot(b, CLATTN_O, 2),
+                            .o_strides = ct_slot_strides(p, CLATTN_O),
                             .o_dtype = p->dtype,
-                            .lse = ct_builder_slot(b, CLATTN_LSE, 1, CLATTN_F32, 3, dims + 1)};
+                            .lse = ct_builder_slot(b, CLATTN_LSE, 1)};
     return ct_merge_lse_add(b, &m);
 }
 
@@ -131,16 +123,16 @@ static clattn_status reference(const clattn_problem *p, const clattn_layout *lay
         } else {
             total = weights_by_lse(lse, parts, all, weight);
         }
-        for (int64_t d = 0; io->o && d < p->dv; d++) {
+        for (int64_t d = 0; io->out[CLATTN_O] && d < p->dv; d++) {
             double sum = 0.0;
             for (int i = 0; i < parts; i++) {
                 sum += weight[i] != 0.0 ? weight[i] * io->in[CLATTN_O_PARTS][(i * all + row) * p->dv + d] : 0.0;
                 sum = io->single ? (double)(float)sum : sum;
             }
-            io->o[row * p->dv + d] = sum;
+            io->out[CLATTN_O][row * p->dv + d] = sum;
         }
-        if (io->lse && !p->gate) {
-            io->lse[row] = io->single ? (double)(float)total : total;
+        if (io->out[CLATTN_LSE] && !p->gate) {
+            io->out[CLATTN_LSE][row] = io->single ? (double)(float)total : total;
         }
     }
 out:

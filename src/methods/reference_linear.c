@@ -63,11 +63,11 @@ static ct_head head_of(const ct_call *c, int64_t sequence, int head)
     h.q = in[CLATTN_Q] + row * problem->dqk;
     h.k = in[CLATTN_K] + kv * problem->dqk;
     h.v = in[CLATTN_V] + kv * problem->dv;
-    h.o = c->io->o ? c->io->o + row * problem->dv : NULL;
+    h.o = c->io->out[CLATTN_O] ? c->io->out[CLATTN_O] + row * problem->dv : NULL;
     h.g = c->g[head];
     h.padding = in[CLATTN_KEY_PADDING] ? in[CLATTN_KEY_PADDING] + h.span.batch * problem->nk + h.span.k0 : NULL;
     h.state_in = in[CLATTN_STATE_IN] ? in[CLATTN_STATE_IN] + state : NULL;
-    h.state_out = c->io->state_out ? c->io->state_out + state : NULL;
+    h.state_out = c->io->out[CLATTN_STATE_OUT] ? c->io->out[CLATTN_STATE_OUT] + state : NULL;
     if (c->branch->decay == CLATTN_DECAY_TOKEN && in[CLATTN_DECAY]) {
         h.token_g = in[CLATTN_DECAY] + (h.span.batch * problem->hq + head) * problem->nk + h.span.k0;
     }
@@ -150,9 +150,9 @@ out:
 static void zero_rows(const ct_call *c)
 {
     const clattn_problem *problem = c->problem;
-    for (int64_t i = 0; c->io->o && i < problem->b * problem->hq * problem->nq; i++) {
+    for (int64_t i = 0; c->io->out[CLATTN_O] && i < problem->b * problem->hq * problem->nq; i++) {
         if (wanted(c, i)) {
-            memset(c->io->o + i * problem->dv, 0, (size_t)problem->dv * sizeof(double));
+            memset(c->io->out[CLATTN_O] + i * problem->dv, 0, (size_t)problem->dv * sizeof(double));
         }
     }
 }

@@ -83,7 +83,7 @@ out:
     return st;
 }
 
-/* Adds the linear half `rest` to the softmax half in io->o. */
+/* Adds the linear half `rest` to the softmax half in io->out[CLATTN_O]. */
 static void add_halves(const clattn_problem *p, ct_reference_io *io, const double *rest, const double *gate)
 {
     const int64_t count = io->rows ? io->n_rows : p->b * p->hq * p->nq;
@@ -91,8 +91,8 @@ static void add_halves(const clattn_problem *p, ct_reference_io *io, const doubl
         const int64_t row = io->rows ? io->rows[i] : i;
         const double a = p->gate ? gate[row] : 1.0, b = p->gate ? 1.0 - gate[row] : 1.0;
         for (int64_t d = row * p->dv; d < (row + 1) * p->dv; d++) {
-            const double sum = a * io->o[d] + b * rest[d];
-            io->o[d] = io->single ? (double)(float)sum : sum;
+            const double sum = a * io->out[CLATTN_O][d] + b * rest[d];
+            io->out[CLATTN_O][d] = io->single ? (double)(float)sum : sum;
         }
     }
 }
@@ -111,9 +111,9 @@ static clattn_status reference(const clattn_problem *p, const clattn_layout *lay
     if (!rest || !gate) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for the linear half of %zu rows", rows);
     }
-    mine.lse = mine.state_out = NULL;
+    mine.out[CLATTN_LSE] = mine.out[CLATTN_STATE_OUT] = NULL;
     CT_TRY(ct_reference_softmax(p, &softmax, &mine, allocator));
-    mine.o = rest;
+    mine.out[CLATTN_O] = rest;
     linear.layout = p->remaining ? layout : NULL;
     CT_TRY((p->remaining ? ct_reference_linear_pairs : ct_reference_linear)(&half, &linear, &mine, allocator));
     if (p->gate) {

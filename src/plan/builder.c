@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "plan/plan_parts.h"
-#include "plan/problem.h"
+#include "plan/slots.h"
 
 clattn_context *ct_builder_context(ct_builder *b)
 {
@@ -23,37 +23,35 @@ const clattn_allocator *ct_builder_allocator(ct_builder *b)
 }
 
 /* Bytes from the slot's offset to the end of the tensor. */
-static int64_t slot_bytes(const clattn_problem *problem, clattn_slot slot, clattn_dtype dtype, int rank,
-                          const int64_t *dims)
+static int64_t slot_bytes(const clattn_problem *problem, clattn_slot slot, const ct_plan_slot *s)
 {
     int64_t elements = 1;
-    if (slot <= CLATTN_O && rank == 4) { /* the second says it to compilers that inline this for other slots */
-        const clattn_strides s = ct_problem_strides(problem, slot);
-        elements = (dims[0] - 1) * s.batch + (dims[1] - 1) * s.head + (dims[2] - 1) * s.row + dims[3];
+    if (ct_slots[slot].strides) {
+        const clattn_strides at = ct_slot_strides(problem, slot);
+        elements = (s->dims[0] - 1) * at.batch + (s->dims[1] - 1) * at.head + (s->dims[2] - 1) * at.row + s->dims[3];
     } else {
-        for (int i = 0; i < rank; i++) {
-            elements *= dims[i];
+        for (int i = 0; i < s->rank; i++) {
+            elements *= s->dims[i];
         }
     }
-    return elements * (int64_t)clattn_dtype_size(dtype);
+    return elements * (int64_t)clattn_dtype_size(s->dtype);
 }
 
-ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want, clattn_dtype dtype, int rank, const int64_t *dims)
+ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want)
 {
+    const clattn_problem *problem = &b->plan->problem;
     ct_plan_slot *s = &b->plan->slots[slot];
     s->want = want > s->want ? want : s->want;
-    s->dtype = dtype;
-    s->rank = rank;
-    memcpy(s->dims, dims, (size_t)rank * sizeof dims[0]);
-    s->bytes = slot_bytes(&b->plan->problem, slot, dtype, rank, dims);
-    return (ct_ref){CT_SLOT, (int)slot, 0, (int)clattn_dtype_size(dtype), 0};
+    s->dtype = ct_slot_dtype(problem, slot);
+    s->rank = ct_slot_shape(problem, b->plan->layout, slot, s->dims);
+    s->bytes = slot_bytes(problem, slot, s);
+    return (ct_ref){CT_SLOT, (int)slot, 0, (int)clattn_dtype_size(s->dtype), 0};
 }
 
 ct_ref ct_builder_cuts(ct_builder *b, clattn_slot slot)
 {
     const clattn_problem *p = &b->plan->problem;
-    const int64_t cuts = p->sequences + 1;
-    return ct_builder_slot(b, slot, slot == CLATTN_CU_SEQLENS || p->nk != p->nq ? 2 : 1, CLATTN_I32, 1, &cuts);
+    return ct_builder_slot(b, slot, slot == CLATTN_CU_SEQLENS || p->nk != p->nq ? 2 : 1);
 }
 
 void ct_builder_drop(ct_builder *b, clattn_slot slot)

@@ -51,8 +51,9 @@ const struct ct_tile *ct_builder_tile(ct_builder *b);
 const clattn_problem *ct_builder_problem(ct_builder *b);
 const clattn_allocator *ct_builder_allocator(ct_builder *b);
 
-/* A slot the caller fills: declares it. want: 1 optional, 2 needed. Returns its ref. */
-ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want, clattn_dtype dtype, int rank, const int64_t *dims);
+/* A slot of the caller's, of the type and shape that the table of slots says: declares it. want: 1 optional, 2 needed.
+ * Returns its ref. */
+ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want);
 /* Where packed sequences begin: slot CU_SEQLENS, needed, or CU_SEQLENS_K, needed if nk != nq, else CU_SEQLENS in its
  * place if it is left out. */
 ct_ref ct_builder_cuts(ct_builder *b, clattn_slot slot);

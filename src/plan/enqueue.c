@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "plan/plan_parts.h"
+#include "plan/slots.h"
 
 static clattn_status check_room(const char *what, const clattn_buf *buf, int64_t bytes, clattn_status code)
 {
@@ -21,18 +22,21 @@ static clattn_status check_room(const char *what, const clattn_buf *buf, int64_t
     return CLATTN_OK;
 }
 
-/* A state goes out where it came in, or where nothing of it came in. */
-static clattn_status check_states(const clattn_plan *plan, const clattn_buf *in, const clattn_buf *out)
+/* A result goes out where that input came in, or where nothing of it came in. */
+static clattn_status check_in_place(const clattn_plan *plan, clattn_slot slot, const clattn_buf *by_slot)
 {
+    const clattn_slot source = (clattn_slot)(ct_slots[slot].in_place_of - 1);
+    const clattn_buf *in = &by_slot[source], *out = &by_slot[slot];
     const bool one_memory = in->mem ? in->mem == out->mem : in->svm && out->svm;
     const uintptr_t a = (uintptr_t)in->svm + in->offset, b = (uintptr_t)out->svm + out->offset,
                     between = a > b ? a - b : b - a;
-    if (!one_memory || between == 0 || between >= (uintptr_t)plan->slots[CLATTN_STATE_OUT].bytes) {
+    if (!one_memory || between == 0 || between >= (uintptr_t)plan->slots[slot].bytes) {
         return CLATTN_OK;
     }
     return ct_fail(CLATTN_INVALID_ARGUMENT,
-                   "clattn_enqueue: slots 'state-in' and 'state-out' begin %llu bytes apart; 0, or at least their %lld",
-                   (unsigned long long)between, (long long)plan->slots[CLATTN_STATE_OUT].bytes);
+                   "clattn_enqueue: slots '%s' and '%s' begin %llu bytes apart; 0, or at least their %lld",
+                   clattn_slot_name(source), clattn_slot_name(slot), (unsigned long long)between,
+                   (long long)plan->slots[slot].bytes);
 }
 
 static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, size_t n_args, clattn_buf *by_slot)
@@ -47,7 +51,7 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
         }
         const ct_plan_slot *want = &plan->slots[slot];
         const size_t element =
-            clattn_dtype_size(want->dtype) * (size_t)(plan->aligned && slot <= CLATTN_O ? plan->aligned : 1);
+            clattn_dtype_size(want->dtype) * (size_t)(plan->aligned && ct_slots[slot].strides ? plan->aligned : 1);
         if (!want->want) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: this plan has no slot '%s'", clattn_slot_name(slot));
         }
@@ -73,7 +77,11 @@ static clattn_status sort_args(const clattn_plan *plan, const clattn_arg *args, 
                     clattn_slot_name((clattn_slot)slot));
         }
     }
-    CT_TRY(check_states(plan, &by_slot[CLATTN_STATE_IN], &by_slot[CLATTN_STATE_OUT]));
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        if (ct_slots[slot].in_place_of) {
+            CT_TRY(check_in_place(plan, (clattn_slot)slot, by_slot));
+        }
+    }
     if (plan->slots[CLATTN_CU_SEQLENS_K].want && !seen[CLATTN_CU_SEQLENS_K]) {
         by_slot[CLATTN_CU_SEQLENS_K] = by_slot[CLATTN_CU_SEQLENS]; /* ct_builder_cuts */
     }

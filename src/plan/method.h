@@ -9,9 +9,7 @@
  * (cu_seqlens, tables) are given as doubles. NULL: not given. Output arrays are allocated by the caller. */
 typedef struct ct_reference_io {
     const double *in[CLATTN_SLOT_COUNT];
-    double *o;         /* [b, hq, nq, dv] */
-    double *lse;       /* [b, hq, nq] */
-    double *state_out; /* [b or sequences, hq, dqk, dv (+1)] */
+    double *out[CLATTN_SLOT_COUNT]; /* NULL: not wanted */
     /* 1: every intermediate is rounded to float: the "same-precision peer" of the tolerance rule; 2: the same with
      * exponents of base 2, as kernels have them (a sum without exponents: as 1) */
     int single;

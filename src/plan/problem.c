@@ -7,6 +7,7 @@
 
 #include "plan/method.h"
 #include "plan/keys.h"
+#include "plan/slots.h"
 
 void clattn_problem_init(clattn_problem *problem)
 {
@@ -267,19 +268,21 @@ static clattn_status check_elements(const char *what, double elements)
                             : ct_fail(CLATTN_INVALID_ARGUMENT, "%s spans %s elements; at most %s", what, number, limit);
 }
 
-static clattn_status check_tensor(const clattn_problem *p, const char *name, clattn_slot slot,
-                                  const clattn_strides *given)
+static clattn_status check_tensor(const clattn_problem *p, clattn_slot slot)
 {
-    int64_t dims[4];
-    ct_problem_dims(p, slot, dims);
-    if (given->batch < 0 || given->head < 0 || given->row < 0) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "%s strides %lld, %lld, %lld: at least 0", name,
-                       (long long)given->batch, (long long)given->head, (long long)given->row);
+    int64_t dims[CT_MOST_DIMS];
+    clattn_strides given;
+    const char *name = clattn_slot_name(slot);
+    memcpy(&given, (const char *)p + ct_slots[slot].strides, sizeof given);
+    ct_slot_shape(p, NULL, slot, dims);
+    if (given.batch < 0 || given.head < 0 || given.row < 0) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "%s strides %lld, %lld, %lld: at least 0", name, (long long)given.batch,
+                       (long long)given.head, (long long)given.row);
     }
-    const bool strided = given->batch || given->head || given->row;
+    const bool strided = given.batch || given.head || given.row;
     const double dense = (double)dims[0] * (double)dims[1] * (double)dims[2] * (double)dims[3];
-    const double spread = (double)(dims[0] - 1) * (double)given->batch + (double)(dims[1] - 1) * (double)given->head +
-                          (double)(dims[2] - 1) * (double)given->row;
+    const double spread = (double)(dims[0] - 1) * (double)given.batch + (double)(dims[1] - 1) * (double)given.head +
+                          (double)(dims[2] - 1) * (double)given.row;
     const clattn_status st = check_elements(name, dense);
     return st == CLATTN_OK && strided ? check_elements(name, spread) : st;
 }
@@ -293,10 +296,11 @@ static clattn_status check_sizes(const clattn_problem *p)
         CT_FAIL(CLATTN_INVALID_ARGUMENT, "hq=%lld: heads of all %lld %s are more than %d", (long long)p->hq,
                 (long long)batches, p->sequences ? "sequences" : "batches", INT32_MAX);
     }
-    CT_TRY(check_tensor(p, "q", CLATTN_Q, &p->q));
-    CT_TRY(check_tensor(p, "k", CLATTN_K, &p->k));
-    CT_TRY(check_tensor(p, "v", CLATTN_V, &p->v));
-    CT_TRY(check_tensor(p, "o", CLATTN_O, &p->o));
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        if (ct_slots[slot].strides) {
+            CT_TRY(check_tensor(p, (clattn_slot)slot));
+        }
+    }
     CT_TRY(check_elements("b x hq x nk", rows * nk));
     CT_TRY(check_elements("the bias", p->bias ? rows * nq * nk : 0));
     CT_TRY(check_elements("o of all parts", rows * nq * (double)p->dv * p->parts));
@@ -398,26 +402,6 @@ int64_t ct_problem_max_q(const clattn_problem *p)
 int64_t ct_problem_max_k(const clattn_problem *p)
 {
     return p->max_k ? p->max_k : p->nk;
-}
-
-void ct_problem_dims(const clattn_problem *p, clattn_slot slot, int64_t dims[4])
-{
-    dims[0] = p->b;
-    dims[1] = slot == CLATTN_K || slot == CLATTN_V ? p->hk : p->hq;
-    dims[2] = slot == CLATTN_K || slot == CLATTN_V ? p->nk : p->nq;
-    dims[3] = slot == CLATTN_V || slot == CLATTN_O ? p->dv : p->dqk;
-}
-
-clattn_strides ct_problem_strides(const clattn_problem *p, clattn_slot slot)
-{
-    const clattn_strides given = slot == CLATTN_Q ? p->q : slot == CLATTN_K ? p->k : slot == CLATTN_V ? p->v : p->o;
-    int64_t dims[4];
-    if (given.batch || given.head || given.row) {
-        return given;
-    }
-    ct_problem_dims(p, slot, dims);
-    const int64_t h = dims[1], n = dims[2], d = dims[3];
-    return p->layout == CLATTN_BHND ? (clattn_strides){h * n * d, n * d, d} : (clattn_strides){h * n * d, d, h * d};
 }
 
 bool ct_problem_key(int index, ct_key_help *help)

@@ -9,10 +9,6 @@ bool ct_problem_causal(const clattn_problem *problem);
 int64_t ct_problem_batches(const clattn_problem *problem); /* b, or the sequences of a packed one */
 int64_t ct_problem_max_q(const clattn_problem *problem);
 int64_t ct_problem_max_k(const clattn_problem *problem);
-/* Strides of q, k, v, o: given, or dense in the problem's layout. */
-clattn_strides ct_problem_strides(const clattn_problem *problem, clattn_slot slot);
-/* [b, h, n, d] of q, k, v, o. */
-void ct_problem_dims(const clattn_problem *problem, clattn_slot slot, int64_t dims[4]);
 /* The table's keys, for --help: name, values, help, and the bounds of a number (low < high); false past the end. */
 typedef struct ct_key_help {
     const char *name, *values, *help;

@@ -71,7 +71,7 @@ static void run(ct_case *c, const char *backend, size_t i)
     ct_case_softmax(c, &branch);
     ct_assert_status(small_run(backend, &c->problem, NULL, values, (int)CT_COUNT(values)), CLATTN_OK, NULL);
     snprintf(what, sizeof what, "%s, text %zu", backend, i);
-    ct_assert_near(o, c->io.o, ct_case_outputs(c), 1e-5, what);
+    ct_assert_near(o, c->io.out[CLATTN_O], ct_case_outputs(c), 1e-5, what);
 }
 
 static void names_of_ours(void **state)

@@ -273,8 +273,7 @@ static void run_dense(void **state)
     ct_reference_io io = {
         .in =
             {[CLATTN_Q] = in[0], [CLATTN_K] = in[1], [CLATTN_V] = in[2], [CLATTN_BIAS] = in[3], [CLATTN_SINK] = in[4]},
-        .o = o,
-        .lse = l};
+        .out = {[CLATTN_O] = o, [CLATTN_LSE] = l}};
     (void)state;
     reference("dense causal=1 b=2 hq=4 hk=2 nq=37 nk=53 d=20 bias=1 bias_b=1 bias_h=4 sink=1", &io);
     expect(0,
@@ -318,8 +317,7 @@ static void run_linear_state(void **state)
     double *in[] = {random_file("q.npy", CLATTN_F32, 4, q, 11), random_file("k.npy", CLATTN_F32, 4, q, 12),
                     random_file("v.npy", CLATTN_F32, 4, v, 13), random_file("s.npy", CLATTN_F32, 4, s, 14)};
     ct_reference_io io = {.in = {[CLATTN_Q] = in[0], [CLATTN_K] = in[1], [CLATTN_V] = in[2], [CLATTN_STATE_IN] = in[3]},
-                          .o = o,
-                          .state_out = end};
+                          .out = {[CLATTN_O] = o, [CLATTN_STATE_OUT] = end}};
     (void)state;
     reference("linear decay=-0.1 h=2 n=45 dqk=16 dv=24 state=1", &io);
     expect(0, "run linear decay=-0.1 --q q.npy --k k.npy --v v.npy --state-in s.npy --out o.npy --state-out e.npy",

@@ -77,7 +77,7 @@ static void reference(const char *text, double *to)
 {
     clattn_problem problem;
     assert_int_equal(clattn_problem_parse(&problem, text), CLATTN_OK);
-    ct_reference_io io = {.o = to};
+    ct_reference_io io = {.out = {[CLATTN_O] = to}};
     io.in[CLATTN_Q] = q;
     io.in[CLATTN_K] = k;
     io.in[CLATTN_V] = v;
@@ -211,7 +211,7 @@ static void test_dense(void **state)
 /* One branch alone, with its LSE. */
 static void branch(const clattn_problem *problem, const ct_softmax_branch *softmax, double *to, double *lse)
 {
-    ct_reference_io io = {.o = to, .lse = lse};
+    ct_reference_io io = {.out = {[CLATTN_O] = to, [CLATTN_LSE] = lse}};
     io.in[CLATTN_Q] = q;
     io.in[CLATTN_K] = k;
     io.in[CLATTN_V] = v;

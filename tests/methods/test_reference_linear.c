@@ -45,9 +45,9 @@ static void recurrence_is_the_sum_over_pairs(void **state)
             c.problem.normalise = f == 1 || f == 4;
             const ct_linear_branch branch = ct_linear_branch_of(&c.problem);
             ct_case_linear(&c, &branch);
-            double *o = copy_of(c.io.o, ct_case_outputs(&c));
+            double *o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
             ct_case_pairs(&c, &branch);
-            ct_assert_near(o, c.io.o, ct_case_outputs(&c), 1e-12, "o");
+            ct_assert_near(o, c.io.out[CLATTN_O], ct_case_outputs(&c), 1e-12, "o");
             ct_release(NULL, o);
         }
     }
@@ -72,7 +72,7 @@ static void no_memory_sees_only_itself(void **state)
         }
         for (int64_t e = 0; e < E; e++) {
             const double want = 0.5 * dot * c.slots[CLATTN_V][kv * E + e];
-            ct_assert_near(c.io.o + r * E + e, &want, 1, 1e-14, "o");
+            ct_assert_near(c.io.out[CLATTN_O] + r * E + e, &want, 1, 1e-14, "o");
         }
     }
     ct_case_release(&c);
@@ -99,7 +99,7 @@ static void final_state_is_the_decayed_sum(void **state)
                 const double v = e < E ? c.slots[CLATTN_V][(kv + t) * E + e] : 1.0;
                 want += pow(lambda, (double)(N - 1 - t)) * c.slots[CLATTN_K][(kv + t) * D + d] * v;
             }
-            ct_assert_near(c.io.state_out + at, &want, 1, 1e-6, "state"); /* slopes are floats */
+            ct_assert_near(c.io.out[CLATTN_STATE_OUT] + at, &want, 1, 1e-6, "state"); /* slopes are floats */
         }
     }
     ct_case_release(&c);
@@ -119,11 +119,11 @@ static void split_at(ct_case *whole, int64_t cut, const ct_linear_branch *branch
         memcpy(ct_case_fill(&part, CLATTN_DECAY, n), whole->slots[CLATTN_DECAY] + at, (size_t)n * sizeof(double));
         memcpy(ct_case_fill(&part, CLATTN_STATE_IN, size), carried, (size_t)size * sizeof(double));
         ct_case_linear(&part, branch);
-        ct_assert_near(part.io.o, whole->io.o + at * E, n * E, 1e-13, "o of a part");
-        memcpy(carried, part.io.state_out, (size_t)size * sizeof(double));
+        ct_assert_near(part.io.out[CLATTN_O], whole->io.out[CLATTN_O] + at * E, n * E, 1e-13, "o of a part");
+        memcpy(carried, part.io.out[CLATTN_STATE_OUT], (size_t)size * sizeof(double));
         ct_case_release(&part);
     }
-    ct_assert_near(carried, whole->io.state_out, size, 1e-13, "carried state");
+    ct_assert_near(carried, whole->io.out[CLATTN_STATE_OUT], size, 1e-13, "carried state");
     ct_release(NULL, carried);
 }
 
@@ -166,7 +166,7 @@ static void normalised_weights_are_convex(void **state)
     for (branch.causal = 0; branch.causal < 2; branch.causal++) {
         ct_case_linear(&c, &branch);
         for (int64_t i = 0; i < ct_case_outputs(&c); i++) {
-            assert_true(c.io.o[i] < 1.0 && c.io.o[i] > 1.0 - 1e-8);
+            assert_true(c.io.out[CLATTN_O][i] < 1.0 && c.io.out[CLATTN_O][i] > 1.0 - 1e-8);
         }
     }
     ct_case_release(&c);
@@ -181,9 +181,9 @@ static void all_keys_in_any_order_of_products(void **state)
     c.problem.feature = CLATTN_RELU;
     const ct_linear_branch branch = ct_linear_branch_of(&c.problem);
     ct_case_linear(&c, &branch);
-    double *o = copy_of(c.io.o, ct_case_outputs(&c));
+    double *o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
     ct_case_pairs(&c, &branch);
-    ct_assert_near(o, c.io.o, ct_case_outputs(&c), 1e-13, "o");
+    ct_assert_near(o, c.io.out[CLATTN_O], ct_case_outputs(&c), 1e-13, "o");
     ct_release(NULL, o);
     ct_case_release(&c);
 }
@@ -203,15 +203,16 @@ static void packed_sequences_have_their_own_states(void **state)
     const ct_linear_branch branch = ct_linear_branch_of(&c.problem);
     ct_case_linear(&c, &branch);
     const int64_t size = HQ * D * E;
-    ct_assert_near(c.io.state_out + size, c.slots[CLATTN_STATE_IN] + size, size, 0, "state of the empty sequence");
-    double *o = copy_of(c.io.o, ct_case_outputs(&c));
+    ct_assert_near(c.io.out[CLATTN_STATE_OUT] + size, c.slots[CLATTN_STATE_IN] + size, size, 0,
+                   "state of the empty sequence");
+    double *o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
     c.io.in[CLATTN_STATE_IN] = NULL;
     ct_case_linear(&c, &branch);
-    assert_true(fabs(o[0] - c.io.o[0]) > 1e-9);
+    assert_true(fabs(o[0] - c.io.out[CLATTN_O][0]) > 1e-9);
     ct_case_pairs(&c, &branch);
-    double *pairs = copy_of(c.io.o, ct_case_outputs(&c));
+    double *pairs = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
     ct_case_linear(&c, &branch);
-    ct_assert_near(c.io.o, pairs, ct_case_outputs(&c), 1e-13, "o without a state");
+    ct_assert_near(c.io.out[CLATTN_O], pairs, ct_case_outputs(&c), 1e-13, "o without a state");
     ct_release(NULL, pairs);
     ct_release(NULL, o);
     ct_case_release(&c);
@@ -227,7 +228,7 @@ static void listed_blocks_are_left_out(void **state)
     c.problem.causal = 0;
     ct_linear_branch branch = ct_linear_branch_of(&c.problem);
     ct_case_pairs(&c, &branch);
-    double *sum = copy_of(c.io.o, ct_case_outputs(&c));
+    double *sum = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
     clattn_layout layout = {.heads = 1, .nq = N, .nk = N, .block_q = 3, .block_k = 3, .rows = 3, .cols = 3};
     branch.layout = &layout;
     for (int i = 0; i < 2; i++) {
@@ -235,7 +236,7 @@ static void listed_blocks_are_left_out(void **state)
         layout.col = cols[i];
         ct_case_pairs(&c, &branch);
         for (int64_t at = 0; at < ct_case_outputs(&c); at++) {
-            sum[at] -= c.io.o[at];
+            sum[at] -= c.io.out[CLATTN_O][at];
         }
     }
     for (int64_t at = 0; at < ct_case_outputs(&c); at++) {

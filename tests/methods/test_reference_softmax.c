@@ -40,13 +40,13 @@ static void uniform_scores_give_the_mean(void **state)
         const int64_t i = r % NQ, h = r / NQ % HQ, b = r / NQ / HQ, seen = i + NK - NQ + 1;
         const double *v = c.slots[CLATTN_V] + (b * HK + h / 2) * NK * E;
         const double count = log((double)seen);
-        ct_assert_near(c.io.lse + r, &count, 1, 1e-14, "lse");
+        ct_assert_near(c.io.out[CLATTN_LSE] + r, &count, 1, 1e-14, "lse");
         for (int64_t e = 0; e < E; e++) {
             double mean = 0;
             for (int64_t j = 0; j < seen; j++) {
                 mean += v[j * E + e] / (double)seen;
             }
-            ct_assert_near(c.io.o + r * E + e, &mean, 1, 1e-14, "o");
+            ct_assert_near(c.io.out[CLATTN_O] + r * E + e, &mean, 1, 1e-14, "o");
         }
     }
     ct_case_release(&c);
@@ -67,9 +67,9 @@ static void values_of_one_and_empty_rows(void **state)
         const bool empty = r % NK < NK - NQ;
         const double want = empty ? 0.0 : 1.0;
         for (int64_t e = 0; e < E; e++) {
-            ct_assert_near(c.io.o + r * E + e, &want, 1, 1e-15, "o");
+            ct_assert_near(c.io.out[CLATTN_O] + r * E + e, &want, 1, 1e-15, "o");
         }
-        assert_true(empty ? c.io.lse[r] == -INFINITY : isfinite(c.io.lse[r]));
+        assert_true(empty ? c.io.out[CLATTN_LSE][r] == -INFINITY : isfinite(c.io.out[CLATTN_LSE][r]));
     }
     ct_case_release(&c);
 }
@@ -85,8 +85,8 @@ static void one_key_gives_its_value(void **state)
     for (int64_t i = 0; i < NQ; i++) {
         const int64_t j = i + NK - NQ;
         const double x = dot(c.slots[CLATTN_Q] + i * D, c.slots[CLATTN_K] + j * D, D) / sqrt(D);
-        ct_assert_near(c.io.lse + i, &x, 1, 1e-14, "lse");
-        ct_assert_near(c.io.o + i * E, c.slots[CLATTN_V] + j * E, E, 1e-15, "o");
+        ct_assert_near(c.io.out[CLATTN_LSE] + i, &x, 1, 1e-14, "lse");
+        ct_assert_near(c.io.out[CLATTN_O] + i * E, c.slots[CLATTN_V] + j * E, E, 1e-15, "o");
     }
     ct_case_release(&c);
 }
@@ -99,7 +99,8 @@ static void shifted_keys_shift_lse(void **state)
     ct_case c = ct_case_make(B, HQ, HK, NQ, NK, D, E, 4);
     const ct_softmax_branch branch = ct_softmax_branch_of(&c.problem, NULL);
     ct_case_softmax(&c, &branch);
-    double *o = copy_of(c.io.o, ct_case_outputs(&c)), *lse = copy_of(c.io.lse, ct_case_rows(&c));
+    double *o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c)),
+           *lse = copy_of(c.io.out[CLATTN_LSE], ct_case_rows(&c));
     for (int64_t i = 0; i < B * HK * NK * D; i++) {
         c.slots[CLATTN_K][i] += shift[i % D];
     }
@@ -107,8 +108,8 @@ static void shifted_keys_shift_lse(void **state)
         lse[r] += dot(c.slots[CLATTN_Q] + r * D, shift, D) / sqrt(D);
     }
     ct_case_softmax(&c, &branch);
-    ct_assert_near(c.io.o, o, ct_case_outputs(&c), 1e-13, "o");
-    ct_assert_near(c.io.lse, lse, ct_case_rows(&c), 1e-13, "lse");
+    ct_assert_near(c.io.out[CLATTN_O], o, ct_case_outputs(&c), 1e-13, "o");
+    ct_assert_near(c.io.out[CLATTN_LSE], lse, ct_case_rows(&c), 1e-13, "lse");
     ct_release(NULL, o);
     ct_release(NULL, lse);
     ct_case_release(&c);
@@ -121,13 +122,13 @@ static void scale_moves_between_query_and_scale(void **state)
     ct_case c = ct_case_make(B, HQ, HK, NQ, NK, D, E, 5);
     ct_softmax_branch branch = ct_softmax_branch_of(&c.problem, NULL);
     ct_case_softmax(&c, &branch);
-    double *o = copy_of(c.io.o, ct_case_outputs(&c));
+    double *o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
     for (int64_t i = 0; i < B * HQ * NQ * D; i++) {
         c.slots[CLATTN_Q][i] *= 3.0;
     }
     branch.scale /= 3.0;
     ct_case_softmax(&c, &branch);
-    ct_assert_near(c.io.o, o, ct_case_outputs(&c), 1e-13, "o");
+    ct_assert_near(c.io.out[CLATTN_O], o, ct_case_outputs(&c), 1e-13, "o");
     ct_release(NULL, o);
     ct_case_release(&c);
 }
@@ -160,7 +161,7 @@ static void merged_parts_are_the_whole(void **state)
     ct_softmax_branch branch = ct_softmax_branch_of(&c.problem, NULL);
     ct_case_softmax(&c, &branch);
     const int64_t rows = ct_case_rows(&c), outputs = ct_case_outputs(&c);
-    double *o = copy_of(c.io.o, outputs), *lse = copy_of(c.io.lse, rows);
+    double *o = copy_of(c.io.out[CLATTN_O], outputs), *lse = copy_of(c.io.out[CLATTN_LSE], rows);
     double *sum = ct_alloc(NULL, (size_t)outputs * sizeof(double)), *log_sum = copy_of(lse, rows);
     for (int64_t r = 0; r < rows; r++) {
         log_sum[r] = -INFINITY; /* the identity: (0, -infinity) */
@@ -169,7 +170,7 @@ static void merged_parts_are_the_whole(void **state)
         branch.keys = parts[i];
         branch.n_keys = sizes[i];
         ct_case_softmax(&c, &branch);
-        merge(sum, log_sum, c.io.o, c.io.lse, rows);
+        merge(sum, log_sum, c.io.out[CLATTN_O], c.io.out[CLATTN_LSE], rows);
     }
     ct_assert_near(sum, o, outputs, 1e-13, "o");
     ct_assert_near(log_sum, lse, rows, 1e-13, "lse");
@@ -194,17 +195,17 @@ static void limits_of_the_score_are_plain(void **state)
     ct_case c = ct_case_make(B, HQ, HK, NQ, NK, D, E, 7);
     ct_softmax_branch branch = ct_softmax_branch_of(&c.problem, NULL);
     ct_case_softmax(&c, &branch);
-    double *o = copy_of(c.io.o, ct_case_outputs(&c));
+    double *o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
     c.problem.softcap = 1e6;
     c.problem.alibi = 2;
     memset(ct_case_fill(&c, CLATTN_ALIBI_SLOPES, HQ), 0, HQ * sizeof(double));
     memset(ct_case_fill(&c, CLATTN_BIAS, B * HQ * NQ * NK), 0, B * HQ * NQ * NK * sizeof(double));
     branch.window_left = branch.window_right = NK;
     ct_case_softmax(&c, &branch);
-    ct_assert_near(c.io.o, o, ct_case_outputs(&c), 1e-10, "o");
+    ct_assert_near(c.io.out[CLATTN_O], o, ct_case_outputs(&c), 1e-10, "o");
     c.problem.softcap = 0.1;
     ct_case_softmax(&c, &branch);
-    assert_true(fabs(c.io.o[0] - o[0]) > 1e-6);
+    assert_true(fabs(c.io.out[CLATTN_O][0] - o[0]) > 1e-6);
     ct_release(NULL, o);
     ct_case_release(&c);
 }
@@ -234,8 +235,8 @@ static void packed_is_a_loop_over_sequences(void **state)
             memcpy(alone.slots[CLATTN_V], c.slots[CLATTN_V] + (h / 2 * 11 + cut[s]) * E,
                    (size_t)(n * E) * sizeof(double));
             ct_case_softmax(&alone, &branch);
-            ct_assert_near(c.io.o + (h * 11 + cut[s]) * E, alone.io.o, n * E, 1e-15, "o");
-            ct_assert_near(c.io.lse + h * 11 + cut[s], alone.io.lse, n, 1e-15, "lse");
+            ct_assert_near(c.io.out[CLATTN_O] + (h * 11 + cut[s]) * E, alone.io.out[CLATTN_O], n * E, 1e-15, "o");
+            ct_assert_near(c.io.out[CLATTN_LSE] + h * 11 + cut[s], alone.io.out[CLATTN_LSE], n, 1e-15, "lse");
         }
         ct_case_release(&alone);
     }
@@ -259,7 +260,8 @@ static void rectangle_and_groups(void **state)
     ct_case_softmax(&square, &branch);
     ct_case_softmax(&wide, &branch);
     for (int h = 0; h < 2; h++) {
-        ct_assert_near(square.io.o + (h * NK + NK - NQ) * E, wide.io.o + h * NQ * E, NQ * E, 1e-15, "o");
+        ct_assert_near(square.io.out[CLATTN_O] + (h * NK + NK - NQ) * E, wide.io.out[CLATTN_O] + h * NQ * E, NQ * E,
+                       1e-15, "o");
     }
     ct_case_release(&square);
     ct_case_release(&wide);
@@ -275,14 +277,14 @@ static void complement_lists_merge_to_dense(void **state)
     ct_softmax_branch branch = ct_softmax_branch_of(&c.problem, NULL);
     ct_case_softmax(&c, &branch);
     const int64_t n = ct_case_rows(&c);
-    double *o = copy_of(c.io.o, n * E), *lse = copy_of(c.io.lse, n);
+    double *o = copy_of(c.io.out[CLATTN_O], n * E), *lse = copy_of(c.io.out[CLATTN_LSE], n);
     clattn_layout layout = {
         .heads = 1, .nq = NQ, .nk = NK, .block_q = 2, .block_k = 2, .rows = 3, .cols = 5, .width = 5};
     branch.layout = &layout;
     layout.row_ptr = rows[0];
     layout.col = cols[0];
     ct_case_softmax(&c, &branch);
-    double *part = copy_of(c.io.o, n * E), *part_lse = copy_of(c.io.lse, n);
+    double *part = copy_of(c.io.out[CLATTN_O], n * E), *part_lse = copy_of(c.io.out[CLATTN_LSE], n);
     assert_true(part_lse[2] == -INFINITY); /* B7: block row 1 lists nothing */
     double *mask = ct_case_fill(&c, CLATTN_BLOCK_MASK, 15), *table = ct_case_fill(&c, CLATTN_BLOCK_TABLE, 15);
     double *first = ct_case_fill(&c, CLATTN_ROW_PTR, 4), *col = ct_case_fill(&c, CLATTN_COL_IDX, 12);
@@ -302,13 +304,13 @@ static void complement_lists_merge_to_dense(void **state)
     for (int source = CT_LAYOUT_CSR; source <= CT_LAYOUT_TABLE; source++) {
         layout.source = (ct_layout_source)source;
         ct_case_softmax(&c, &branch);
-        ct_assert_near(c.io.o, part, n * E, 0, "o of a list on the device");
+        ct_assert_near(c.io.out[CLATTN_O], part, n * E, 0, "o of a list on the device");
     }
     layout.source = CT_LAYOUT_HOST;
     layout.row_ptr = rows[1];
     layout.col = cols[1];
     ct_case_softmax(&c, &branch);
-    merge(part, part_lse, c.io.o, c.io.lse, n);
+    merge(part, part_lse, c.io.out[CLATTN_O], c.io.out[CLATTN_LSE], n);
     ct_assert_near(part, o, n * E, 1e-13, "o");
     ct_assert_near(part_lse, lse, n, 1e-13, "lse");
     ct_release(NULL, part);
@@ -325,19 +327,19 @@ static void sink_is_a_key_without_value(void **state)
     ct_case c = ct_case_make(1, 1, 1, NQ, NK, D, E, 13);
     ct_softmax_branch branch = ct_softmax_branch_of(&c.problem, NULL);
     ct_case_softmax(&c, &branch);
-    double *o = copy_of(c.io.o, NQ * E), *lse = copy_of(c.io.lse, NQ);
+    double *o = copy_of(c.io.out[CLATTN_O], NQ * E), *lse = copy_of(c.io.out[CLATTN_LSE], NQ);
     const double zero[NQ * E] = {0}, sink = 0.75, sinks[NQ] = {sink, sink, sink, sink, sink};
     ct_case_fill(&c, CLATTN_SINK, 1)[0] = sink;
     c.problem.sink = 1;
     branch = ct_softmax_branch_of(&c.problem, NULL);
     ct_case_softmax(&c, &branch);
     merge(o, lse, zero, sinks, NQ);
-    ct_assert_near(c.io.o, o, NQ * E, 1e-14, "o");
-    ct_assert_near(c.io.lse, lse, NQ, 1e-14, "lse");
+    ct_assert_near(c.io.out[CLATTN_O], o, NQ * E, 1e-14, "o");
+    ct_assert_near(c.io.out[CLATTN_LSE], lse, NQ, 1e-14, "lse");
     memset(ct_case_fill(&c, CLATTN_KEY_PADDING, NK), 0, NK * sizeof(double));
     ct_case_softmax(&c, &branch);
-    ct_assert_near(c.io.o, zero, NQ * E, 0, "o of empty rows");
-    ct_assert_near(c.io.lse, sinks, NQ, 0, "lse of empty rows");
+    ct_assert_near(c.io.out[CLATTN_O], zero, NQ * E, 0, "o of empty rows");
+    ct_assert_near(c.io.out[CLATTN_LSE], sinks, NQ, 0, "lse of empty rows");
     ct_release(NULL, o);
     ct_release(NULL, lse);
     ct_case_release(&c);
@@ -366,7 +368,7 @@ static void texts_padding_and_bias_agree(void **state)
     c.io.score = plus_position;
     c.io.hidden = odd_hidden;
     ct_case_softmax(&c, &branch);
-    double *o = copy_of(c.io.o, ct_case_outputs(&c));
+    double *o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
     c.io.score = NULL;
     c.io.hidden = NULL;
     double *bias = ct_case_fill(&c, CLATTN_BIAS, B * HQ * NQ * NK),
@@ -379,7 +381,7 @@ static void texts_padding_and_bias_agree(void **state)
         padding[i] = i % NK % 2 == 0;
     }
     ct_case_softmax(&c, &branch);
-    ct_assert_near(c.io.o, o, ct_case_outputs(&c), 1e-13, "o");
+    ct_assert_near(c.io.out[CLATTN_O], o, ct_case_outputs(&c), 1e-13, "o");
     ct_release(NULL, o);
     ct_case_release(&c);
 }
@@ -392,14 +394,14 @@ static void alibi_is_a_bias_of_distance(void **state)
     const ct_softmax_branch branch = ct_softmax_branch_of(&c.problem, NULL);
     c.problem.alibi = 1;
     ct_case_softmax(&c, &branch);
-    double *o = copy_of(c.io.o, ct_case_outputs(&c));
+    double *o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
     c.problem.alibi = 0;
     double *bias = ct_case_fill(&c, CLATTN_BIAS, HQ * NQ * NK);
     for (int64_t i = 0; i < HQ * NQ * NK; i++) {
         bias[i] = -exp2(-2.0 * (double)(i / NK / NQ + 1)) * fabs((double)(i / NK % NQ + NK - NQ - i % NK));
     }
     ct_case_softmax(&c, &branch);
-    ct_assert_near(c.io.o, o, ct_case_outputs(&c), 1e-13, "o");
+    ct_assert_near(c.io.out[CLATTN_O], o, ct_case_outputs(&c), 1e-13, "o");
     ct_release(NULL, o);
     ct_case_release(&c);
 }
@@ -414,17 +416,17 @@ static void chosen_rows_and_single_precision(void **state)
     c.io.rows = chosen;
     c.io.n_rows = 2;
     ct_case_softmax(&c, &branch);
-    double *o = copy_of(c.io.o, ct_case_outputs(&c));
-    assert_true(isnan(o[0]) && isnan(c.io.lse[4]));
+    double *o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
+    assert_true(isnan(o[0]) && isnan(c.io.out[CLATTN_LSE][4]));
     c.io.rows = NULL;
     ct_case_softmax(&c, &branch);
-    ct_assert_near(o + 21 * E, c.io.o + 21 * E, E, 0, "o of a chosen row");
+    ct_assert_near(o + 21 * E, c.io.out[CLATTN_O] + 21 * E, E, 0, "o of a chosen row");
     ct_release(NULL, o);
-    o = copy_of(c.io.o, ct_case_outputs(&c));
+    o = copy_of(c.io.out[CLATTN_O], ct_case_outputs(&c));
     c.io.single = 1;
     ct_case_softmax(&c, &branch);
-    ct_assert_near(c.io.o, o, ct_case_outputs(&c), 1e-5, "o in single precision");
-    assert_true(memcmp(c.io.o, o, (size_t)ct_case_outputs(&c) * sizeof(double)) != 0);
+    ct_assert_near(c.io.out[CLATTN_O], o, ct_case_outputs(&c), 1e-5, "o in single precision");
+    assert_true(memcmp(c.io.out[CLATTN_O], o, (size_t)ct_case_outputs(&c) * sizeof(double)) != 0);
     ct_release(NULL, o);
     ct_case_release(&c);
 }

@@ -82,7 +82,7 @@ static void reference(const char *text, const uint8_t *mask, double *to)
     const clattn_problem problem = parse(text);
     const ct_method *method = ct_method_find(problem.method);
     clattn_layout *layout = method->patterned ? layout_of(&problem, mask) : NULL;
-    ct_reference_io io = {.o = to};
+    ct_reference_io io = {.out = {[CLATTN_O] = to}};
     io.in[CLATTN_Q] = q;
     io.in[CLATTN_K] = k;
     io.in[CLATTN_V] = v;

@@ -63,9 +63,9 @@ ct_case ct_case_make(int64_t b, int64_t hq, int64_t hk, int64_t nq, int64_t nk, 
     ct_case_fill(&c, CLATTN_Q, b * hq * nq * dqk);
     ct_case_fill(&c, CLATTN_K, b * hk * nk * dqk);
     ct_case_fill(&c, CLATTN_V, b * hk * nk * dv);
-    c.io.o = numbers(ct_case_outputs(&c));
-    c.io.lse = numbers(ct_case_rows(&c));
-    c.io.state_out = numbers(ct_case_state(&c));
+    c.io.out[CLATTN_O] = numbers(ct_case_outputs(&c));
+    c.io.out[CLATTN_LSE] = numbers(ct_case_rows(&c));
+    c.io.out[CLATTN_STATE_OUT] = numbers(ct_case_state(&c));
     return c;
 }
 
@@ -74,9 +74,9 @@ void ct_case_release(ct_case *c)
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         ct_release(NULL, c->slots[slot]);
     }
-    ct_release(NULL, c->io.o);
-    ct_release(NULL, c->io.lse);
-    ct_release(NULL, c->io.state_out);
+    ct_release(NULL, c->io.out[CLATTN_O]);
+    ct_release(NULL, c->io.out[CLATTN_LSE]);
+    ct_release(NULL, c->io.out[CLATTN_STATE_OUT]);
 }
 
 static void ran(clattn_status st)

@@ -4,6 +4,7 @@
 #include "harness/storage.h"
 #include "plan/method.h"
 #include "plan/problem.h"
+#include "plan/slots.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -131,21 +132,15 @@ static void add_bias(completion *c)
     }
 }
 
-/* Slots that are there switch their keys on. */
+/* Slots that are there say what the problem has. */
 static void add_switches(completion *c)
 {
-    static const struct {
-        clattn_slot slot;
-        const char *key;
-        int value;
-    } switches[] = {
-        {CLATTN_BIAS, "bias", 1},          {CLATTN_SINK, "sink", 1},      {CLATTN_GATE, "gate", 1},
-        {CLATTN_GATE_WEIGHT, "gate", 2},   {CLATTN_STATE_IN, "state", 1}, {CLATTN_KEY_PADDING, "key_padding", 1},
-        {CLATTN_ALIBI_SLOPES, "alibi", 2},
-    };
-    for (size_t i = 0; i < CT_COUNT(switches); i++) {
-        if (find(c, switches[i].slot)) {
-            add(c, switches[i].key, NULL, switches[i].value);
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        const char *said = ct_slots[slot].implies;
+        char key[32];
+        snprintf(key, sizeof key, "%.*s", said ? (int)strcspn(said, "=") : 0, said ? said : "");
+        if (said && find(c, (clattn_slot)slot) && !says(c, key)) {
+            ct_text_add(&c->full, " %s", said);
         }
     }
     if (c->given->wants_state && !find(c, CLATTN_STATE_IN)) {
@@ -158,17 +153,9 @@ static void add_switches(completion *c)
     }
 }
 
+/* Sizes that only lists know. */
 static void add_patterns(completion *c)
 {
-    static const struct {
-        clattn_slot slot;
-        const char *pattern;
-    } patterns[] = {{CLATTN_ROW_PTR, "csr"}, {CLATTN_BLOCK_MASK, "mask"}, {CLATTN_BLOCK_TABLE, "table"}};
-    for (size_t i = 0; i < CT_COUNT(patterns); i++) {
-        if (find(c, patterns[i].slot) && !says(c, "pattern")) {
-            ct_text_add(&c->full, " pattern=%s", patterns[i].pattern);
-        }
-    }
     const tensor *table = find(c, CLATTN_BLOCK_TABLE), *positions = find(c, CLATTN_POSITIONS);
     if (table && table->rank > 0) {
         add(c, "width", NULL, table->dims[table->rank - 1]);
@@ -233,7 +220,7 @@ static clattn_status check_sizes(const completion *c, const clattn_problem *prob
 {
     static const clattn_slot slots[] = {CLATTN_Q, CLATTN_K, CLATTN_V};
     for (size_t i = 0; i < CT_COUNT(slots); i++) {
-        int64_t have[4], want[4];
+        int64_t have[4], want[CT_MOST_DIMS];
         const tensor *t = find(c, slots[i]);
         if (c->merges && !t) {
             continue;
@@ -242,7 +229,7 @@ static clattn_status check_sizes(const completion *c, const clattn_problem *prob
         if (st != CLATTN_OK) {
             return st;
         }
-        ct_problem_dims(problem, slots[i], want);
+        ct_slot_shape(problem, NULL, slots[i], want);
         if (memcmp(have, want, sizeof have) != 0) {
             return ct_fail(CLATTN_INVALID_ARGUMENT,
                            "--%s: b=%lld h=%lld n=%lld d=%lld; the problem has b=%lld h=%lld n=%lld d=%lld",
@@ -250,9 +237,10 @@ static clattn_status check_sizes(const completion *c, const clattn_problem *prob
                            (long long)have[3], (long long)want[0], (long long)want[1], (long long)want[2],
                            (long long)want[3]);
         }
-        if (t->dtype != problem->dtype) {
+        const clattn_dtype dtype = ct_slot_dtype(problem, slots[i]);
+        if (t->dtype != dtype) {
             return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: elements are %s; the problem has dtype=%s",
-                           clattn_slot_name(slots[i]), clattn_dtype_name(t->dtype), clattn_dtype_name(problem->dtype));
+                           clattn_slot_name(slots[i]), clattn_dtype_name(t->dtype), clattn_dtype_name(dtype));
         }
     }
     return CLATTN_OK;

@@ -45,7 +45,7 @@ clattn_status demo_compare(const runner *r, const clattn_problem *problem, int64
         }
     }
     CT_TRY(read_head(r, CLATTN_O, head, problem->nq * problem->dv, &got));
-    want = io.o = ct_alloc_array(NULL, (size_t)(problem->nq * problem->dv), sizeof *want);
+    want = io.out[CLATTN_O] = ct_alloc_array(NULL, (size_t)(problem->nq * problem->dv), sizeof *want);
     if (!want) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the reference");
     }

@@ -2,6 +2,7 @@
 #include "harness/inputs.h"
 #include "harness/random.h"
 #include "harness/storage.h"
+#include "plan/slots.h"
 #include "runner.h"
 
 #define TABLE 65536
@@ -60,14 +61,14 @@ static clattn_status fill_one(runner *r, const ct_fill *fill, clattn_slot slot, 
         count *= dims[i];
     }
     const size_t bytes = (size_t)count * clattn_dtype_size(dtype);
-    if (slot == CLATTN_O || slot == CLATTN_LSE || slot == CLATTN_STATE_OUT) {
+    if (ct_slot_is(slot, fill->problem->pass, CT_OUTPUT)) {
         return runner_give(r, slot, NULL, bytes);
     }
     void *data = ct_alloc(NULL, bytes);
     if (!data) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the %zu bytes of %s", bytes, clattn_slot_name(slot));
     }
-    const bool plain = slot == CLATTN_Q || slot == CLATTN_K || slot == CLATTN_V || slot == CLATTN_BIAS;
+    const bool plain = ct_slots[slot].contents == CT_TOKENS || ct_slots[slot].contents == CT_BIASES;
     if (plain && dtype <= CLATTN_BF16) {
         fill_normal(dtype, data, count, fill->seed * 64 + (uint64_t)slot);
     } else {

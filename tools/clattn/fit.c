@@ -1,5 +1,7 @@
 #include "fit.h"
 
+#include "plan/slots.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -28,14 +30,13 @@ static bool same_shape(const tensor *t, int rank, const int64_t *dims)
  * are checked with the sizes, before. */
 static bool any_shape(const wanted_tensor *wanted)
 {
-    const bool open = wanted->slot == CLATTN_COL_IDX || wanted->slot == CLATTN_TEXT_BUFFER;
-    return wanted->slot <= CLATTN_V || (open && wanted->dims[0] == 0);
+    const bool open = wanted->rank == 1 && wanted->dims[0] == 0;
+    return open || ct_slots[wanted->slot].contents == CT_TOKENS;
 }
 
 static bool of_heads(clattn_slot slot)
 {
-    return slot == CLATTN_BLOCK_MASK || slot == CLATTN_BLOCK_TABLE || slot == CLATTN_SINK ||
-           slot == CLATTN_ALIBI_SLOPES;
+    return ct_slots[slot].dims[0] == CT_DIM_HEADS || ct_slots[slot].dims[0] == CT_DIM_HQ;
 }
 
 /* The first of four dimensions is a batch, and what heads have of their own has none: its batches would be read as
@@ -50,8 +51,7 @@ static bool of_every_head(const tensor *t, const wanted_tensor *wanted, const cl
     int64_t dims[5];
     memcpy(dims, wanted->dims, sizeof dims);
     dims[0] = problem->hq;
-    return (wanted->slot == CLATTN_BLOCK_MASK || wanted->slot == CLATTN_BLOCK_TABLE) && wanted->dims[0] == 1 &&
-           same_shape(t, wanted->rank, dims);
+    return ct_slots[wanted->slot].dims[0] == CT_DIM_HEADS && wanted->dims[0] == 1 && same_shape(t, wanted->rank, dims);
 }
 
 const char *per_head_hint(const clattn_problem *problem, bool every_head)

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_ROWS 48
-
 static void print_row(const char *name, const char *value, const char *help)
 {
     char left[64];
@@ -121,7 +119,35 @@ static int check_words(const command_line *line)
     return TOOL_DONE;
 }
 
-static int parse(command_line *line, int argc, char **argv, bool *help)
+/* Options of the table into their targets; optind stands behind them. */
+static int read_options(const command_line *line, const option_row *rows, int n, int argc, char **argv, bool *help)
+{
+    struct option *longs = ct_alloc_array(NULL, (size_t)n + 1, sizeof *longs); /* the last one is zeros */
+    int result = TOOL_DONE;
+    if (!longs) {
+        return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for %d options", n);
+    }
+    for (int i = 0; i < n; i++) {
+        const int argument = rows[i].kind == OPTION_FLAG ? no_argument : required_argument;
+        longs[i] = (struct option){rows[i].name, argument, NULL, 1000 + i};
+    }
+    optind = 0;
+    for (int found; result == TOOL_DONE && (found = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
+        if (found == 'h') {
+            *help = true;
+        } else if (found < 1000) {
+            fprintf(stderr, "usage: clattn %s\n", line->usage);
+            result = TOOL_USAGE;
+        } else {
+            result = set_value(&rows[found - 1000], optarg);
+        }
+    }
+    ct_release(NULL, longs);
+    return result;
+}
+
+/* The command's own options, and those that all of them have. */
+static int parse_options(const command_line *line, int argc, char **argv, bool *help)
 {
     place_options none = {0};
     place_options *place = line->place ? line->place : &none;
@@ -131,29 +157,24 @@ static int parse(command_line *line, int argc, char **argv, bool *help)
         {"backend", OPTION_TEXT, &place->backend, NULL, NULL, 0, 0},
         {"verbose", OPTION_FLAG, &place->verbose, NULL, NULL, 0, 0},
     };
-    option_row rows[MAX_ROWS];
-    struct option longs[MAX_ROWS + 1] = {{0}};
-    int n = 0;
-    for (int i = 0; i < line->n_rows && n < MAX_ROWS - 4; i++) {
-        rows[n++] = line->rows[i];
+    const int n_common = line->place ? (int)CT_COUNT(common) : 1;
+    option_row *rows = ct_alloc_array(NULL, (size_t)(line->n_rows + n_common), sizeof *rows);
+    if (!rows) {
+        return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for %d options", line->n_rows + n_common);
     }
-    for (int i = 0; i < (line->place ? 4 : 1); i++) {
-        rows[n++] = common[i];
+    for (int i = 0; i < line->n_rows + n_common; i++) {
+        rows[i] = i < line->n_rows ? line->rows[i] : common[i - line->n_rows];
     }
-    for (int i = 0; i < n; i++) {
-        longs[i] = (struct option){rows[i].name, rows[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL,
-                                   1000 + i};
-    }
-    optind = 0;
-    for (int found; (found = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        if (found == 'h') {
-            *help = true;
-        } else if (found < 1000) {
-            fprintf(stderr, "usage: clattn %s\n", line->usage);
-            return TOOL_USAGE;
-        } else if (set_value(&rows[found - 1000], optarg) != TOOL_DONE) {
-            return TOOL_USAGE;
-        }
+    const int result = read_options(line, rows, line->n_rows + n_common, argc, argv, help);
+    ct_release(NULL, rows);
+    return result;
+}
+
+static int parse(command_line *line, int argc, char **argv, bool *help)
+{
+    const int read = parse_options(line, argc, argv, help);
+    if (read != TOOL_DONE) {
+        return read;
     }
     if (*help) {
         print_help(line);

@@ -2,6 +2,7 @@
 #include "complete.h"
 #include "fit.h"
 #include "harness/storage.h"
+#include "plan/slots.h"
 #include "progress.h"
 #include "runner.h"
 
@@ -16,9 +17,10 @@ typedef struct run {
     runner runner;
 } run;
 
+/* Of the passes that the tool runs, fwd and decode; what a pass backwards reads of them is another's. */
 static bool is_output(clattn_slot slot)
 {
-    return slot == CLATTN_O || slot == CLATTN_LSE || slot == CLATTN_STATE_OUT;
+    return ct_slot_is(slot, CLATTN_FWD, CT_OUTPUT);
 }
 
 static const char *option_of(clattn_slot slot)
@@ -173,7 +175,7 @@ static clattn_status run_problem(run *r, const place *where, const char *text)
     CT_TRY(check_contents(&r->problem, &r->given));
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         if (r->out[slot]) {
-            CT_TRY(tensor_can_save(r->out[slot], slot == CLATTN_O ? r->problem.dtype : CLATTN_F32));
+            CT_TRY(tensor_can_save(r->out[slot], ct_slot_dtype(&r->problem, (clattn_slot)slot)));
         }
     }
     progress_say("compiling %s", full);
@@ -182,10 +184,9 @@ static clattn_status run_problem(run *r, const place *where, const char *text)
     progress_say("running %s", full);
     CT_TRY(runner_run(&r->runner));
     progress_end();
-    static const clattn_slot outputs[] = {CLATTN_O, CLATTN_LSE, CLATTN_STATE_OUT};
-    for (size_t i = 0; i < CT_COUNT(outputs); i++) {
-        if (r->out[outputs[i]] || outputs[i] == CLATTN_O) {
-            CT_TRY(take_output(r, outputs[i]));
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        if (r->out[slot] || slot == CLATTN_O) {
+            CT_TRY(take_output(r, (clattn_slot)slot));
         }
     }
 out:
@@ -207,10 +208,7 @@ int command_run(int argc, char **argv)
     int n = 0;
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         const bool out = is_output((clattn_slot)slot);
-        const char *text = slot == CLATTN_O   ? "the same as --out"
-                           : out              ? "write this"
-                           : slot <= CLATTN_V ? "needed"
-                                              : "if the problem has it";
+        const char *text = ct_slots[slot].help ? ct_slots[slot].help : "if the problem has it";
         rows[n++] = (option_row){
             clattn_slot_name((clattn_slot)slot), OPTION_TEXT, out ? &r.out[slot] : &r.in[slot], "F", text, 0, 0};
     }

@@ -255,8 +255,8 @@ static void check_release(check_run *c)
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         ct_tensor_release(&c->slots[slot]);
     }
-    for (int i = 0; i < 9; i++) {
-        ct_release(NULL, c->outputs[i / 3][i % 3]);
+    for (int i = 0; i < 3 * CLATTN_SLOT_COUNT; i++) {
+        ct_release(NULL, c->outputs[i / CLATTN_SLOT_COUNT][i % CLATTN_SLOT_COUNT]);
     }
     for (int i = 0; i < 3; i++) {
         ct_release(NULL, c->rounded[i]);

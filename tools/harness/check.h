@@ -63,7 +63,7 @@ typedef struct ct_check_figure {
 
 typedef struct ct_check_result {
     bool passed;
-    ct_check_figure o, lse, state;
+    ct_check_figure figures[CLATTN_SLOT_COUNT]; /* of the outputs */
     char backend[16];
     char kernel[128];
     char text[512]; /* one line: what is wrong, or "" */

@@ -1,11 +1,13 @@
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "harness/check_run.h"
 #include "harness/compare.h"
 #include "harness/random.h"
 #include "harness/storage.h"
 #include "plan/problem.h"
+#include "plan/slots.h"
 
 #define WORK_LIMIT 1e9 /* multiplications of a reference, beyond which rows are sampled */
 #define LEAST_ROWS 24
@@ -66,78 +68,93 @@ out:
     return st;
 }
 
+/* An array for each output, NaN where nothing is written. */
+static clattn_status make_outputs(check_run *c, double **outputs)
+{
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        const ct_tensor *t = &c->slots[slot];
+        if (!t->used || !t->output) {
+            continue;
+        }
+        outputs[slot] = ct_alloc_array(NULL, (size_t)t->count, sizeof(double));
+        if (!outputs[slot]) {
+            return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a reference of %lld elements",
+                           (long long)t->count);
+        }
+        for (int64_t e = 0; e < t->count; e++) {
+            outputs[slot][e] = NAN;
+        }
+    }
+    return CLATTN_OK;
+}
+
 clattn_status ct_check_references(check_run *c)
 {
     clattn_status st = CLATTN_OK;
-    static const clattn_slot slots[3] = {CLATTN_O, CLATTN_LSE, CLATTN_STATE_OUT};
     CT_TRY(choose_rows(c));
     if (c->pair) {
         c->io.score = c->pair->score;
         c->io.hidden = c->pair->hidden;
     }
     for (int single = 0; single < 3; single++) {
-        for (int i = 0; i < 3; i++) {
-            const ct_tensor *t = &c->slots[slots[i]];
-            if (!t->used) {
-                continue;
-            }
-            double *numbers = ct_alloc_array(NULL, (size_t)t->count, sizeof(double));
-            if (!numbers) {
-                CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a reference of %lld elements",
-                        (long long)t->count);
-            }
-            for (int64_t e = 0; e < t->count; e++) {
-                numbers[e] = NAN;
-            }
-            c->outputs[single][i] = numbers;
-        }
+        CT_TRY(make_outputs(c, c->outputs[single]));
         if (single == 1) {
             CT_TRY(round_inputs(c));
         }
         c->io.single = single;
-        c->io.o = c->outputs[single][0];
-        c->io.lse = c->outputs[single][1];
-        c->io.state_out = c->outputs[single][2];
+        memcpy(c->io.out, c->outputs[single], sizeof c->io.out);
         CT_TRY(c->method->reference(&c->problem, c->layout, &c->io, NULL));
     }
 out:
     return st;
 }
 
+/* One value, or one row of values, for each query of each head: rows may be sampled. */
+static bool by_query(clattn_slot slot)
+{
+    const ct_dim *dims = ct_slots[slot].dims;
+    return dims[0] == CT_DIM_B && dims[1] == CT_DIM_HQ && dims[2] == CT_DIM_NQ;
+}
+
+static const char *label_of(int slot)
+{
+    return ct_slots[slot].label ? ct_slots[slot].label : ct_slots[slot].name;
+}
+
+static void compare_output(check_run *c, clattn_slot slot)
+{
+    const ct_tensor *t = &c->slots[slot];
+    ct_check_figure *figure = &c->result->figures[slot];
+    const ct_comparison comparison = {
+        .got = t->values,
+        .reference = c->outputs[0][slot],
+        .peers = {c->outputs[1][slot], c->outputs[2][slot]},
+        .count = t->count,
+        .width = by_query(slot) && t->rank == 4 ? t->dims[3] : 1,
+        .rows = by_query(slot) ? c->io.rows : NULL,
+        .n_rows = c->io.n_rows,
+        .dtype = t->dtype,
+        .tf32 = c->problem.tf32 && t->dtype == CLATTN_F32,
+        .log_sum = ct_slots[slot].contents == CT_LOG_SUMS,
+        .nan = (c->seed & CT_SEED_NAN) != 0,
+    };
+    *figure = ct_compare(&comparison);
+    if (!figure->passed) {
+        char text[256];
+        const int64_t worst = figure->worst;
+        snprintf(text, sizeof(text), "%s: element %lld is %.9g, the reference %.9g, its single-precision peer %.9g",
+                 label_of(slot), (long long)worst, t->values[worst], c->outputs[0][slot][worst],
+                 c->outputs[1][slot][worst]);
+        ct_check_complain(c, text);
+    }
+}
+
 void ct_check_compare(check_run *c)
 {
-    static const struct {
-        clattn_slot slot;
-        const char *name;
-    } outputs[3] = {{CLATTN_O, "O"}, {CLATTN_LSE, "LSE"}, {CLATTN_STATE_OUT, "state"}};
-    ct_check_figure *figures[3] = {&c->result->o, &c->result->lse, &c->result->state};
-    for (int i = 0; i < 3; i++) {
-        const ct_tensor *t = &c->slots[outputs[i].slot];
-        if (!t->used || t->count == 0) {
-            continue;
-        }
-        const bool by_row = i < 2;
-        const ct_comparison comparison = {
-            .got = t->values,
-            .reference = c->outputs[0][i],
-            .peers = {c->outputs[1][i], c->outputs[2][i]},
-            .count = t->count,
-            .width = i == 0 ? c->problem.dv : 1,
-            .rows = by_row ? c->io.rows : NULL,
-            .n_rows = c->io.n_rows,
-            .dtype = t->dtype,
-            .tf32 = c->problem.tf32 && t->dtype == CLATTN_F32,
-            .log_sum = i == 1,
-            .nan = (c->seed & CT_SEED_NAN) != 0,
-        };
-        *figures[i] = ct_compare(&comparison);
-        const int64_t worst = figures[i]->worst;
-        if (!figures[i]->passed) {
-            char text[256];
-            snprintf(text, sizeof(text), "%s: element %lld is %.9g, the reference %.9g, its single-precision peer %.9g",
-                     outputs[i].name, (long long)worst, t->values[worst], c->outputs[0][i][worst],
-                     c->outputs[1][i][worst]);
-            ct_check_complain(c, text);
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        const ct_tensor *t = &c->slots[slot];
+        if (t->used && t->output && t->count) {
+            compare_output(c, (clattn_slot)slot);
         }
     }
 }
@@ -155,9 +172,10 @@ static size_t format_figure(const char *name, const ct_check_figure *f, char *te
 
 void ct_check_format(const ct_check_result *result, char *text, size_t bytes)
 {
-    size_t used = format_figure("O", &result->o, text, bytes);
-    used += format_figure("LSE", &result->lse, text + used, bytes - used);
-    used += format_figure("state", &result->state, text + used, bytes - used);
+    size_t used = 0;
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        used += format_figure(label_of(slot), &result->figures[slot], text + used, bytes - used);
+    }
     while (used > 0 && text[used - 1] == ' ') {
         used--;
     }

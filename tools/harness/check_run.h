@@ -23,8 +23,8 @@ typedef struct check_run {
     ct_guarded workspace;
     ct_reference_io io;
     int64_t *rows;
-    double *outputs[3][3]; /* double, single, single of base 2; o, lse, state */
-    double *rounded[3];    /* q, k, v as operands of tf32, for the single ones */
+    double *outputs[3][CLATTN_SLOT_COUNT]; /* double, single, single of base 2 */
+    double *rounded[3];                    /* q, k, v as operands of tf32, for the single ones */
 } check_run;
 
 /* A wrong result: the first one's sentence is kept. */

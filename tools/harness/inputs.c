@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "plan/method.h"
+#include "plan/slots.h"
 
 static const double mask_constants[CT_MASK_CONSTANTS] = {-1e4,  -7.3e5, -1e9,  -1e10, -9e15,    -1e20,    -1e29,
                                                          -1e30, -1e32,  -3e38, 1e10,  -FLT_MAX, -INFINITY};
@@ -229,58 +230,75 @@ static void fill_padding(const int64_t *dims, double *values, ct_random *random)
     }
 }
 
+static void fill_numbers(int64_t count, double size, double *values, ct_random *random)
+{
+    for (int64_t i = 0; i < count; i++) {
+        values[i] = size * ct_random_normal(random);
+    }
+}
+
+static void fill_slopes(int64_t count, double *values, ct_random *random)
+{
+    for (int64_t i = 0; i < count; i++) {
+        values[i] = fabs(0.2 * ct_random_normal(random));
+    }
+}
+
+/* Some parts saw no key. */
+static void fill_log_sums(int64_t count, double *values, ct_random *random)
+{
+    for (int64_t i = 0; i < count; i++) {
+        values[i] = ct_random_normal(random);
+        values[i] = ct_random_chance(random, 0.1) ? -INFINITY : values[i];
+    }
+}
+
 void ct_fill_slot(const ct_fill *fill, clattn_slot slot, int rank, const int64_t *dims, double *values)
 {
     const clattn_problem *problem = fill->problem;
     const int64_t count = count_of(rank, dims);
     ct_random random = ct_random_of(fill->seed, (uint64_t)slot);
-    switch (slot) {
-    case CLATTN_Q:
-    case CLATTN_K:
-    case CLATTN_V:
+    const bool of_keys = slot == CLATTN_CU_SEQLENS_K;
+    const int64_t tokens = of_keys ? problem->nk : problem->nq, longest = of_keys ? problem->max_k : problem->max_q;
+    switch (ct_slots[slot].contents) {
+    case CT_TOKENS:
         fill_tensor(fill, slot, dims, values, &random);
-        return;
-    case CLATTN_STATE_IN:
-        fill_state(fill, count, values, &random);
-        return;
-    case CLATTN_DECAY:
-        fill_decay(count, values, &random);
-        return;
-    case CLATTN_BIAS:
-        fill_bias(fill, dims, values, &random);
-        return;
-    case CLATTN_GATE:
-        fill_gate(count, values, &random);
-        return;
-    case CLATTN_KEY_PADDING:
-        fill_padding(dims, values, &random);
-        return;
-    case CLATTN_CU_SEQLENS:
-        fill_cuts(problem->sequences, problem->nq, problem->max_q ? problem->max_q : problem->nq, values, &random);
-        return;
-    case CLATTN_CU_SEQLENS_K:
-        fill_cuts(problem->sequences, problem->nk, problem->max_k ? problem->max_k : problem->nk, values, &random);
-        return;
-    case CLATTN_ROW_PTR:
-    case CLATTN_COL_IDX:
-    case CLATTN_BLOCK_MASK:
-    case CLATTN_BLOCK_TABLE:
-        fill_lists(fill, slot, count, values);
-        return;
-    case CLATTN_POSITIONS:
-        fill_positions(count, problem->sequences && problem->max_k ? problem->max_k : problem->nk, values, &random);
-        return;
-    default:
         break;
-    }
-    const double size = slot == CLATTN_GATE_WEIGHT    ? 1.0 / sqrt((double)problem->dqk)
-                        : slot == CLATTN_ALIBI_SLOPES ? 0.2
-                                                      : 1.0;
-    for (int64_t i = 0; i < count; i++) {
-        values[i] = size * ct_random_normal(&random);
-        values[i] = slot == CLATTN_ALIBI_SLOPES ? fabs(values[i]) : values[i];
-        if (slot == CLATTN_LSE_PARTS && ct_random_chance(&random, 0.1)) {
-            values[i] = -INFINITY; /* a part that saw no key */
-        }
+    case CT_STATES:
+        fill_state(fill, count, values, &random);
+        break;
+    case CT_DECAYS:
+        fill_decay(count, values, &random);
+        break;
+    case CT_BIASES:
+        fill_bias(fill, dims, values, &random);
+        break;
+    case CT_GATES:
+        fill_gate(count, values, &random);
+        break;
+    case CT_FLAGS:
+        fill_padding(dims, values, &random);
+        break;
+    case CT_CUTS:
+        fill_cuts(problem->sequences, tokens, longest ? longest : tokens, values, &random);
+        break;
+    case CT_LISTS:
+        fill_lists(fill, slot, count, values);
+        break;
+    case CT_POSITIONS:
+        fill_positions(count, problem->sequences && problem->max_k ? problem->max_k : problem->nk, values, &random);
+        break;
+    case CT_WEIGHTS:
+        fill_numbers(count, 1.0 / sqrt((double)problem->dqk), values, &random);
+        break;
+    case CT_SLOPES:
+        fill_slopes(count, values, &random);
+        break;
+    case CT_LOG_SUMS:
+        fill_log_sums(count, values, &random);
+        break;
+    case CT_NUMBERS:
+        fill_numbers(count, 1.0, values, &random);
+        break;
     }
 }

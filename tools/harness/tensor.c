@@ -3,14 +3,14 @@
 #include <string.h>
 
 #include "harness/storage.h"
-#include "plan/problem.h"
+#include "plan/slots.h"
 
 clattn_status ct_tensor_make(ct_tensor *out, const clattn_plan *plan, const clattn_problem *problem, clattn_slot slot,
                              int64_t open)
 {
     clattn_status st = CLATTN_OK;
     int want = 0;
-    ct_tensor t = {.slot = slot, .output = slot == CLATTN_O || slot == CLATTN_LSE || slot == CLATTN_STATE_OUT};
+    ct_tensor t = {.slot = slot, .output = ct_slot_is(slot, problem->pass, CT_OUTPUT)};
     CT_TRY(clattn_plan_slot(plan, slot, &want, &t.dtype, &t.rank, t.dims));
     const bool choice = want && t.rank == 1 && t.dims[0] == 0;
     t.dims[0] = choice ? open : t.dims[0];
@@ -26,8 +26,8 @@ clattn_status ct_tensor_make(ct_tensor *out, const clattn_plan *plan, const clat
         step *= t.dims[i];
         out->count *= t.dims[i];
     }
-    if (slot <= CLATTN_O && t.rank == 4) {
-        const clattn_strides s = ct_problem_strides(problem, slot);
+    if (ct_slots[slot].strides) {
+        const clattn_strides s = ct_slot_strides(problem, slot);
         memcpy(out->steps, (const int64_t[4]){s.batch, s.head, s.row, 1}, 4 * sizeof(int64_t));
     }
     for (int i = 0; i < t.rank; i++) {
