@@ -4,7 +4,7 @@ import re
 import struct
 
 CL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cl")
-CODES = {"long": "q", "int": "i", "float": "f", "strides": "3q"}     # strides: batch, head, row; see cl/tile/tile.cl
+CODES = {"i64": "q", "i32": "i", "f32": "f", "long": "q", "int": "i", "float": "f", "strides": "3q"}     # strides: batch, head, row; see cl/tile/tile.cl
 
 
 def read(*paths):
@@ -21,14 +21,20 @@ class Arguments:
     def __init__(self, kernel, *paths):
         text = read(*paths)
         head = re.search(r"\b%s\((.*?)\)\s*\{" % kernel, text, re.S).group(1)
-        self.buffers = [(kind == "TENSOR", name) for kind, name in re.findall(r"\b(TENSOR|BUFFER|BUFFER_SHARED)\((?:[^(),]*,)?\s*(\w+)\)", head)]
+        listed = re.search(r"ARGUMENTS\((\w+)\)", head)             # a list of cl/<stage>/args.cl, or written out
+        if listed:
+            body = re.search(r"#define %s\(T, B, S\)((?:[^\n]*\\\n)*[^\n]*)" % listed.group(1), text).group(1)
+            buffers = re.findall(r"\b([TBS])\((?:[^(),]*,)?\s*(\w+)\)", body)
+        else:
+            buffers = re.findall(r"\b(TENSOR|BUFFER)\((?:[^(),]*,)?\s*(\w+)\)", head)
+            assert head.count("(") == len(buffers), "not every argument of %s was understood" % kernel
+        self.buffers = [(kind in ("T", "TENSOR"), name) for kind, name in buffers]
         record = re.search(r"const (\w+_args) \w+\s*$", head)
         self.fields = self.fields_of(text, record.group(1)) if record else []
-        assert head.count("(") == len(self.buffers), "not every argument of %s was understood" % kernel
 
     @staticmethod
     def fields_of(text, record):
-        body = re.search(r"typedef struct \{([^{}]*)\}\s*%s;" % record, text).group(1)
+        body = re.search(r"typedef struct \w* ?\{([^{}]*)\}\s*%s;" % record, text).group(1)
         fields = []
         for kind, names in re.findall(r"(\w+)\s+([^;]+);", body):
             for name in names.split(","):

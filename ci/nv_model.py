@@ -18,7 +18,7 @@ from nv_machine import Group, Program, TensorMap, bf16, from_bf16
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHUNK = 64
 programs = {}
-kernels = {"attend": Arguments("attend_forward", "attend/attend_forward.cl"), "probe": Arguments("probe", "tile/probe_wgmma.cl")}
+kernels = {"attend": Arguments("attend_forward", "attend/args.cl", "attend/attend_forward.cl"), "probe": Arguments("probe", "tile/probe_wgmma.cl")}
 for stage_ in ("accumulate_forward", "accumulate_state", "accumulate_apply"):
     kernels[stage_] = Arguments(stage_, "accumulate/args.cl", "accumulate/%s.cl" % stage_)
 

@@ -20,7 +20,7 @@ for tile in "${!chips[@]}"; do
     join "$tile.probe" "tile/probe_${tile#nv_}.cl"
 done
 for stage in accumulate_forward accumulate_state accumulate_apply; do
-    join "nv_wgmma.$stage" tile/tile_nv_wgmma.cl tile/tile_nv_wgmma_state.cl accumulate/args.cl accumulate/decays.cl "accumulate/$stage.cl" schedule/roles.cl
+    join "nv_wgmma.$stage" tile/tile_nv_wgmma.cl tile/tile_nv_wgmma_state.cl accumulate/portion.cl accumulate/decays.cl "accumulate/$stage.cl" schedule/roles.cl
 done
 join nv_wgmma.maps tile/nv_tensor_maps.cl
 

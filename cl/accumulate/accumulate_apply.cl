@@ -43,8 +43,7 @@ OP void step_done(stage *c, int j) { acc_store(&c->t, &c->ot, c->from + j * c->s
 OP void step_finish(stage *c) {}
 OP void run(stage *c); /* the schedule */
 
-TILE_KERNEL void accumulate_apply(
-    TENSOR(q), BUFFER(out_elem, o), BUFFER(const float, state), BUFFER(const int, cu), const accumulate_args a) {
+TILE_KERNEL void accumulate_apply(ARGUMENTS(ACCUMULATE_APPLY) const accumulate_args a) {
     stage c;
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;

@@ -90,9 +90,7 @@ OP void step_finish(stage *c) {
 }
 OP void run(stage *c); /* the schedule */
 
-TILE_KERNEL void accumulate_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o),
-    BUFFER_SHARED(const float, state_in), BUFFER_SHARED(float, state_out), BUFFER(const float, decay),
-    BUFFER(const int, cu), const accumulate_args a) {
+TILE_KERNEL void accumulate_forward(ARGUMENTS(ACCUMULATE_FORWARD) const accumulate_args a) {
     stage c;
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;

@@ -46,8 +46,7 @@ OP void step_finish(stage *c) {
 }
 OP void run(stage *c); /* the schedule */
 
-TILE_KERNEL void accumulate_state(TENSOR(k), TENSOR(v), BUFFER(float, state_out), BUFFER(float, fade),
-    BUFFER(const float, decay), BUFFER(const int, cu), const accumulate_args a) {
+TILE_KERNEL void accumulate_state(ARGUMENTS(ACCUMULATE_STATE) const accumulate_args a) {
     stage c;
     TILE_BEGIN(&c.t);
     if (a.nk == 0) return;

@@ -1,45 +1,48 @@
-/* What the accumulate kernels share: their parameters, their arguments, and which tokens a group does. */
-#ifndef DECAY
-/* 0: none; 1: a number a head, [heads]; 2: a number a token, [batch, heads, n]; both ln(decay) */
-#define DECAY 0
-#endif
-#ifndef PACKED
-#define PACKED 0 /* sequences one after another: lengths from cu_seqlens */
-#endif
-#ifndef INITIAL
-#define INITIAL 0 /* a state comes in, if its buffer is there */
-#endif
-#ifndef FINAL
-#define FINAL 0 /* a state goes out */
-#endif
-
-typedef struct {        /* by value; longs first, so no holes */
+/* What the accumulate kernels get: buffers in order, and a record by value. One text for the host and for kernels; see
+ * src/plan/arguments.h and cl/tile/tile.cl. Records: longs first, so no holes. */
+#define ACCUMULATE_FORWARD(T, B, S)                                                                                    \
+    T(q) T(k) T(v) B(out_elem, o) S(const float, state_in) S(float, state_out) B(const float, decay) B(const int, cu)
+#define ACCUMULATE_STATE(T, B, S) T(k) T(v) B(float, state_out) B(float, fade) B(const float, decay) B(const int, cu)
+#define ACCUMULATE_APPLY(T, B, S) T(q) B(out_elem, o) B(const float, state) B(const int, cu)
+#define ACCUMULATE_STEP(T, B, S)                                                                                       \
+    B(const qk_elem, q)                                                                                                \
+    B(const qk_elem, k)                                                                                                \
+    B(const elem, v)                                                                                                   \
+    B(out_elem, o) S(const float, state_in) S(float, state_out) B(const float, decay) B(const int, cu)
+typedef struct accumulate_args {
     strides q, k, v, o; /* in elements */
-    long decay_batch, decay_head;
-    int nq, nk;            /* nk = 0: every group returns at once */
-    int heads, group;      /* query heads of a batch; those that share a KV head */
-    int step;              /* tokens of a chunk, BN at most */
-    int segment, segments; /* tokens of a segment, a multiple of step; their number */
-    float scale;
+    i64 decay_batch, decay_head;
+    i32 nq, nk;            /* nk = 0: every group returns at once */
+    i32 heads, group;      /* query heads of a batch; those that share a KV head */
+    i32 step;              /* tokens of a chunk, BN at most */
+    i32 segment, segments; /* tokens of a segment, a multiple of step; their number */
+    f32 scale;
 } accumulate_args;
 
-/* What a group does: tokens `from` on of a head whose sequence begins at token `first` of batch `in`; index: of its
- * state. */
-typedef struct {
-    int batch, head, in, sequence, first, from, tokens;
-    long index;
-} portion;
+#define ACCUMULATE_FEATURE(T, B, S) B(const elem, x) B(float, y) B(const uchar, padding)
+typedef struct feature_args {
+    strides x;
+    i64 n, padding_batch; /* n = 0: every group returns at once */
+    i32 heads, width, rows, spare;
+} feature_args;
 
-OP portion portion_of(const accumulate_args *a, const __global int *cu, int all, int item, int segment) {
-    portion p;
-    p.batch = item / a->heads;
-    p.head = item % a->heads;
-    p.in = PACKED ? 0 : p.batch; /* sequences lie in one batch */
-    p.sequence = PACKED ? p.batch : 0;
-    p.first = PACKED ? cu[p.batch] : 0;
-    const int n = PACKED ? cu[p.batch + 1] - p.first : all;
-    p.from = min((long)segment * a->segment, (long)n);
-    p.tokens = min(a->segment, n - p.from);
-    p.index = (long)item * a->segments + segment;
-    return p;
-}
+#define ACCUMULATE_DIVIDE(T, B, S) B(const float, x) B(out_elem, o)
+typedef struct divide_args {
+    strides o;
+    i64 n; /* 0: every group returns at once */
+    i32 heads, width, rows, spare;
+} divide_args;
+
+#define ACCUMULATE_SCAN(T, B, S) B(float, states) B(const float, fade) S(const float, state_in) S(float, state_out)
+typedef struct scan_args {
+    i32 size, slab, segments, spare; /* size: elements of a state; 0: every group returns at once */
+} scan_args;
+
+#define ACCUMULATE_ROWS(T, B, S)                                                                                       \
+    B(const float, states) B(float, sums) B(const int, ends) B(const int, entries) B(const uchar, mask)
+typedef struct rows_args {
+    i32 size, slab;        /* elements of a state; 0: every group returns at once */
+    i32 rows, cols, width; /* of the lists, as the next two: 1 serves every batch, every head */
+    i32 list_batches, list_heads;
+    i32 heads; /* of the items */
+} rows_args;

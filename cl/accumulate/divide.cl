@@ -1,13 +1,8 @@
 /* divide:  o = x[0 ... width-1] / (x[width] + 1e-10) for each row of x, float, dense [batch, heads, n, width + 1]. A
  * group does `rows` rows of a head. */
-/* n = 0: every group returns at once */
-typedef struct {
-    strides o;
-    long n;
-    int heads, width, rows, unused;
-} divide_args;
+#include "accumulate/args.cl"
 
-LINE_KERNEL void accumulate_divide(BUFFER(const float, x), BUFFER(out_elem, o), const divide_args a) {
+LINE_KERNEL void accumulate_divide(ARGUMENTS(ACCUMULATE_DIVIDE) const divide_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.n == 0) return;

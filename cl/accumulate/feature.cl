@@ -1,5 +1,6 @@
 /* feature:  y = phi(x) for each row, as float, dense [batch, heads, n, width + ONES]; a column of ones if ONES.
  * A hidden key's row (PADDING) becomes 0: it then adds nothing to a state. A group does `rows` rows of a head. */
+#include "accumulate/args.cl"
 #ifndef FEATURE
 /* 0: x; 1: elu(x) + 1; 2: max(x, 0); 3: x / (1 + exp(-x)); 4: softmax over the row */
 #define FEATURE 0
@@ -10,12 +11,6 @@
 #ifndef PADDING
 #define PADDING 0
 #endif
-/* n = 0: every group returns at once */
-typedef struct {
-    strides x;
-    long n, padding_batch;
-    int heads, width, rows, unused;
-} feature_args;
 
 OP VF phi(VF x) {
 #if FEATURE == 1
@@ -29,8 +24,7 @@ OP VF phi(VF x) {
 #endif
 }
 
-LINE_KERNEL void accumulate_feature(
-    BUFFER(const elem, x), BUFFER(float, y), BUFFER(const uchar, padding), const feature_args a) {
+LINE_KERNEL void accumulate_feature(ARGUMENTS(ACCUMULATE_FEATURE) const feature_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.n == 0) return;

@@ -1,16 +1,12 @@
 /* scan: what the segments' states amount to.  E_0 = S_in,  E_(s+1) = fade_s E_s + S_s;  the last E is the state after
  * all of them. A group does `slab` elements of one item's states, one after another. */
+#include "accumulate/args.cl"
 #ifndef ENTERING
 #define ENTERING 1 /* S_s is replaced by E_s, the state that enters segment s */
 #endif
 #define AHEAD 4 /* loads that wait for the memory together */
-/* size: elements of a state; 0: every group returns at once */
-typedef struct {
-    int size, slab, segments, unused;
-} scan_args;
 
-LINE_KERNEL void accumulate_scan(BUFFER(float, states), BUFFER(const float, fade), BUFFER_SHARED(const float, state_in),
-    BUFFER_SHARED(float, state_out), const scan_args a) {
+LINE_KERNEL void accumulate_scan(ARGUMENTS(ACCUMULATE_SCAN) const scan_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.size == 0) return;

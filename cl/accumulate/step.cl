@@ -21,9 +21,7 @@ typedef elem qk_elem;
 #define QK_AT(p, i) elem_at(p, i)
 #endif
 
-LINE_KERNEL void accumulate_step(BUFFER(const qk_elem, q), BUFFER(const qk_elem, k), BUFFER(const elem, v),
-    BUFFER(out_elem, o), BUFFER_SHARED(const float, state_in), BUFFER_SHARED(float, state_out),
-    BUFFER(const float, decay), BUFFER(const int, cu), const accumulate_args a) {
+LINE_KERNEL void accumulate_step(ARGUMENTS(ACCUMULATE_STEP) const accumulate_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.nk == 0) return;

@@ -34,23 +34,7 @@
 #define PACKED 0 /* sequences one after another: lengths from cu_seqlens */
 #endif
 
-typedef struct {           /* by value: all a problem is; longs first, so no holes */
-    strides q, k, v, o;    /* in elements */
-    long o_part, lse_part; /* between the partial results of two parts */
-    long lse_batch, lse_head;
-    long bias_batch, bias_head, bias_row, padding_batch;
-    long list_head;  /* in lines */
-    int nq, nk;      /* nq = 0: every group returns at once */
-    int group;       /* query heads that share a KV head */
-    int step, parts; /* tokens of a block of rows */
-    int left, right;
-    int places;      /* KEYED: keys before the choice */
-    int rows, items; /* block rows of a head, items of a row */
-    /* so many lie beside each other: heads of a batch; abreast: batches of a head */
-    int inner, abreast;
-    int crowd, spare; /* HEAVY_LAST: heads that take turns; spare: so no hole at the end */
-    float scale, cap, p[8];
-} attend_args;
+#include "attend/args.cl"
 
 typedef struct {
     tile t;
@@ -233,17 +217,11 @@ OP void step_finish(stage *c) {
 }
 OP void run(stage *c); /* the schedule */
 
-OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), TENSOR_IN(v), BUFFER_IN(out_elem, o),
-    BUFFER_IN(float, lse), BUFFER_IN(const int, lines), BUFFER_IN(const int, list), BUFFER_IN(const int, cu_q),
-    BUFFER_IN(const int, cu_k), BUFFER_IN(const float, bias), BUFFER_IN(const uchar, padding),
-    BUFFER_IN(const float, slopes), BUFFER_IN(const float, sinks), BUFFER_IN(const int, positions),
-    BUFFER_IN(const pattern_rule, rules), BUFFER_IN(const uchar, flags), BUFFER_IN(const float, text_buffer),
-    BUFFER_IN(const out_elem, before), BUFFER_IN(const float, before_lse), BUFFER_IN(const float, gate),
-    const attend_args *a) {
+OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_FORWARD) const attend_args *a) {
     const int item = at.head, part = at.part;
     const int outer = item / a->inner, inner = item - outer * a->inner, of_all = a->abreast ? inner : outer;
     const int head = (a->abreast ? outer : inner) * PACK, of_kv = head / a->group;
-    const list_line line = line_at(AT(lines), head * a->list_head + at.row);
+    const list_line line = line_at(AT(lines), of_all * a->list_batch + head * a->list_head + at.row);
     const int batch = PACKED ? line.sequence : of_all;
     const int q0 = PACKED ? AT(cu_q)[batch] : 0, nq = PACKED ? AT(cu_q)[batch + 1] - q0 : a->nq;
     const int k0 = PACKED ? AT(cu_k)[batch] : 0, nk = PACKED ? AT(cu_k)[batch + 1] - k0 : a->nk;
@@ -301,18 +279,11 @@ OP void attend_item(stage *c, const item_place at, TENSOR_IN(q), TENSOR_IN(k), T
     }
     run(c);
 }
-TILE_KERNEL void attend_forward(TENSOR(q), TENSOR(k), TENSOR(v), BUFFER(out_elem, o), BUFFER(float, lse),
-    BUFFER(const int, lines), BUFFER(const int, list), BUFFER(const int, cu_q), BUFFER(const int, cu_k),
-    BUFFER(const float, bias), BUFFER(const uchar, padding), BUFFER(const float, slopes), BUFFER(const float, sinks),
-    BUFFER(const int, positions), BUFFER(const pattern_rule, rules), BUFFER(const uchar, flags),
-    BUFFER(const float, text_buffer), BUFFER(const out_elem, before), BUFFER(const float, before_lse),
-    BUFFER(const float, gate), const attend_args a) {
+TILE_KERNEL void attend_forward(ARGUMENTS(ATTEND_FORWARD) const attend_args a) {
     stage c;
     TILE_BEGIN(&c.t);
     held_at(&c.t, &c.q, 0);
     if (a.nq == 0) return;
-    EACH_ITEM(&c.t, at, TENSOR_AT(q), a.rows, a.items, a.parts, a.crowd,
-        attend_item(&c, at, PASS(q), PASS(k), PASS(v), PASS(o), PASS(lse), PASS(lines), PASS(list), PASS(cu_q),
-            PASS(cu_k), PASS(bias), PASS(padding), PASS(slopes), PASS(sinks), PASS(positions), PASS(rules), PASS(flags),
-            PASS(text_buffer), PASS(before), PASS(before_lse), PASS(gate), &a))
+    EACH_ITEM(
+        &c.t, at, TENSOR_AT(q), a.rows, a.items, a.parts, a.crowd, attend_item(&c, at, PASSED(ATTEND_FORWARD) & a))
 }

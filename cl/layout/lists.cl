@@ -3,43 +3,17 @@
  * entries that ask the mask first, then the others.
  *   lines[4 line ...] = start, entries, entries that ask the mask, sequence;   list[start...] = first keys of tiles.
  * Packed sequences have their lines one after another, with at most one between two that is empty (SEQUENCE_LINE).
- * SOURCE 0: every block; 1: CSR; 2: mask; 3: table of `width` entries, -1 for none. Entries out of range are passed
- * over. SHARED (of SOURCE 0): `list` is made already, the first keys of all `cols` tiles from the last to the first,
+ * FORM 0: every block; 1: CSR; 2: mask; 3: table of `width` entries, -1 for none. Entries out of range are passed
+ * over. SHARED (of FORM 0): `list` is made already, the first keys of all `cols` tiles from the last to the first,
  * and a line is a part of it. */
+#include "layout/args.cl"
+#include "layout/blocks.cl"
 #include "layout/classify.cl"
-#ifndef SOURCE
-#define SOURCE 0
-#endif
 #ifndef PACKED
 #define PACKED 0
 #endif
 #ifndef SHARED
 #define SHARED 0
-#endif
-typedef struct {
-    long left, right;
-    int nq, nk;                                         /* nq = 0: every group returns at once */
-    int rows, cols, lines;                              /* block rows and columns of the layout; lines of a head */
-    int block_q, block_k, step, tile_cols, width, room; /* room: entries a line may have */
-    int all_masked, tile_width; /* tile_width: columns of a tile, tile_cols of them belong to a block */
-    int sequences;              /* 0: not packed */
-} lists_args;
-
-#if SOURCE
-OP int lists_entry(const lists_args *a, const __global int *row_ptr, const __global int *col,
-    const __global uchar *mask, long row, int i, int *count) {
-#if SOURCE == 1
-    const int from = row_ptr[row];
-    *count = min(row_ptr[row + 1] - from, a->cols);
-    return i < *count ? col[from + i] : -1;
-#elif SOURCE == 2
-    *count = a->cols;
-    return mask[row * a->cols + i] ? i : -1;
-#else
-    *count = a->width;
-    return col[row * a->width + i];
-#endif
-}
 #endif
 
 /* Beyond every key is as good as far beyond. */
@@ -55,7 +29,7 @@ OP int sequence_of(const lists_args *a, const __global int *cu, int line) {
     return low;
 }
 
-#if SOURCE == 0
+#if FORM == 0
 /* A line without a layout: a run of tiles, part of the list that all lines share (SHARED), or written to `list`. */
 OP int4 run_line(const lists_args *a, const window_places *keys, int nk, long start, __global int *list) {
     const tile_run run = tiles_of(keys, a->tile_cols, min(nk, a->nk), a->all_masked || a->tile_width > a->tile_cols);
@@ -69,18 +43,15 @@ OP int4 run_line(const lists_args *a, const window_places *keys, int nk, long st
 #endif
 }
 #else
-/* A line of block row `row` of the layout, whose tiles are asked one by one. */
-OP int4 layout_line(const lists_args *a, const window_places *keys, int nk, long row, long start,
-    const __global int *row_ptr, const __global int *col, const __global uchar *mask, __global int *list) {
-    const int blocks = nk / a->block_k + (nk % a->block_k > 0); /* that exist */
-    int n = 0, masked = 0;
+/* A line of row `row` of the block lists, whose tiles are asked one by one. */
+OP int4 layout_line(const lists_args *a, const window_places *keys, int nk, const blocks *lists, long row, long start,
+    __global int *list) {
+    const int exist = nk / a->block_k + (nk % a->block_k > 0);
+    int count = blocks_count(lists, row), n = 0, masked = 0;
+    if (FORM == 2) count = min(count, exist);
     for (int pass = CT_PARTIAL; pass <= CT_FULL; pass++) {
-        int count;
-        lists_entry(a, row_ptr, col, mask, row, 0, &count);
-        if (SOURCE == 2) count = min(count, blocks);
         for (int i = 0, before = -1; i < count; i++) {
-            int all;
-            const int block = lists_entry(a, row_ptr, col, mask, row, i, &all);
+            const int block = blocks_at(lists, row, i);
             if (block <= before || block >= a->cols) continue;
             before = block;
             const int left = min(a->block_k, nk - block * a->block_k);
@@ -97,28 +68,28 @@ OP int4 layout_line(const lists_args *a, const window_places *keys, int nk, long
 }
 #endif
 
-LINE_KERNEL void lists(BUFFER(const int, row_ptr), BUFFER(const int, col), BUFFER(const uchar, mask),
-    BUFFER(const int, cu_q), BUFFER(const int, cu_k), BUFFER(int, lines), BUFFER(int, list), const lists_args a) {
+LINE_KERNEL void lists(ARGUMENTS(LISTS) const lists_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.nq == 0) return;
     if (!ONCE(&t)) return;
-    const int head = (int)LINE_Y(), sequence = PACKED ? sequence_of(&a, AT(cu_q), (int)LINE_X()) : 0;
+    const long head = LINE_Z() * GROUPS(1) + LINE_Y(); /* of its batch */
+    const int sequence = PACKED ? sequence_of(&a, AT(cu_q), (int)LINE_X()) : 0;
     const int row = (int)LINE_X() - (PACKED ? SEQUENCE_LINE(AT(cu_q)[sequence], a.step, sequence) : 0);
     const int nq = PACKED ? AT(cu_q)[sequence + 1] - AT(cu_q)[sequence] : a.nq;
     const int nk = PACKED ? AT(cu_k)[sequence + 1] - AT(cu_k)[sequence] : a.nk;
-    const long line_index = (long)head * a.lines + LINE_X(), start = line_index * a.room;
+    const long line_index = head * a.lines + LINE_X(), start = line_index * a.room;
     const long q0 = (long)row * a.step, q1 = min(q0 + a.step, (long)nq) - 1, shift = (long)nk - nq;
     const window_places places = {key_place(q0 + shift - a.left), key_place(q1 + shift + a.right),
         key_place(q1 + shift - a.left), key_place(q0 + shift + a.right)};
     int4 fields = (int4)(0, 0, 0, 0);
     if (q0 >= 0 && q0 < nq) {
-#if SOURCE == 0
+#if FORM == 0
         fields = run_line(&a, &places, nk, start, AT(list));
 #else
+        const blocks listed = {AT(ends), AT(entries), AT(mask), a.cols, a.width};
         if (q0 / a.block_q < a.rows)
-            fields = layout_line(
-                &a, &places, nk, (long)head * a.rows + q0 / a.block_q, start, AT(row_ptr), AT(col), AT(mask), AT(list));
+            fields = layout_line(&a, &places, nk, &listed, head * a.rows + q0 / a.block_q, start, AT(list));
 #endif
     }
     fields.w = sequence;

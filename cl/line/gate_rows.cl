@@ -1,13 +1,8 @@
 /* The gate of each row:  g = sigmoid(q . w_h + bias_h), a linear map of the query row, float [b][h][rows].
  * A line is the query row of one (row, head, batch). */
-typedef struct { /* by value */
-    strides q;
-    long rows;        /* of a head */
-    int heads, depth; /* depth: width of q; 0: every group returns at once */
-} rows_args;
+#include "line/args.cl"
 
-LINE_KERNEL void gate_rows(BUFFER(const elem, q), BUFFER(const float, weight), BUFFER(const float, bias),
-    BUFFER(float, gate), const rows_args args) {
+LINE_KERNEL void gate_rows(ARGUMENTS(GATE_ROWS) const gate_rows_args args) {
     line t;
     LINE_BEGIN(&t);
     if (args.depth == 0) { return; }

@@ -1,13 +1,9 @@
 /* Which of the chosen keys count, and where they stand:  shown[b][s] = 1 if positions[s] exists, differs from the one
  * before it, and the key padding does not hide it; places[s] = positions[s], kept inside 0 ... rows - 1.
  * A line is one key (s, batch). */
-typedef struct { /* by value */
-    long rows, padding_batch;
-    int samples, spare; /* samples = 0: every group returns at once */
-} keys_args;
+#include "line/args.cl"
 
-LINE_KERNEL void gather_keys(BUFFER(const int, positions), BUFFER(const uchar, padding), BUFFER(int, places),
-    BUFFER(uchar, shown), const keys_args a) {
+LINE_KERNEL void gather_keys(ARGUMENTS(GATHER_KEYS) const keys_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.samples == 0) { return; }

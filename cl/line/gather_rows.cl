@@ -1,15 +1,9 @@
 /* Chosen rows of a tensor, densely:  to[b][h][s] = from[b][h][positions[s]].
  * A line is one row (s, head, batch). A position outside 0 ... rows - 1 gives a row of zeros. OUT = STORE: elements are
  * copied. */
-typedef struct { /* by value */
-    strides from;
-    long rows;        /* that exist */
-    int heads, width; /* width = 0: every group returns at once */
-    int samples, unused;
-} gather_args;
+#include "line/args.cl"
 
-LINE_KERNEL void gather_rows(
-    BUFFER(const elem, from), BUFFER(const int, positions), BUFFER(out_elem, to), const gather_args a) {
+LINE_KERNEL void gather_rows(ARGUMENTS(GATHER_ROWS) const gather_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.width == 0) { return; }

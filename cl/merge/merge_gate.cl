@@ -3,20 +3,15 @@
  * With FORCED = 1 the branches' LSE, where given, say whether they saw a key: without b's g = 1, without a's g = 0
  * (without both o = 0). A line is the output row of one (row, head, batch). a and b are dense float
  * [b][h][rows][width], their LSE [b][h][rows]. */
+#include "merge/args.cl"
 #ifndef GATE
 #define GATE 0
 #endif
 #ifndef FORCED
 #define FORCED 0
 #endif
-typedef struct { /* by value */
-    strides o;
-    long rows;        /* of a head */
-    int heads, width; /* width = 0: every group returns at once */
-} gate_args;
 
-LINE_KERNEL void merge_gate(BUFFER(const float, a), BUFFER(const float, b), BUFFER(const float, lse_a),
-    BUFFER(const float, lse_b), BUFFER(const float, gate), BUFFER(out_elem, o), const gate_args args) {
+LINE_KERNEL void merge_gate(ARGUMENTS(MERGE_GATE) const gate_args args) {
     line t;
     LINE_BEGIN(&t);
     if (args.width == 0) { return; }

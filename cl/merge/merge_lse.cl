@@ -3,16 +3,11 @@
  * A line is the output row of one (row, head, batch). Partials are float, part-major: o_parts [parts][b][h][rows][DV]
  * and lse_parts [parts][b][h][rows]. A part without a key (L_p = -infinity) is never read, so its O_p may hold
  * anything. */
-typedef struct { /* by value */
-    strides o;
-    long rows, part_rows; /* rows of a head; rows of a part: b * h * rows */
-    int heads, parts;     /* parts = 0: every group returns at once */
-} merge_args;
+#include "merge/args.cl"
 
 OP int has_keys(float lse) { return lse != -INFINITY; } /* true for NaN and for +infinity, out of which NaN comes */
 
-LINE_KERNEL void merge_lse(BUFFER(const float, o_parts), BUFFER(const float, lse_parts), BUFFER(out_elem, o),
-    BUFFER(float, lse), const merge_args a) {
+LINE_KERNEL void merge_lse(ARGUMENTS(MERGE_LSE) const merge_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.parts == 0) { return; }

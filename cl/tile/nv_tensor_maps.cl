@@ -3,22 +3,11 @@
  * 64 columns with the 128-byte swizzle; what lies past an end is read as zeros. Before the maps lies the counter of
  * items, which begins at 0. With pack > 1 the order is [batches][rows][heads][width] and a box is
  * `box` rows x `pack` heads: the rows of a GQA group follow each other. */
-/* lengths: 1 cu_q, 2 cu_k, 0 none */
-typedef struct {
-    strides s;
-    int width, rows, heads, batches, box, pack, lengths, spare;
-} map_of;
-/* sequences = 0: return at once */
-typedef struct {
-    map_of t[3];
-    int sequences, spare;
-} map_args;
+#include "tile/nv_tensor_maps_args.cl"
 #define SET32(f, v) asm volatile("tensormap.replace.tile." f ", %1;" ::"r"(a), "r"(v) : "memory")
 #define SET64(f, v) asm volatile("tensormap.replace.tile." f ", %1;" ::"r"(a), "l"(v) : "memory")
 #define SETI(f) asm volatile("tensormap.replace.tile." f ";" ::"r"(a) : "memory")
-__kernel __attribute__((reqd_work_group_size(32, 1, 1))) void tensor_maps(BUFFER(const elem, x0),
-    BUFFER(const elem, x1), BUFFER(const elem, x2), BUFFER(ulong16, maps), BUFFER(const int, cu_q),
-    BUFFER(const int, cu_k), const map_args g) {
+__kernel __attribute__((reqd_work_group_size(32, 1, 1))) void tensor_maps(ARGUMENTS(TENSOR_MAPS) const map_args g) {
     __local ulong m[16] __attribute__((aligned(1024)));
     const uint a = (uint)(ulong)m;
     const int which = (int)GROUP(0), sequence = (int)GROUP(1);

@@ -18,6 +18,8 @@
  *   tile              the worker: who am I, where are my slots
  * 2. Kernel frame
  *   TILE_KERNEL       attributes of a kernel                      TILE_BEGIN(tp)     local memory, barriers, who am I
+ *   ARGUMENTS(list), ARGUMENTS_IN(list), PASSED(list)   the buffers of a list of cl/<stage>/args.cl, as parameters of a
+ *                     kernel, of a function, and as what is handed on; the record follows
  *   GROUP(d), GROUPS(d)   a group's place in dimension d, and how many there are. FOLD: all are launched in the first
  *                     dimension, and stand for FOLD_X x FOLD_Y x the rest: some devices take few in the others. The
  *                     launch says how many: the offsets of dimensions that have one item each
@@ -146,6 +148,20 @@ OP int is_hidden(const __global uchar *bytes, int n, int r) { return bytes && by
 typedef struct {
     long batch, head, row;
 } strides;
+typedef long i64; /* as the records of cl/<stage>/args.cl have them */
+typedef int i32;
+typedef float f32;
+/* Of a list of buffers in cl/<stage>/args.cl: a kernel's parameters, a function's, and what is handed on. */
+#define ARGUMENTS(list) list(ARGUMENT_T, ARGUMENT_B, ARGUMENT_S)
+#define ARGUMENT_T(name) TENSOR(name),
+#define ARGUMENT_B(type, name) BUFFER(type, name),
+#define ARGUMENT_S(type, name) BUFFER_SHARED(type, name),
+#define ARGUMENTS_IN(list) list(ARGUMENT_IN_T, ARGUMENT_IN_B, ARGUMENT_IN_B)
+#define ARGUMENT_IN_T(name) TENSOR_IN(name),
+#define ARGUMENT_IN_B(type, name) BUFFER_IN(type, name),
+#define PASSED(list) list(PASSED_T, PASSED_B, PASSED_B)
+#define PASSED_T(name) PASS(name),
+#define PASSED_B(type, name) PASS(name),
 typedef struct {
     int row, head, part;
 } item_place;

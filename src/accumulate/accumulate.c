@@ -15,11 +15,6 @@ typedef struct stage_of {
     bool float_state; /* see ct_shape_wish */
 } stage_of;
 
-/* cl/accumulate/scan.cl */
-typedef struct scan_args {
-    int32_t size, slab, segments, unused;
-} scan_args;
-
 static const stage_of forward = {"accumulate/accumulate_forward.cl", "accumulate_forward", 3, false};
 
 static int rows_aligned(const ct_accumulate_run *run)
@@ -84,7 +79,7 @@ out:
 
 /* Tokens of a segment and their number, so that every compute unit has work. */
 static void choose_segments(ct_builder *b, const ct_accumulate_run *run, int64_t tokens, bool twice,
-                            ct_accumulate_args *args)
+                            accumulate_args *args)
 {
     const int64_t units = ct_builder_context(b)->env.facts.compute_units;
     const int64_t chunks = ct_max(ct_ceil_div(tokens, args->step), 1);
@@ -115,7 +110,7 @@ static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, c
     for (size_t i = 0; i < CT_COUNT(tile->states) && tile->states[i]; i++) {
         ct_spec_part(spec, tile->states[i]);
     }
-    ct_spec_part(spec, "accumulate/args.cl");
+    ct_spec_part(spec, "accumulate/portion.cl");
     ct_spec_part(spec, "accumulate/decays.cl");
     ct_spec_part(spec, stage->part);
     ct_spec_part(spec, tile->schedule ? tile->schedule : "schedule/serial.cl");
@@ -133,7 +128,7 @@ out:
     return st;
 }
 
-static void stage_groups(ct_launch *l, const ct_accumulate_run *run, const ct_accumulate_args *args)
+static void stage_groups(ct_launch *l, const ct_accumulate_run *run, const accumulate_args *args)
 {
     ct_launch_groups(l, args->segments, run->items, ct_max(run->shape.parts, 1), run->shape.items);
 }
@@ -148,23 +143,24 @@ static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct
     ct_launch_define(l, "DECAY", run->a.fading);
     ct_launch_define(l, "INITIAL", state_in.where != CT_NOWHERE);
     ct_launch_define(l, "FINAL", state_out.where != CT_NOWHERE);
-    ct_launch_buffer(l, run->a.q);
-    ct_launch_buffer(l, run->a.k);
-    ct_launch_buffer(l, run->a.v);
-    ct_launch_buffer(l, run->a.o);
-    ct_launch_buffer(l, state_in);
-    ct_launch_buffer(l, state_out);
-    ct_launch_buffer(l, run->a.decay);
-    ct_launch_buffer(l, run->a.cu_q);
-    ct_launch_value(l, &run->args, sizeof run->args);
-    ct_launch_warm(l, 0);
+    const struct {
+        CT_REFS(ACCUMULATE_FORWARD)
+    } buffers = {.q = run->a.q,
+                 .k = run->a.k,
+                 .v = run->a.v,
+                 .o = run->a.o,
+                 .state_in = state_in,
+                 .state_out = state_out,
+                 .decay = run->a.decay,
+                 .cu = run->a.cu_q};
+    CT_ARGUMENTS(l, &buffers, &run->args);
     stage_groups(l, run, &run->args);
     ct_launch_main(l);
     return CLATTN_OK;
 }
 
-static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args,
-                                ct_ref states, ct_ref fade)
+static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, const accumulate_args *args, ct_ref states,
+                                ct_ref fade)
 {
     ct_launch *l = NULL;
     const stage_of states_of = {"accumulate/accumulate_state.cl", "accumulate_state", 2,
@@ -174,14 +170,11 @@ static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, con
         return st;
     }
     ct_launch_define(l, "DECAY", run->a.fading);
-    ct_launch_buffer(l, run->a.k);
-    ct_launch_buffer(l, run->a.v);
-    ct_launch_buffer(l, states);
-    ct_launch_buffer(l, fade);
-    ct_launch_buffer(l, run->a.decay);
-    ct_launch_buffer(l, run->a.cu_k);
-    ct_launch_value(l, args, sizeof *args);
-    ct_launch_warm(l, 0);
+    const struct {
+        CT_REFS(ACCUMULATE_STATE)
+    } buffers = {
+        .k = run->a.k, .v = run->a.v, .state_out = states, .fade = fade, .decay = run->a.decay, .cu = run->a.cu_k};
+    CT_ARGUMENTS(l, &buffers, args);
     stage_groups(l, run, args);
     return CLATTN_OK;
 }
@@ -201,19 +194,16 @@ static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int s
     ct_launch_define(l, "INITIAL", run->a.state_in.where != CT_NOWHERE);
     ct_launch_define(l, "FINAL", state_out.where != CT_NOWHERE);
     ct_launch_define(l, "ENTERING", run->a.causal);
-    ct_launch_buffer(l, states);
-    ct_launch_buffer(l, fade);
-    ct_launch_buffer(l, run->a.state_in);
-    ct_launch_buffer(l, state_out);
-    ct_launch_value(l, &args, sizeof args);
-    ct_launch_warm(l, 0);
+    const struct {
+        CT_REFS(ACCUMULATE_SCAN)
+    } buffers = {.states = states, .fade = fade, .state_in = run->a.state_in, .state_out = state_out};
+    CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, ct_ceil_div(size, slab), run->items, 1, ct_builder_tile(b)->line_items);
     return CLATTN_OK;
 }
 
 /* o = S^T phi(q), with one S of all keys, or one of each segment of the queries. */
-static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, const ct_accumulate_args *args,
-                               ct_ref state)
+static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, const accumulate_args *args, ct_ref state)
 {
     ct_launch *l = NULL;
     const stage_of apply = {"accumulate/accumulate_apply.cl", "accumulate_apply", 1, false};
@@ -222,12 +212,10 @@ static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, cons
         return st;
     }
     ct_launch_define(l, "OWN", run->a.left_out != NULL);
-    ct_launch_buffer(l, run->a.q);
-    ct_launch_buffer(l, run->a.o);
-    ct_launch_buffer(l, state);
-    ct_launch_buffer(l, run->a.cu_q);
-    ct_launch_value(l, args, sizeof *args);
-    ct_launch_warm(l, 0);
+    const struct {
+        CT_REFS(ACCUMULATE_APPLY)
+    } buffers = {.q = run->a.q, .o = run->a.o, .state = state, .cu = run->a.cu_q};
+    CT_ARGUMENTS(l, &buffers, args);
     stage_groups(l, run, args);
     ct_launch_main(l);
     return CLATTN_OK;
@@ -254,7 +242,7 @@ out:
 static clattn_status add_full(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
-    ct_accumulate_args keys = run->args, queries = run->args;
+    accumulate_args keys = run->args, queries = run->args;
     choose_segments(b, run, run->longest_k, false, &keys);
     choose_segments(b, run, run->longest_q, false, &queries);
     const int64_t size = run->a.dk * run->width;
@@ -279,12 +267,12 @@ out:
 static clattn_status add_rows(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
-    const clattn_layout *layout = run->a.left_out;
-    ct_accumulate_args keys = run->args, queries = run->args;
-    keys.segment = layout->block_k;
-    keys.segments = layout->cols;
-    queries.segment = layout->block_q;
-    queries.segments = layout->rows;
+    const ct_blocks *blocks = run->a.left_out;
+    accumulate_args keys = run->args, queries = run->args;
+    keys.segment = blocks->block_k;
+    keys.segments = blocks->cols;
+    queries.segment = blocks->block_q;
+    queries.segments = blocks->rows;
     const int64_t size = run->a.dk * run->width;
     const ct_ref states = ct_builder_zone(b, "states of blocks", run->items * keys.segments * size, sizeof(float));
     const ct_ref fade = ct_builder_zone(b, "decays of blocks", run->items * keys.segments, sizeof(float));
@@ -303,7 +291,7 @@ static void fill_args(ct_accumulate_run *run)
     run->width = a->dv + a->normalise;
     run->longest_q = a->sequences ? a->longest_q : a->nq;
     run->longest_k = a->sequences ? a->longest_k : a->nk;
-    run->args = (ct_accumulate_args){
+    run->args = (accumulate_args){
         .q = a->q_strides,
         .k = a->k_strides,
         .v = a->v_strides,

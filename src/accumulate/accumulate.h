@@ -2,8 +2,7 @@
 #ifndef CT_ACCUMULATE_H
 #define CT_ACCUMULATE_H
 
-#include "layout/layout.h"
-#include "plan/builder.h"
+#include "plan/blocks.h"
 
 typedef enum ct_fading { CT_FADE_NONE = 0, CT_FADE_HEAD = 1, CT_FADE_TOKEN = 2 } ct_fading; /* DECAY in cl/accumulate */
 
@@ -28,7 +27,7 @@ typedef struct ct_accumulate {
     bool normalise;
     int chunk; /* tokens; 0: chosen */
     /* not causal: a block of queries sees only the key blocks that its list lacks; NULL: every key */
-    const clattn_layout *left_out;
+    const ct_blocks *left_out;
 } ct_accumulate;
 
 /* Adds the launches; *o is written whole. Counts no work: the method does. */

@@ -7,20 +7,6 @@
 
 #define ROWS_A_GROUP 64 /* a group of one row would cost more to start than to run */
 
-/* cl/accumulate/feature.cl */
-typedef struct feature_args {
-    clattn_strides x;
-    int64_t n, padding_batch;
-    int32_t heads, width, rows, unused;
-} feature_args;
-
-/* cl/accumulate/divide.cl */
-typedef struct divide_args {
-    clattn_strides o;
-    int64_t n;
-    int32_t heads, width, rows, unused;
-} divide_args;
-
 typedef struct feature_of {
     const char *zone;
     ct_ref *x;
@@ -50,11 +36,10 @@ static clattn_status add_feature(ct_builder *b, const ct_accumulate *a, const fe
     ct_launch_define(l, "ONES", f->ones);
     ct_launch_define(l, "PADDING", f->padded);
     ct_launch_define(l, "STORE", a->dtype);
-    ct_launch_buffer(l, *f->x);
-    ct_launch_buffer(l, zone);
-    ct_launch_buffer(l, f->padded ? a->padding : ct_nothing());
-    ct_launch_value(l, &args, sizeof args);
-    ct_launch_warm(l, 0);
+    const struct {
+        CT_REFS(ACCUMULATE_FEATURE)
+    } buffers = {.x = *f->x, .y = zone, .padding = f->padded ? a->padding : ct_nothing()};
+    CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, ct_ceil_div(f->n, ROWS_A_GROUP), f->heads, a->batch, ct_builder_tile(b)->line_items);
     *f->x = zone;
     *f->strides = (clattn_strides){f->heads * f->n * full, f->n * full, full};
@@ -114,10 +99,10 @@ clattn_status ct_accumulate_divide(ct_builder *b, const ct_accumulate_run *run, 
     const divide_args args = {
         .o = a->o_strides, .n = a->nq, .heads = (int32_t)a->heads, .width = (int32_t)a->dv, .rows = ROWS_A_GROUP};
     ct_launch_define(l, "OUT", a->o_dtype);
-    ct_launch_buffer(l, from);
-    ct_launch_buffer(l, a->o);
-    ct_launch_value(l, &args, sizeof args);
-    ct_launch_warm(l, 0);
+    const struct {
+        CT_REFS(ACCUMULATE_DIVIDE)
+    } buffers = {.x = from, .o = a->o};
+    CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, ct_ceil_div(a->nq, ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
     return CLATTN_OK;
 }
@@ -145,7 +130,7 @@ clattn_status ct_accumulate_steps(ct_builder *b, ct_accumulate_run *run)
     const ct_ref state_out = a->state_out.where != CT_NOWHERE
                                  ? a->state_out
                                  : ct_builder_zone(b, "state", run->items * a->dk * run->width, sizeof(float));
-    CT_TRY(ct_line_launch(b, "accumulate/args.cl", "accumulate_step", 1, &l));
+    CT_TRY(ct_line_launch(b, "accumulate/portion.cl", "accumulate_step", 1, &l));
     ct_spec_part(ct_launch_spec(l), "accumulate/step.cl");
     ct_launch_define(l, "DK", (long)a->dk);
     ct_launch_define(l, "DV", (long)run->width);
@@ -157,16 +142,17 @@ clattn_status ct_accumulate_steps(ct_builder *b, ct_accumulate_run *run)
     ct_launch_define(l, "DECAY", a->fading);
     ct_launch_define(l, "INITIAL", a->state_in.where != CT_NOWHERE);
     ct_launch_define(l, "PACKED", a->sequences > 0);
-    ct_launch_buffer(l, a->q);
-    ct_launch_buffer(l, a->k);
-    ct_launch_buffer(l, a->v);
-    ct_launch_buffer(l, a->o);
-    ct_launch_buffer(l, a->state_in);
-    ct_launch_buffer(l, state_out);
-    ct_launch_buffer(l, a->decay);
-    ct_launch_buffer(l, a->cu_k);
-    ct_launch_value(l, &run->args, sizeof run->args);
-    ct_launch_warm(l, 0);
+    const struct {
+        CT_REFS(ACCUMULATE_STEP)
+    } buffers = {.q = a->q,
+                 .k = a->k,
+                 .v = a->v,
+                 .o = a->o,
+                 .state_in = a->state_in,
+                 .state_out = state_out,
+                 .decay = a->decay,
+                 .cu = a->cu_k};
+    CT_ARGUMENTS(l, &buffers, &run->args);
     ct_launch_groups(l, ct_ceil_div(run->width, slab), run->items, 1, ct_builder_tile(b)->line_items);
     ct_launch_main(l);
 out:

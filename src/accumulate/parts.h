@@ -3,20 +3,15 @@
 #define CT_ACCUMULATE_PARTS_H
 
 #include "accumulate/accumulate.h"
+#include "plan/arguments.h"
 #include "tile/tiles.h"
 
-/* accumulate_args of cl/accumulate/args.cl, by value. */
-typedef struct ct_accumulate_args {
-    clattn_strides q, k, v, o;
-    int64_t decay_batch, decay_head;
-    int32_t nq, nk, heads, group, step, segment, segments;
-    float scale;
-} ct_accumulate_args;
+#include "../../cl/accumulate/args.cl"
 
 /* A problem on its way to the kernels: phi applied, the column of ones added. */
 typedef struct ct_accumulate_run {
     ct_accumulate a;
-    ct_accumulate_args args;
+    accumulate_args args;
     int64_t items; /* heads of all batches or sequences: each has a state */
     int64_t width; /* columns of a state */
     int64_t longest_q, longest_k;

@@ -6,35 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tile/tensor_maps.h"
-#include "tile/tiles.h"
 #include "layout/lists.h"
-#include "plan/problem.h"
+#include "plan/arguments.h"
 #include "program/lex.h"
+#include "tile/tiles.h"
+
+#include "../../cl/attend/args.cl"
 
 #define SHORT_LIST 24 /* tiles; measured on an H200: at 6 it gains 17 %, at 20 5 %, at 64 it loses 3 % */
 
-typedef struct strides_arg {
-    cl_long batch, head, row;
-} strides_arg;
-
-typedef struct attend_args { /* as in the kernel */
-    strides_arg q, k, v, o;
-    cl_long o_part, lse_part;
-    cl_long lse_batch, lse_head;
-    cl_long bias_batch, bias_head, bias_row, padding_batch;
-    cl_long list_head;
-    cl_int nq, nk;
-    cl_int group;
-    cl_int step, parts;
-    cl_int left, right;
-    cl_int places;
-    cl_int rows, items;
-    cl_int inner, abreast;
-    cl_int crowd, spare;
-    cl_float scale, cap, p[8];
-} attend_args;
-_Static_assert(sizeof(attend_args) == offsetof(attend_args, p) + sizeof(cl_float[8]),
+_Static_assert(sizeof(attend_args) == offsetof(attend_args, p) + sizeof(f32[8]),
                "a hole at the end, which Mesa's runtime does not count");
 
 static bool is(ct_ref ref)
@@ -47,7 +28,7 @@ static int heads_packed(const ct_attend *a)
 {
     const int64_t group = a->hq / a->hk;
     const bool by_head = is(a->slopes) || is(a->sink) || is(a->bias) || a->score_text || a->mask_text ||
-                         (a->layout && a->layout->heads > 1);
+                         (a->layout && a->blocks.heads > 1);
     return group > 1 && !by_head && a->max_q < 16 && group <= 64 ? (int)group : 1;
 }
 
@@ -76,11 +57,6 @@ typedef struct attend_parts {
     ct_ref q, k, v, o, lse;
     attend_args args;
 } attend_parts;
-
-static strides_arg strides_of(clattn_strides s)
-{
-    return (strides_arg){s.batch, s.head, s.row};
-}
 
 static cl_int token_bound(int64_t bound, const ct_attend *a)
 {
@@ -118,13 +94,14 @@ static void fill_args(ct_builder *b, attend_parts *s)
 {
     const ct_attend *a = s->a;
     attend_args *g = &s->args;
-    *g = (attend_args){.q = strides_of(a->qs),
-                       .k = strides_of(a->ks),
-                       .v = strides_of(a->vs),
-                       .o = strides_of(a->os),
+    *g = (attend_args){.q = a->qs,
+                       .k = a->ks,
+                       .v = a->vs,
+                       .o = a->os,
                        .lse_batch = a->hq * a->nq,
                        .lse_head = a->nq,
                        .bias_row = a->nk,
+                       .list_batch = s->lists.list_batch,
                        .list_head = s->lists.list_head,
                        .nq = (cl_int)a->nq,
                        .nk = (cl_int)a->nk,
@@ -150,7 +127,7 @@ static void fill_args(ct_builder *b, attend_parts *s)
     if (s->parts > 1) {
         g->o_part = a->b * a->hq * a->nq * a->dv;
         g->lse_part = a->b * a->hq * a->nq;
-        g->o = (strides_arg){a->hq * a->nq * a->dv, a->nq * a->dv, a->dv};
+        g->o = (strides){a->hq * a->nq * a->dv, a->nq * a->dv, a->dv};
     }
 }
 
@@ -287,15 +264,29 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
     spec->score_name = a->score_name;
     spec->mask_name = a->mask_name;
     define(l, s);
-    const ct_ref buffers[] = {s->q,          s->k,         s->v,    s->o,    s->lse,         s->lists.lines,
-                              s->lists.list, a->cu_q,      a->cu_k, a->bias, a->padding,     a->slopes,
-                              a->sink,       a->positions, rules,   flags,   a->text_buffer, a->blend.before,
-                              a->blend.lse,  a->blend.gate};
-    for (size_t i = 0; i < CT_COUNT(buffers); i++) {
-        ct_launch_buffer(l, buffers[i]);
-    }
-    ct_launch_value(l, &s->args, sizeof s->args);
-    ct_launch_warm(l, 0);
+    const struct {
+        CT_REFS(ATTEND_FORWARD)
+    } buffers = {.q = s->q,
+                 .k = s->k,
+                 .v = s->v,
+                 .o = s->o,
+                 .lse = s->lse,
+                 .lines = s->lists.lines,
+                 .list = s->lists.list,
+                 .cu_q = a->cu_q,
+                 .cu_k = a->cu_k,
+                 .bias = a->bias,
+                 .padding = a->padding,
+                 .slopes = a->slopes,
+                 .sinks = a->sink,
+                 .positions = a->positions,
+                 .rules = rules,
+                 .flags = flags,
+                 .text_buffer = a->text_buffer,
+                 .before = a->blend.before,
+                 .before_lse = a->blend.lse,
+                 .gate = a->blend.gate};
+    CT_ARGUMENTS(l, &buffers, &s->args);
     ct_launch_main(l);
     if (stays(s)) {
         const int64_t all = s->lists.rows * s->groups_y * s->parts,
@@ -356,6 +347,7 @@ static clattn_status make_lists(ct_builder *b, attend_parts *s)
     const bool known = !is(a->positions) || a->positions_host;
     const int64_t right = a->causal ? 0 : a->right < 0 ? CT_UNLIMITED : a->right;
     const ct_lists_wish wish = {.layout = a->layout,
+                                .blocks = a->layout ? &a->blocks : NULL,
                                 .nq = a->max_q,
                                 .nk = a->max_k,
                                 .left = known && a->left >= 0 ? a->left : CT_UNLIMITED,

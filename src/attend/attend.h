@@ -2,8 +2,7 @@
 #ifndef CT_ATTEND_H
 #define CT_ATTEND_H
 
-#include "layout/layout.h"
-#include "plan/builder.h"
+#include "layout/blocks.h"
 
 /* What another branch has left, joined with this one's:  o = (1 - g) before + g this.  A row in which one branch saw no
  * key is the other's. */
@@ -37,6 +36,7 @@ typedef struct ct_attend {
     const char *score_name, *mask_name; /* for the compiler's messages */
     double p[8];
     const clattn_layout *layout; /* NULL: every key */
+    ct_blocks blocks;            /* of the layout: what rows of blocks see */
     ct_blend blend;
 } ct_attend;
 

@@ -32,6 +32,9 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
                    .layout = layout,
                    .score_name = p->score_file[0] ? p->score_file : "score text",
                    .mask_name = p->mask_file[0] ? p->mask_file : "mask text"};
+    if (layout) {
+        ct_blocks_of(b, layout, &a.blocks);
+    }
     if (layout && layout->windowed) {
         a.left = a.right = -1;
     }

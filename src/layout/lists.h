@@ -4,10 +4,11 @@
 #define CT_LISTS_H
 
 #include "layout/layout.h"
-#include "plan/builder.h"
+#include "plan/blocks.h"
 
 typedef struct ct_lists_wish {
     const clattn_layout *layout; /* NULL: every key */
+    const ct_blocks *blocks;     /* of the layout */
     int64_t nq, nk;              /* longest, if packed */
     int64_t left, right;         /* window in tokens, causal included; CT_UNLIMITED */
     bool all_masked;             /* every tile asks the mask: padding, texts */
@@ -25,11 +26,11 @@ typedef struct ct_lists {
     ct_ref lines, list;
     /* lines of a head; packed: of all sequences, each at SEQUENCE_LINE (cl/tile/tile.cl) */
     int64_t rows;
-    int64_t list_head; /* between two heads' lines */
-    bool partial;      /* some entries ask the mask */
-    int64_t longest;   /* entries of the longest line */
-    double pairs;      /* visible, per query head on average; NaN if only the device knows */
-    int64_t entries;   /* of `list`, which lines may share */
+    int64_t list_batch, list_head; /* between two batches' lines, two heads' */
+    bool partial;                  /* some entries ask the mask */
+    int64_t longest;               /* entries of the longest line */
+    double pairs;                  /* visible, per query head on average; NaN if only the device knows */
+    int64_t entries;               /* of `list`, which lines may share */
 } ct_lists;
 
 /* Makes them on the host, or adds the launch that makes them on the device. */

@@ -1,13 +1,10 @@
 #include "line/gate.h"
 
 #include "line/line.h"
+#include "plan/arguments.h"
 #include "plan/slots.h"
 
-typedef struct rows_args { /* as in cl/line/gate_rows.cl */
-    clattn_strides q;
-    int64_t rows;
-    int32_t heads, depth;
-} rows_args;
+#include "../../cl/line/args.cl"
 
 /* From a linear map of the query rows. */
 static clattn_status add_rows(ct_builder *b, const clattn_problem *p, ct_ref *gate)
@@ -18,16 +15,17 @@ static clattn_status add_rows(ct_builder *b, const clattn_problem *p, ct_ref *ga
     if (st != CLATTN_OK) {
         return st;
     }
-    const rows_args args = {
-        .q = ct_slot_strides(p, CLATTN_Q), .rows = p->nq, .heads = (int32_t)p->hq, .depth = (int32_t)p->dqk};
     *gate = ct_builder_zone(b, "gate", lines, 4);
+    const struct {
+        CT_REFS(GATE_ROWS)
+    } buffers = {.q = ct_builder_slot(b, CLATTN_Q, 2),
+                 .weight = ct_builder_slot(b, CLATTN_GATE_WEIGHT, 2),
+                 .bias = ct_builder_slot(b, CLATTN_GATE_BIAS, 1),
+                 .gate = *gate};
+    const gate_rows_args args = {
+        .q = ct_slot_strides(p, CLATTN_Q), .rows = p->nq, .heads = (i32)p->hq, .depth = (i32)p->dqk};
     ct_launch_define(l, "STORE", p->dtype);
-    ct_launch_buffer(l, ct_builder_slot(b, CLATTN_Q, 2));
-    ct_launch_buffer(l, ct_builder_slot(b, CLATTN_GATE_WEIGHT, 2));
-    ct_launch_buffer(l, ct_builder_slot(b, CLATTN_GATE_BIAS, 1));
-    ct_launch_buffer(l, *gate);
-    ct_launch_value(l, &args, sizeof args);
-    ct_launch_warm(l, 0);
+    CT_ARGUMENTS(l, &buffers, &args);
     return CLATTN_OK;
 }
 

@@ -1,18 +1,9 @@
 #include "line/gather.h"
 
 #include "line/line.h"
+#include "plan/arguments.h"
 
-/* The kernels' argument structs (cl/line), by value. */
-typedef struct gather_args {
-    clattn_strides from;
-    int64_t rows;
-    int32_t heads, width, samples, unused;
-} gather_args;
-
-typedef struct keys_args {
-    int64_t rows, padding_batch;
-    int32_t samples, spare;
-} keys_args;
+#include "../../cl/line/args.cl"
 
 clattn_status ct_gather_rows_add(ct_builder *b, const ct_gather_rows *g)
 {
@@ -22,18 +13,17 @@ clattn_status ct_gather_rows_add(ct_builder *b, const ct_gather_rows *g)
     if (st != CLATTN_OK) {
         return st;
     }
+    const struct {
+        CT_REFS(GATHER_ROWS)
+    } buffers = {.from = g->from, .positions = g->positions, .to = g->to};
     const gather_args args = {.from = g->strides,
                               .rows = g->rows,
-                              .heads = (int32_t)g->heads,
-                              .width = (int32_t)g->width,
-                              .samples = (int32_t)g->samples};
+                              .heads = (i32)g->heads,
+                              .width = (i32)g->width,
+                              .samples = (i32)g->samples};
     ct_launch_define(l, "STORE", g->dtype);
     ct_launch_define(l, "OUT", g->dtype);
-    ct_launch_buffer(l, g->from);
-    ct_launch_buffer(l, g->positions);
-    ct_launch_buffer(l, g->to);
-    ct_launch_value(l, &args, sizeof args);
-    ct_launch_warm(l, 0);
+    CT_ARGUMENTS(l, &buffers, &args);
     return CLATTN_OK;
 }
 
@@ -44,12 +34,10 @@ clattn_status ct_gather_keys_add(ct_builder *b, const ct_gather_keys *g)
     if (st != CLATTN_OK) {
         return st;
     }
-    const keys_args args = {.rows = g->rows, .padding_batch = g->rows, .samples = (int32_t)g->samples};
-    ct_launch_buffer(l, g->positions);
-    ct_launch_buffer(l, g->padding);
-    ct_launch_buffer(l, g->places);
-    ct_launch_buffer(l, g->shown);
-    ct_launch_value(l, &args, sizeof args);
-    ct_launch_warm(l, 0);
+    const struct {
+        CT_REFS(GATHER_KEYS)
+    } buffers = {.positions = g->positions, .padding = g->padding, .places = g->places, .shown = g->shown};
+    const keys_args args = {.rows = g->rows, .padding_batch = g->rows, .samples = (i32)g->samples};
+    CT_ARGUMENTS(l, &buffers, &args);
     return CLATTN_OK;
 }

@@ -1,19 +1,9 @@
 #include "merge/merge.h"
 
 #include "line/line.h"
+#include "plan/arguments.h"
 
-/* The kernels' argument structs (cl/merge), by value. */
-typedef struct merge_args {
-    clattn_strides o;
-    int64_t rows, part_rows;
-    int32_t heads, parts;
-} merge_args;
-
-typedef struct gate_args {
-    clattn_strides o;
-    int64_t rows;
-    int32_t heads, width;
-} gate_args;
+#include "../../cl/merge/args.cl"
 
 clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *m)
 {
@@ -23,16 +13,14 @@ clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *m)
     if (st != CLATTN_OK) {
         return st;
     }
+    const struct {
+        CT_REFS(MERGE_LSE)
+    } buffers = {.o_parts = m->o_parts, .lse_parts = m->lse_parts, .o = m->o, .lse = m->lse};
     const merge_args args = {
-        .o = m->o_strides, .rows = m->rows, .part_rows = lines, .heads = (int32_t)m->heads, .parts = m->parts};
+        .o = m->o_strides, .rows = m->rows, .part_rows = lines, .heads = (i32)m->heads, .parts = m->parts};
     ct_launch_define(l, "DV", (long)m->dv);
     ct_launch_define(l, "OUT", m->o_dtype);
-    ct_launch_buffer(l, m->o_parts);
-    ct_launch_buffer(l, m->lse_parts);
-    ct_launch_buffer(l, m->o);
-    ct_launch_buffer(l, m->lse);
-    ct_launch_value(l, &args, sizeof args);
-    ct_launch_warm(l, 0);
+    CT_ARGUMENTS(l, &buffers, &args);
     return CLATTN_OK;
 }
 
@@ -44,19 +32,15 @@ clattn_status ct_merge_gate_add(ct_builder *b, const ct_merge_gate *m)
     if (st != CLATTN_OK) {
         return st;
     }
-    const gate_args args = {.o = m->o_strides, .rows = m->rows, .heads = (int32_t)m->heads, .width = (int32_t)m->dv};
+    const struct {
+        CT_REFS(MERGE_GATE)
+    } buffers = {.a = m->o_a, .b = m->o_b, .lse_a = m->lse_a, .lse_b = m->lse_b, .gate = m->gate, .o = m->o};
+    const gate_args args = {.o = m->o_strides, .rows = m->rows, .heads = (i32)m->heads, .width = (i32)m->dv};
     const int gate = m->gate.where != CT_NOWHERE ? GIVEN : m->sum ? SUM : HALF;
     const bool forced = gate != SUM && m->lse_a.where != CT_NOWHERE && m->lse_b.where != CT_NOWHERE;
     ct_launch_define(l, "GATE", gate);
     ct_launch_define(l, "FORCED", forced);
     ct_launch_define(l, "OUT", m->o_dtype);
-    ct_launch_buffer(l, m->o_a);
-    ct_launch_buffer(l, m->o_b);
-    ct_launch_buffer(l, m->lse_a);
-    ct_launch_buffer(l, m->lse_b);
-    ct_launch_buffer(l, m->gate);
-    ct_launch_buffer(l, m->o);
-    ct_launch_value(l, &args, sizeof args);
-    ct_launch_warm(l, 0);
+    CT_ARGUMENTS(l, &buffers, &args);
     return CLATTN_OK;
 }

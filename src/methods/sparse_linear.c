@@ -50,6 +50,7 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     clattn_status st = CLATTN_OK;
     ct_attend chosen;
     ct_accumulate rest;
+    ct_blocks blocks;
     const clattn_problem half = linear_half(p);
     const int64_t rows = p->b * p->hq * p->nq;
     const clattn_strides dense = {p->hq * p->nq * p->dv, p->nq * p->dv, p->dv};
@@ -72,7 +73,11 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     rest.o = ct_builder_zone(b, "linear o", rows * p->dv, 4);
     rest.o_strides = dense;
     rest.o_dtype = CLATTN_F32;
-    rest.left_out = p->remaining ? layout : NULL;
+    if (p->remaining) {
+        blocks = chosen.blocks;
+        CT_TRY(ct_blocks_on_device(b, layout, &blocks));
+        rest.left_out = &blocks;
+    }
     CT_TRY(ct_accumulate_add(b, &rest));
     ct_builder_work(b, ct_accumulate_work(&rest));
     CT_TRY(ct_softmax_add(b, &chosen));

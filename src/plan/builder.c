@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plan/arguments.h"
 #include "plan/plan_parts.h"
 #include "plan/slots.h"
 
@@ -168,6 +169,15 @@ void ct_launch_value(ct_launch *l, const void *value, size_t bytes)
     memcpy(arg->value, value, bytes);
     arg->bytes = bytes;
     l->n_values++;
+}
+
+void ct_launch_arguments(ct_launch *l, const ct_ref *buffers, size_t n, const void *record, size_t bytes)
+{
+    for (size_t i = 0; i < n; i++) {
+        ct_launch_buffer(l, buffers[i]);
+    }
+    ct_launch_value(l, record, bytes);
+    ct_launch_warm(l, l->n_values - 1);
 }
 
 void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items)

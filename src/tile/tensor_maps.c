@@ -1,23 +1,17 @@
 #include "tile/tensor_maps.h"
 
+#include "plan/arguments.h"
 #include "tile/tiles.h"
+
+#include "../../cl/tile/nv_tensor_maps_args.cl"
 
 #define MAP_BYTES   128
 #define STRIDES_END ((int64_t)1 << 40) /* bytes: a map's strides lie below */
 #define MOST        3
 
-typedef struct map_of { /* as in cl/tile/nv_tensor_maps.cl */
-    cl_long batch, head, row;
-    cl_int width, rows, heads, batches, box, pack, lengths, spare;
-} map_of;
-typedef struct map_args {
-    map_of t[MOST];
-    cl_int sequences, spare;
-} map_args;
-
 /* The stride of a dimension; one of a single element has none, and any legal number will do. */
 static clattn_status legal_stride(ct_builder *b, const ct_tensor_in *t, const char *name, int64_t extent,
-                                  int64_t stride, cl_long *out)
+                                  int64_t stride, int64_t *out)
 {
     const int64_t end = STRIDES_END / (int64_t)clattn_dtype_size(t->dtype);
     *out = extent > 1 ? stride : 8;
@@ -41,9 +35,9 @@ static clattn_status describe(ct_builder *b, const ct_tensor_in *t, bool of_quer
                     .lengths = t->cu.where == CT_NOWHERE ? 0
                                : of_queries              ? 1
                                                          : 2};
-    CT_TRY(legal_stride(b, t, "row", t->rows, t->strides.row, &out->row));
-    CT_TRY(legal_stride(b, t, "head", t->heads, t->strides.head, &out->head));
-    CT_TRY(legal_stride(b, t, "batch", t->batches, t->strides.batch, &out->batch));
+    CT_TRY(legal_stride(b, t, "row", t->rows, t->strides.row, &out->s.row));
+    CT_TRY(legal_stride(b, t, "head", t->heads, t->strides.head, &out->s.head));
+    CT_TRY(legal_stride(b, t, "batch", t->batches, t->strides.batch, &out->s.batch));
 out:
     return st;
 }
@@ -67,17 +61,20 @@ clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_
     ct_spec_part(spec, "tile/tile.cl");
     ct_spec_part(spec, "tile/nv_tensor_maps.cl");
     ct_launch_define(l, "STORE", tensors[0].dtype);
+    const struct {
+        CT_REFS(TENSOR_MAPS)
+    } buffers = {.x0 = tensors[0].ref,
+                 .x1 = n > 1 ? tensors[1].ref : ct_nothing(),
+                 .x2 = n > 2 ? tensors[2].ref : ct_nothing(),
+                 .maps = maps,
+                 .cu_q = tensors[0].cu,
+                 .cu_k = tensors[n - 1].cu};
+    CT_ARGUMENTS(l, &buffers, &args);
     for (int i = 0; i < n; i++) {
-        ct_launch_buffer(l, tensors[i].ref);
         const ct_ref from = tensors[i].ref;
         tensors[i].ref = ct_ref_at(maps, i * each);
         tensors[i].ref.behind = from.where == CT_SLOT ? from.index + 1 : -1 - from.index;
     }
-    ct_launch_buffer(l, maps);
-    ct_launch_buffer(l, tensors[0].cu);
-    ct_launch_buffer(l, tensors[n - 1].cu);
-    ct_launch_value(l, &args, sizeof args);
-    ct_launch_warm(l, 0);
     ct_launch_groups(l, n, each, 1, 32);
 out:
     return st;
