@@ -25,9 +25,6 @@ clattn_status ct_accumulate_check(const clattn_problem *p)
         return ct_fail(CLATTN_UNSUPPORTED,
                        "causal=0: pass=decode carries a state from token to token, which is causal");
     }
-    if (p->pass == CLATTN_BWD) {
-        return ct_fail(CLATTN_UNSUPPORTED, "pass=bwd: linear attention has no backward pass yet");
-    }
     return CLATTN_OK;
 }
 
@@ -87,7 +84,6 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
         .o_dtype = p->dtype,
         .scale = isnan(p->scale) ? 1.0 : p->scale,
         .causal = causal,
-        .steps = p->pass == CLATTN_DECODE,
         .feature = p->feature,
         .normalise = p->normalise != 0,
         .chunk = p->chunk,

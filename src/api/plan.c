@@ -67,7 +67,7 @@ static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int in
     plan->tile = &ct_tiles[index];
     plan->backend = ct_tiles[index].name;
     plan->untried = ct_tiles[index].untried;
-    CT_TRY(method->build(&builder, &plan->problem, plan->layout));
+    CT_TRY(method->build[plan->problem.pass](&builder, &plan->problem, plan->layout));
     want_buffer(plan);
     if (builder.declined[0]) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", builder.declined);
@@ -239,9 +239,6 @@ clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, con
                            : "problem");
     }
     CT_TRY(clattn_problem_check(problem));
-    if (problem->pass == CLATTN_BWD) {
-        CT_FAIL(CLATTN_UNSUPPORTED, "pass=bwd: this version computes fwd and decode only");
-    }
     plan = ct_alloc(&context->env.allocator, sizeof *plan);
     if (!plan) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for a plan (%zu bytes)", sizeof *plan);

@@ -6,6 +6,6 @@ const ct_method ct_method_dense = {
     .name = "dense",
     .text = "softmax attention over every key",
     .softmax = true,
-    .build = ct_softmax_build,
+    .build = {[CLATTN_FWD] = ct_softmax_build, [CLATTN_DECODE] = ct_softmax_build},
     .reference = ct_softmax_reference,
 };

@@ -253,6 +253,6 @@ const ct_method ct_method_hybrid = {
     .gated = true,
     .sampled = true,
     .check = check,
-    .build = build,
+    .build = {[CLATTN_FWD] = build, [CLATTN_DECODE] = build},
     .reference = reference,
 };

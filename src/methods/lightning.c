@@ -6,6 +6,6 @@ const ct_method ct_method_lightning = {
     .text = "linear attention with a decay for each head (ALiBi's slopes unless decay says otherwise)",
     .linear = true,
     .check = ct_accumulate_check,
-    .build = ct_linear_build,
+    .build = {[CLATTN_FWD] = ct_linear_build, [CLATTN_DECODE] = ct_linear_steps},
     .reference = ct_linear_reference,
 };

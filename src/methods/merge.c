@@ -21,10 +21,6 @@ static clattn_status check(const clattn_problem *problem)
         return ct_fail(CLATTN_INVALID_ARGUMENT, "parts=%d: a gated sum (gate=%d) has 2 branches", problem->parts,
                        problem->gate);
     }
-    if (problem->pass != CLATTN_FWD) {
-        return ct_fail(CLATTN_UNSUPPORTED, "pass=%s: merge has pass=fwd only",
-                       problem->pass == CLATTN_DECODE ? "decode" : "bwd");
-    }
     if (problem->sequences) {
         return ct_fail(CLATTN_INVALID_ARGUMENT,
                        "sequences=%lld: merge takes rows as they come; give b=1 and nq=all of them",
@@ -147,6 +143,6 @@ const ct_method ct_method_merge = {
     .gated = true,
     .merges = true,
     .check = check,
-    .build = build,
+    .build = {[CLATTN_FWD] = build},
     .reference = reference,
 };

@@ -22,10 +22,6 @@ static clattn_status check(const clattn_problem *p)
     if (p->state) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "state=%d: sparse_linear carries no state; state=0", p->state);
     }
-    if (p->pass != CLATTN_FWD) {
-        return ct_fail(CLATTN_UNSUPPORTED, "pass=%s: sparse_linear has pass=fwd only",
-                       p->pass == CLATTN_DECODE ? "decode" : "bwd");
-    }
     return CLATTN_OK;
 }
 
@@ -140,6 +136,6 @@ const ct_method ct_method_sparse_linear = {
     .patterned = true,
     .gated = true,
     .check = check,
-    .build = build,
+    .build = {[CLATTN_FWD] = build},
     .reference = reference,
 };

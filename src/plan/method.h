@@ -32,7 +32,8 @@ typedef struct ct_method {
     bool sampled;                                          /* takes samples, spacing, POSITIONS */
     bool merges;                                           /* takes parts, O_PARTS, LSE_PARTS; no keys, no values */
     clattn_status (*check)(const clattn_problem *problem); /* NULL: nothing of its own */
-    clattn_status (*build)(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout);
+    /* by clattn_pass; NULL: the method has no such pass */
+    clattn_status (*build[3])(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout);
     clattn_status (*reference)(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io,
                                const clattn_allocator *allocator);
 } ct_method;

@@ -346,6 +346,27 @@ static clattn_status check_together(const clattn_problem *p)
     return CLATTN_OK;
 }
 
+static clattn_status check_pass(const clattn_problem *problem, const ct_method *method)
+{
+    const ct_key *key = ct_key_find("pass", strlen("pass"));
+    char asked[16], one[16], all[64] = "";
+    clattn_problem other = *problem, defaults;
+    if (method->build[problem->pass]) {
+        return CLATTN_OK;
+    }
+    clattn_problem_init(&defaults);
+    ct_key_write(problem, &defaults, key, asked, sizeof asked);
+    for (int pass = 0; pass < (int)CT_COUNT(method->build); pass++) {
+        const size_t used = strlen(all);
+        other.pass = (clattn_pass)pass;
+        ct_key_write(&other, &defaults, key, one, sizeof one);
+        snprintf(all + used, sizeof all - used, "%s%s", used && method->build[pass] ? ", " : "",
+                 method->build[pass] ? one : "");
+    }
+    return ct_fail(CLATTN_UNSUPPORTED, "pass=%s: the method '%s' has no such pass; it has %s", asked, problem->method,
+                   all);
+}
+
 clattn_status clattn_problem_check(const clattn_problem *problem)
 {
     clattn_status st = CLATTN_OK;
@@ -369,6 +390,7 @@ clattn_status clattn_problem_check(const clattn_problem *problem)
                 sizeof problem->score_file - 1);
     }
     CT_TRY(check_bounds(problem));
+    CT_TRY(check_pass(problem, method));
     CT_TRY(check_owners(problem, method));
     CT_TRY(check_together(problem));
     CT_TRY(check_sizes(problem));

@@ -245,11 +245,10 @@ static void a_plan_marks(void **state)
                  {false, false, true, true, true},    {false, false, false, true, false}};
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
         clattn_context *context = open_context(*state, CLATTN_TRIAL_AUTO, NULL, 0);
-        ct_tile tile = *ref;
         ct_launch *launch = NULL;
-        clattn_plan plan = {.context = context, .tile = &tile, .died = cases[i].died};
+        clattn_plan plan = {
+            .context = context, .tile = ref, .backend = ref->name, .untried = cases[i].tile, .died = cases[i].died};
         ct_builder builder = {.plan = &plan};
-        tile.untried = cases[i].tile;
         assert_int_equal(ct_builder_launch(&builder, "k", &launch), CLATTN_OK);
         ct_program_spec spec = spec_of(20 + (long)i, cases[i].spec);
         spec.score_text = cases[i].text ? "+ 0" : NULL;
