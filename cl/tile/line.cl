@@ -14,6 +14,7 @@
  *   line_sum(t, v), line_max(t, v)  joins one VF a worker over all columns -> float, the same for all
  *   pick vmax vlog vexp vexp2 vtanh vabs TO_VF   on VF, as for score texts (tile.cl, 7); pick chooses by a VI or a
  *                                   plain int
+ *   BITS(v)                         VI: the bits of a VF
  *   ONCE(t)                         true for exactly one worker of the group: for scalars that leave the line
  * Between two joins nothing else is needed; loops around joins must be uniform.
  */

@@ -16,6 +16,7 @@ typedef struct {
 #define COL(c) ((VI)(c) + (VI)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define ONCE(t) 1
 #define TO_VF(i) convert_float16(i)
+#define BITS(v) as_int16(v)
 #define pick(choose, yes, no) select((VF)(no), (VF)(yes), ((VI)(choose)) != (VI)(0))
 #define vmax(a, b) max((VF)(a), (VF)(b))
 #define vlog log

@@ -1,5 +1,6 @@
 /* The line words of tiles whose visits are single floats. */
 #define TO_VF(i) convert_float(i)
+#define BITS(v) as_int(v)
 #define pick(choose, yes, no) ((choose) ? (yes) : (no))
 #define vmax fmax
 #define vlog log

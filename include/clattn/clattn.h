@@ -254,7 +254,11 @@ typedef enum clattn_pattern_kind {
     CLATTN_PATTERN_IMAGE = 10,     /**< tokens in tile order; tiles within `radius` tiles in both directions */
     CLATTN_PATTERN_CSR = 11,       /**< the caller's lists: slots ROW_PTR, COL_IDX, or clattn_layout_from_csr */
     CLATTN_PATTERN_MASK = 12,      /**< the caller's block mask */
-    CLATTN_PATTERN_TABLE = 13      /**< the caller's fixed-width table of block indices, -1 for none */
+    CLATTN_PATTERN_TABLE = 13,     /**< the caller's fixed-width table of block indices, -1 for none */
+    /** each block row sees its `topk` blocks of highest score, chosen on the device from slot SCORES. Descending, then
+     * the lower index; NaN comes last, -infinity never. causal = 1: blocks that the row's causal edge crosses are among
+     * them whatever their score (topk below their number is an error), later ones are not. Not for packed sequences */
+    CLATTN_PATTERN_SCORES = 14
 } clattn_pattern_kind;
 
 #define CLATTN_PATTERN_LIST 64 /**< longest list of windows, indices or ends */
@@ -283,6 +287,7 @@ typedef struct clattn_pattern {
     int radius;                       /**< image: tiles, 1 */
     int tiles_y, tiles_x;             /**< image: tiles=YxX */
     int width;                        /**< table: entries a row */
+    int topk;                         /**< scores: blocks a row */
 } clattn_pattern;
 
 /** What is to be computed. Fill with clattn_problem_init(), then change fields; or clattn_problem_parse(). */
@@ -486,6 +491,10 @@ typedef enum clattn_slot {
     CLATTN_TEXT_BUFFER,
     CLATTN_O_PARTS,   /**< float [parts, b, hq, nq, dv]: merge */
     CLATTN_LSE_PARTS, /**< float [parts, b, hq, nq]: merge */
+    /** float [b, hq, rows, cols] of blocks: pattern=scores */
+    CLATTN_SCORES,
+    /** int32 [b, hq, rows, topk]: the blocks that pattern=scores chose, ascending, then -1; optional output */
+    CLATTN_LISTS,
     CLATTN_SLOT_COUNT
 } clattn_slot;
 

@@ -5,7 +5,8 @@ void ct_blocks_of(ct_builder *b, const clattn_layout *l, ct_blocks *out)
     static const ct_form forms[] = {[CT_LAYOUT_HOST] = CT_FORM_CSR,
                                     [CT_LAYOUT_CSR] = CT_FORM_CSR,
                                     [CT_LAYOUT_MASK] = CT_FORM_MASK,
-                                    [CT_LAYOUT_TABLE] = CT_FORM_TABLE};
+                                    [CT_LAYOUT_TABLE] = CT_FORM_TABLE,
+                                    [CT_LAYOUT_SCORES] = CT_FORM_TABLE};
     *out = (ct_blocks){.form = forms[l->source],
                        .ends = ct_nothing(),
                        .entries = ct_nothing(),

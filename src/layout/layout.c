@@ -94,7 +94,7 @@ clattn_status clattn_layout_get_info(const clattn_layout *layout, clattn_layout_
     filled.cols = layout->cols;
     filled.on_device = layout->source != CT_LAYOUT_HOST;
     if (filled.on_device) {
-        filled.longest_row = layout->source == CT_LAYOUT_TABLE ? layout->width : layout->cols;
+        filled.longest_row = layout->width ? layout->width : layout->cols;
         filled.density = NAN;
     } else {
         count_blocks(layout, &filled);

@@ -10,7 +10,8 @@ typedef enum ct_layout_source {
     CT_LAYOUT_HOST = 0, /* row_ptr, col are there */
     CT_LAYOUT_CSR,      /* slots ROW_PTR, COL_IDX at run time */
     CT_LAYOUT_MASK,     /* slot BLOCK_MASK */
-    CT_LAYOUT_TABLE     /* slot BLOCK_TABLE, `width` entries a row */
+    CT_LAYOUT_TABLE,    /* slot BLOCK_TABLE, `width` entries a row */
+    CT_LAYOUT_SCORES    /* slot SCORES, of which a selection makes a table of `width` entries a row */
 } ct_layout_source;
 
 /* A token-level rule of a pattern, one a head: key j is visible to query i (p = i + nk - nq) if
@@ -30,7 +31,7 @@ struct clattn_layout {
     int heads;
     int64_t nq, nk;
     int block_q, block_k, rows, cols;
-    int width;        /* CT_LAYOUT_TABLE */
+    int width;        /* CT_LAYOUT_TABLE, CT_LAYOUT_SCORES */
     int32_t *row_ptr; /* [heads * rows + 1] */
     int32_t *col;     /* [row_ptr[heads * rows]], ascending in a row */
     ct_rule *rules;   /* [heads] or NULL: every token pair of a listed block */

@@ -75,6 +75,41 @@ static clattn_status make_table(clattn_layout **out, const ct_pattern_job *job)
     return make_on_device(out, job, CT_LAYOUT_TABLE);
 }
 
+/* Blocks that the causal edge of a row of blocks crosses, the most of any row. */
+static int64_t most_crossed(const clattn_layout *l)
+{
+    const int64_t shift = l->nk - l->nq;
+    int64_t most = 0;
+    for (int64_t row = 0; row < l->rows; row++) {
+        const int64_t last = ct_min((row + 1) * l->block_q, l->nq) - 1 + shift, first = row * l->block_q + shift;
+        most = last < 0 ? most : ct_max(most, last / l->block_k - ct_max(first, 0) / l->block_k + 1);
+    }
+    return most;
+}
+
+static clattn_status make_scores(clattn_layout **out, const ct_pattern_job *job)
+{
+    const clattn_problem *problem = job->problem;
+    clattn_layout *layout = NULL;
+    clattn_status st = problem->sequences
+                           ? ct_fail(CLATTN_UNSUPPORTED, "pattern=scores: not for packed sequences (sequences=%lld)",
+                                     (long long)problem->sequences)
+                           : make_on_device(&layout, job, CT_LAYOUT_SCORES);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    layout->heads = (int)problem->hq;
+    layout->width = problem->pattern.topk;
+    st = ct_pattern_bound("scores", "topk", layout->width, problem->causal == 1 ? most_crossed(layout) : 1,
+                          layout->cols);
+    if (st != CLATTN_OK) {
+        clattn_layout_release(layout);
+        return st;
+    }
+    *out = layout;
+    return CLATTN_OK;
+}
+
 static ct_pattern_maker *const makers[] = {
     [CLATTN_PATTERN_DENSE] = make_dense,
     [CLATTN_PATTERN_FIXED] = ct_pattern_fixed,
@@ -90,6 +125,7 @@ static ct_pattern_maker *const makers[] = {
     [CLATTN_PATTERN_CSR] = make_csr,
     [CLATTN_PATTERN_MASK] = make_mask,
     [CLATTN_PATTERN_TABLE] = make_table,
+    [CLATTN_PATTERN_SCORES] = make_scores,
 };
 
 static clattn_status check_lists(const clattn_pattern *pattern)

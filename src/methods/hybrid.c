@@ -126,7 +126,7 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     ct_attend local, global;
     ct_ref positions = ct_nothing(), gate = ct_nothing();
     int32_t *host = NULL;
-    CT_TRY(ct_attend_of(b, p, layout, &local));
+    CT_TRY(ct_softmax_of(b, p, layout, &local));
     if (p->samples == 0) {
         CT_TRY(ct_softmax_add(b, &local));
         goto out;

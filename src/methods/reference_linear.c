@@ -36,7 +36,8 @@ static bool wanted(const ct_call *c, int64_t row)
 static bool left_out(const ct_call *c, const ct_head *h, int64_t query, int64_t key)
 {
     const clattn_layout *layout = c->branch->layout;
-    return layout && ct_reference_has_block(layout, c->io, h->head, query / layout->block_q, key / layout->block_k);
+    return layout && ct_reference_has_block(layout, c->io, h->span.batch, h->head, query / layout->block_q,
+                                            key / layout->block_k);
 }
 
 #define REAL    double

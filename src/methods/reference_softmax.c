@@ -38,7 +38,8 @@ static bool visible(const ct_call *c, const ct_place *p, int64_t key)
     if (key >= p->span.nk || !in_window(c->branch, p->row + shift, key) || (p->padding && p->padding[key] == 0)) {
         return false;
     }
-    if (c->branch->layout && !ct_reference_listed(c->branch->layout, c->io, p->head, p->row, key, shift)) {
+    if (c->branch->layout &&
+        !ct_reference_listed(c->branch->layout, c->io, p->span.batch, p->head, p->row, key, shift)) {
         return false;
     }
     return !c->io->hidden || !c->io->hidden((int)p->span.sequence, p->head, p->row, key, c->problem->text_params,
@@ -138,6 +139,8 @@ clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softm
     clattn_status st = CLATTN_OK;
     const int64_t all = problem->b * problem->hq * problem->nq, longest = ct_max(problem->nk, branch->n_keys);
     ct_call c = {.problem = problem, .branch = branch, .io = io};
+    io->causal = branch->causal > 0;
+    ct_reference_choices(problem, branch->layout, io);
     double *slopes = ct_alloc_array(allocator, (size_t)problem->hq, sizeof(double));
     c.scores = ct_alloc_array(allocator, (size_t)longest, sizeof(double));
     c.sums = ct_alloc_array(allocator, (size_t)problem->dv, sizeof(double));

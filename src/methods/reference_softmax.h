@@ -25,12 +25,15 @@ ct_softmax_branch ct_softmax_branch_of(const clattn_problem *problem, const clat
 /* Writes io->out[CLATTN_O] and io->lse (either may be NULL) of one branch: all rows, or io->rows only. */
 clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softmax_branch *branch, ct_reference_io *io,
                                    const clattn_allocator *allocator);
-/* Is the block in the head's list? Reads slots for a layout whose contents are on the device. */
-bool ct_reference_has_block(const clattn_layout *layout, const ct_reference_io *io, int head, int64_t row, int64_t col);
+/* Is the block in the list of that head (of that batch)? Reads slots for a layout whose contents are on the device. */
+bool ct_reference_has_block(const clattn_layout *layout, const ct_reference_io *io, int64_t batch, int head,
+                            int64_t row, int64_t col);
 /* Does the layout let query i of a sequence see key j of it? Block list and token rule; `shift` = keys - queries of the
  * sequence (unpacked: nk - nq). */
-bool ct_reference_listed(const clattn_layout *layout, const ct_reference_io *io, int head, int64_t query, int64_t key,
-                         int64_t shift);
+bool ct_reference_listed(const clattn_layout *layout, const ct_reference_io *io, int64_t batch, int head, int64_t query,
+                         int64_t key, int64_t shift);
+/* Writes slot LISTS of a layout that chooses, where it is wanted. */
+void ct_reference_choices(const clattn_problem *problem, const clattn_layout *layout, const ct_reference_io *io);
 /* The gate g of problem->gate (1: slot GATE, 2: sigmoid of the linear map of q), into gate [b, hq, nq]; rows as in io.
  */
 void ct_reference_gate(const clattn_problem *problem, const ct_reference_io *io, double *gate);

@@ -2,6 +2,18 @@
 
 #include "merge/merge.h"
 #include "methods/reference_softmax.h"
+#include "select/select.h"
+
+clattn_status ct_softmax_of(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout, ct_attend *a)
+{
+    clattn_status st = CLATTN_OK;
+    CT_TRY(ct_attend_of(b, problem, layout, a));
+    if (layout && layout->source == CT_LAYOUT_SCORES) {
+        CT_TRY(ct_select_scores(b, a->causal, &a->blocks));
+    }
+out:
+    return st;
+}
 
 clattn_status ct_softmax_add(ct_builder *b, const ct_attend *a)
 {
@@ -30,7 +42,7 @@ clattn_status ct_softmax_build(ct_builder *b, const clattn_problem *problem, con
 {
     clattn_status st = CLATTN_OK;
     ct_attend attend;
-    CT_TRY(ct_attend_of(b, problem, layout, &attend));
+    CT_TRY(ct_softmax_of(b, problem, layout, &attend));
     CT_TRY(ct_softmax_add(b, &attend));
 out:
     return st;

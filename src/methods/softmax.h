@@ -5,6 +5,9 @@
 #include "attend/attend.h"
 #include "plan/method.h"
 
+/* What a problem asks for, with its slots declared and its blocks chosen where it wants them chosen. */
+clattn_status ct_softmax_of(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout,
+                            ct_attend *attend);
 /* Adds the branch: attend, and the merge of its parts where keys are cut into several. */
 clattn_status ct_softmax_add(ct_builder *b, const ct_attend *attend);
 /* The tree of stages and the reference of a method that is one branch. */

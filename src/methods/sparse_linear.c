@@ -50,7 +50,7 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     const clattn_problem half = linear_half(p);
     const int64_t rows = p->b * p->hq * p->nq;
     const clattn_strides dense = {p->hq * p->nq * p->dv, p->nq * p->dv, p->dv};
-    CT_TRY(ct_attend_of(b, p, layout, &chosen));
+    CT_TRY(ct_softmax_of(b, p, layout, &chosen));
     ct_builder_drop(b, CLATTN_LSE); /* it would be that of one half */
     CT_TRY(ct_accumulate_of(b, &half, &rest));
     ct_merge_gate m = {.batch = p->b,

@@ -28,6 +28,7 @@ static const struct {
     {"radius", BIT(IMAGE)},
     {"tiles", BIT(IMAGE)},
     {"width", BIT(TABLE)},
+    {"topk", BIT(SCORES)},
 };
 
 unsigned ct_key_patterns(const ct_key *key)

@@ -267,7 +267,8 @@ const ct_key ct_keys[] = {
     LONG("text_buffer", text_buffer, 0, LARGEST, S, "floats of slot text-buffer, which the texts read; 0: not said"),
     OWN("block", "N or BQxBK, from 16", P, "block sizes of the pattern", read_block, write_block),
     CHOICE("pattern", pattern.kind,
-           "dense|fixed|variable|bigbird|bslongformer|sliding|strided|window|longformer|samples|image|csr|mask|table",
+           "dense|fixed|variable|bigbird|bslongformer|sliding|strided|window|longformer|samples|image|csr|mask|table|"
+           "scores",
            P, "which blocks meet"),
     INT("local", pattern.local, 1, LARGEST, P, "fixed: blocks of a local window (4)"),
     INT("global", pattern.global, 0, LARGEST, P,
@@ -288,6 +289,7 @@ const ct_key ct_keys[] = {
     INT("radius", pattern.radius, 0, LARGEST, P, "image: tiles in each direction (1)"),
     OWN("tiles", "YxX", P, "image: tiles of the image, tokens in tile order", read_tiles, write_tiles),
     INT("width", pattern.width, 1, LARGEST, P, "table: entries a row"),
+    INT("topk", pattern.topk, 1, LARGEST, P, "scores: blocks a row; slot scores [b, hq, rows, cols]"),
     OWN("decay", "none|alibi|minimax:LAYER/LAYERS|fla:LAYER/LAYERS|retention|head|token|NUMBER<=0", L,
         "of the linear state", read_decay, write_decay),
     FLAG("state", state, L, "read state-in and write state-out"),

@@ -13,6 +13,7 @@ typedef struct ct_reference_io {
     /* 1: every intermediate is rounded to float: the "same-precision peer" of the tolerance rule; 2: the same with
      * exponents of base 2, as kernels have them (a sum without exponents: as 1) */
     int single;
+    bool causal;         /* set by references: what chooses blocks asks */
     const int64_t *rows; /* NULL: every row; else only these rows (b*hq + h)*nq + i are computed, n_rows of them */
     int64_t n_rows;
     /* the caller's texts as C, for tests; NULL: none */

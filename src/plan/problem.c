@@ -25,7 +25,7 @@ void clattn_problem_init(clattn_problem *problem)
     problem->deterministic = 1;
     clattn_pattern *p = &problem->pattern;
     p->local = p->global = p->bidirectional = p->horizontal = p->patterns = p->per_head = p->random = p->sliding = -1;
-    p->stride = p->dilation = p->radius = p->tiles_y = p->tiles_x = p->width = -1;
+    p->stride = p->dilation = p->radius = p->tiles_y = p->tiles_x = p->width = p->topk = -1;
 }
 
 static clattn_status unknown_method(const char *name, int length)

@@ -63,6 +63,10 @@ const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
         .contents = CT_POSITIONS},
     [CLATTN_TEXT_BUFFER] = {.name = "text-buffer", .dims = {D(TEXT)}, .roles = READ},
     [CLATTN_O_PARTS] = {.name = "o-parts", .dims = {D(PARTS), D(B), D(HQ), D(NQ), D(DV)}, .roles = READ},
+    [CLATTN_SCORES] = {.name = "scores", .dims = {D(B), D(HQ), D(ROWS), D(COLS)}, .roles = READ, .contents = CT_RANKS,
+        .implies = "pattern=scores"},
+    [CLATTN_LISTS] = {.name = "lists", .help = "write this", .dtype = I32, .dims = {D(B), D(HQ), D(ROWS), D(WIDTH)},
+        .roles = WRITTEN, .contents = CT_CHOICES},
     [CLATTN_LSE_PARTS] = {.name = "lse-parts", .dims = {D(PARTS), D(B), D(HQ), D(NQ)}, .roles = READ,
         .contents = CT_LOG_SUMS},
 };
@@ -103,7 +107,7 @@ int ct_slot_shape(const clattn_problem *problem, const clattn_layout *layout, cl
     const bool per_token = problem->decay == CLATTN_DECAY_TOKEN && row->per_token[0];
     clattn_layout_info info = {.struct_size = sizeof info};
     int rank = 0;
-    if (layout && row->contents == CT_LISTS) {
+    if (layout && row->contents >= CT_RANKS) {
         (void)clattn_layout_get_info(layout, &info); /* fails for NULL only */
     }
     for (; rank < CT_MOST_DIMS && row->dims[rank]; rank++) {

@@ -20,6 +20,8 @@ typedef enum ct_contents {
     CT_SLOPES,      /* > 0 */
     CT_FLAGS,       /* 0 hides */
     CT_CUTS,        /* limits of packed sequences */
+    CT_RANKS,       /* scores of blocks, of which the highest are chosen */
+    CT_CHOICES,     /* blocks that were chosen: compared number by number */
     CT_LISTS,       /* of blocks: row_ptr, col, mask or table, which say the same */
     CT_POSITIONS    /* ascending tokens */
 } ct_contents;

@@ -32,7 +32,7 @@ static const char kernel_text[] =
     "        total += v;\n" /* past the width: 0 */
     "        top = vmax(top, pick(exists, v, (VF)(-INFINITY)));\n"
     "        put(AT(y) + at * a.pitch, c, a.width, vexp2(v) + vtanh(n) + vlog(vabs(v) + 1.0f) + vexp(n) + "
-    "TO_VF(COL(c)));\n"
+    "TO_VF(COL(c) + ((BITS(n) >> 31) & (VI)(1))));\n"
     "    }\n"
     "    const float sum = line_sum(&t, total), most = line_max(&t, top);\n"
     "    EACH_COL(c, a.width) put_elem(AT(z) + at * a.pitch, c, a.width, seen[VISIT(c)] * 2.0f);\n"
@@ -86,7 +86,8 @@ static void check_width(tiny *t, int width, int store, bool folded)
     tiny_read(t, mems[3], sizeof z, z);
     tiny_read(t, mems[4], sizeof sums, sums);
     for (int i = 0; i < COUNT; i++) {
-        const double v = (double)x[i], want = exp2(v) + tanh(n[i]) + log(fabs(v) + 1) + exp(n[i]) + i % PITCH;
+        const double v = (double)x[i],
+                     want = exp2(v) + tanh(n[i]) + log(fabs(v) + 1) + exp(n[i]) + i % PITCH + (n[i] < 0);
         near(t, "put", i, width, (double)y[i], want, 2e-5 + 2e-7 * want);
         near(t, "put_elem", i, width, ct_storage_read(dtype, z, i), 2 * n[i], 0);
     }

@@ -136,6 +136,7 @@ static void compare_output(check_run *c, clattn_slot slot)
         .dtype = t->dtype,
         .tf32 = c->problem.tf32 && t->dtype == CLATTN_F32,
         .log_sum = ct_slots[slot].contents == CT_LOG_SUMS,
+        .exact = ct_slots[slot].contents == CT_CHOICES,
         .nan = (c->seed & CT_SEED_NAN) != 0,
     };
     *figure = ct_compare(&comparison);

@@ -83,5 +83,6 @@ ct_check_figure ct_compare(const ct_comparison *c)
         figure.limit_rms = fmax(rms_bound(c), 2.0 * figure.peer_rms);
         figure.passed = figure.passed && figure.rms <= figure.limit_rms;
     }
+    figure.passed = c->exact ? figure.bad == 0 && figure.max == 0 : figure.passed;
     return figure;
 }

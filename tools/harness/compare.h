@@ -15,6 +15,7 @@ typedef struct ct_comparison {
     clattn_dtype dtype; /* storage of `got`; the peer is rounded to it */
     bool tf32;          /* operands of products were allowed to lose all but 10 bits of mantissa */
     bool log_sum;       /* LSE: its own absolute limit, -infinity is legal */
+    bool exact;         /* numbers of things: no error at all */
     bool nan;           /* where the reference is NaN, anything may come out; else NaN there is wrong, too */
 } ct_comparison;
 

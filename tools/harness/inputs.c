@@ -244,6 +244,18 @@ static void fill_slopes(int64_t count, double *values, ct_random *random)
     }
 }
 
+/* Ties, both zeros, NaN, infinities. */
+static void fill_ranks(int64_t count, double *values, ct_random *random)
+{
+    static const double strange[] = {NAN, -INFINITY, INFINITY, -0.0, 0.0, 1e-42};
+    const double step = ct_random_chance(random, 0.5) ? 0.5 : 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        const double x = ct_random_normal(random);
+        values[i] = step > 0.0 ? step * floor(x / step) : x;
+        values[i] = ct_random_chance(random, 0.15) ? strange[ct_random_int(random, 0, 5)] : values[i];
+    }
+}
+
 /* Some parts saw no key. */
 static void fill_log_sums(int64_t count, double *values, ct_random *random)
 {
@@ -294,10 +306,14 @@ void ct_fill_slot(const ct_fill *fill, clattn_slot slot, int rank, const int64_t
     case CT_SLOPES:
         fill_slopes(count, values, &random);
         break;
+    case CT_RANKS:
+        fill_ranks(count, values, &random);
+        break;
     case CT_LOG_SUMS:
         fill_log_sums(count, values, &random);
         break;
     case CT_NUMBERS:
+    case CT_CHOICES:
         fill_numbers(count, 1.0, values, &random);
         break;
     }

@@ -168,7 +168,7 @@ static void draw_pattern(clattn_problem *p, ct_random *r)
     clattn_pattern *s = &p->pattern;
     p->block_q = PICK(r, blocks);
     p->block_k = ct_random_chance(r, 0.7) ? p->block_q : PICK(r, blocks);
-    s->kind = (clattn_pattern_kind)ct_random_int(r, CLATTN_PATTERN_DENSE, CLATTN_PATTERN_TABLE);
+    s->kind = (clattn_pattern_kind)ct_random_int(r, CLATTN_PATTERN_DENSE, CLATTN_PATTERN_SCORES);
     const int64_t cols = (p->nk + p->block_k - 1) / p->block_k;
     switch (s->kind) {
     case CLATTN_PATTERN_FIXED:
@@ -207,6 +207,10 @@ static void draw_pattern(clattn_problem *p, ct_random *r)
     case CLATTN_PATTERN_TABLE:
         s->width = (int)ct_random_int(r, 1, cols);
         s->per_head = ct_random_chance(r, 0.5) ? 1 : -1;
+        break;
+    case CLATTN_PATTERN_SCORES:
+        s->topk = (int)ct_random_int(r, 1, cols);
+        p->sequences = p->max_q = p->max_k = 0;
         break;
     case CLATTN_PATTERN_CSR:
     case CLATTN_PATTERN_MASK:
