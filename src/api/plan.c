@@ -66,6 +66,7 @@ static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int in
     }
     plan->tile = &ct_tiles[index];
     plan->backend = ct_tiles[index].name;
+    plan->options = ct_tiles[index].options;
     plan->untried = ct_tiles[index].untried;
     CT_TRY(method->build[plan->problem.pass](&builder, &plan->problem, plan->layout));
     want_buffer(plan);

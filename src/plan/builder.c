@@ -118,6 +118,7 @@ clattn_status ct_builder_launch(ct_builder *b, const char *kernel, ct_launch **o
     }
     launch->spec.kernel = kernel;
     launch->spec.backend = plan->backend;
+    launch->spec.options = plan->options;
     launch->warm = -1;
     launch->items = 1;
     plan->launches[plan->n_launches++] = launch;

@@ -66,6 +66,7 @@ struct clattn_plan {
     bool reads_buffer;            /* a text mentions it */
     const struct ct_tile *tile;
     const char *backend;   /* the tile's name */
+    const char *options;   /* of its programs, see ct_program_spec */
     bool untried;          /* nobody has run the tile: all its programs are tried */
     pthread_mutex_t mutex; /* kernel arguments are set and launched under it */
     ct_launch *launches[CT_MAX_LAUNCHES];

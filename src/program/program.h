@@ -16,6 +16,11 @@ extern const size_t ct_cl_file_count;
 #define CT_MAX_PARTS   12
 #define CT_MAX_DEFINES 64
 
+/* What a tile's kernels are compiled with unless its row says otherwise. No -cl-std: OpenCL C 1.2 is what everyone
+ * compiles by default. No fast maths: infinities and rounding tricks must hold. No warnings: some drivers print their
+ * number. Denormals as zero: a masked score's tail costs a microcode assist per FMA on CPUs otherwise. */
+#define CT_USUAL_OPTIONS "-cl-denorms-are-zero -cl-mad-enable -w"
+
 typedef struct ct_define {
     const char *name; /* static string */
     long value;
@@ -23,6 +28,7 @@ typedef struct ct_define {
 
 typedef struct ct_program_spec {
     const char *kernel;  /* name of the __kernel function, static string */
+    const char *options; /* the compiler's; NULL: CT_USUAL_OPTIONS. -D are added */
     const char *backend; /* a tile's name: for names and logs */
     /* NULL, or "sm_90a": the driver's PTX is loaded again for this target, see nv_ptx.h */
     const char *ptx_target;

@@ -7,11 +7,6 @@
 #define MAX_DEPTH 8
 #define MAX_FILES 64
 
-/* No -cl-std: OpenCL C 1.2 is what everyone compiles by default. No fast maths: infinities and rounding tricks must
- * hold. No warnings: some drivers print their number. Denormals as zero: a masked score's tail costs a microcode assist
- * per FMA on CPUs otherwise. */
-#define COMMON_OPTIONS "-cl-denorms-are-zero -cl-mad-enable -w"
-
 typedef struct expander {
     const clattn_allocator *allocator;
     const ct_program_spec *spec;
@@ -233,7 +228,7 @@ out:
 
 static void add_options(ct_text *options, const ct_program_spec *spec)
 {
-    ct_text_add(options, "%s", COMMON_OPTIONS);
+    ct_text_add(options, "%s", spec->options ? spec->options : CT_USUAL_OPTIONS);
     for (int i = 0; i < spec->n_defines; i++) {
         ct_text_add(options, " -D %s=%ld", spec->defines[i].name, spec->defines[i].value);
     }

@@ -11,8 +11,11 @@
 static clattn_status run_probe(clattn_context *context, const ct_tile *tile, float *result, size_t bytes)
 {
     clattn_status st = CLATTN_OK;
-    ct_program_spec spec = {
-        .kernel = "probe", .backend = tile->name, .ptx_target = tile->ptx_target, .untried = tile->untried};
+    ct_program_spec spec = {.kernel = "probe",
+                            .backend = tile->name,
+                            .options = tile->options,
+                            .ptx_target = tile->ptx_target,
+                            .untried = tile->untried};
     const ct_program *program = NULL;
     ct_origin origin;
     cl_kernel kernel = NULL;

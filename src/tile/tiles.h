@@ -67,6 +67,7 @@ typedef struct ct_tile {
     bool (*state_shape)(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why,
                         size_t bytes);
     const char *schedule;   /* of its stages; a shape's -D say how (OVERLAP, TURNS); NULL: serial */
+    const char *options;    /* of the compiler; NULL: CT_USUAL_OPTIONS */
     const char *ptx_target; /* of its programs, see ct_program_spec */
     /* What kernels of this tile get instead of tensors; NULL: the tensors. Adds launches and replaces each tensor's
      * ref. */

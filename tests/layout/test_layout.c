@@ -344,7 +344,8 @@ static void test_packed(void **unused)
     clattn_layout_release(layout);
     /* every sequence has a diagonal of its own: none of the longest one's blocks may be dropped */
     problem = plain_problem(CLATTN_PATTERN_STRIDED, 128, 16);
-    problem.causal = problem.hq = 1;
+    problem.causal = 1;
+    problem.hq = 1;
     problem.pattern.stride = 32;
     problem.pattern.global = 4;
     layout = make_layout(&problem);
