@@ -50,7 +50,7 @@ TILE_KERNEL void accumulate_apply(ARGUMENTS(ACCUMULATE_APPLY) const accumulate_a
     const int item = (int)GROUP(1);
     const portion p = portion_of(&a, AT(cu), a.nq, item, (int)GROUP(0));
     if (p.tokens <= 0) return;
-    c.qt = tensor_view(TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, p.from + p.tokens);
+    c.qt = tensor_view(STORE_q, TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, p.from + p.tokens);
     c.ot = out_view(AT(o), &a.o, p.in, p.head, p.first, p.from + p.tokens);
     c.state_in = AT(state) + (OWN ? p.index : (long)item) * DK * DV;
     c.from = p.from;

@@ -98,9 +98,9 @@ TILE_KERNEL void accumulate_forward(ARGUMENTS(ACCUMULATE_FORWARD) const accumula
     const portion p = portion_of(&a, AT(cu), a.nq, (int)GROUP(1), segment);
     if (p.tokens <= 0 && segment) return; /* segment 0 of an empty sequence hands its state on */
     const int kv = p.head / a.group, end = p.from + p.tokens;
-    c.qt = tensor_view(TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, end);
-    c.kt = tensor_view(TENSOR_OF(k, p.sequence), &a.k, p.in, kv, p.first, end);
-    c.vt = tensor_view(TENSOR_OF(v, p.sequence), &a.v, p.in, kv, p.first, end);
+    c.qt = tensor_view(STORE_q, TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, end);
+    c.kt = tensor_view(STORE_k, TENSOR_OF(k, p.sequence), &a.k, p.in, kv, p.first, end);
+    c.vt = tensor_view(STORE_v, TENSOR_OF(v, p.sequence), &a.v, p.in, kv, p.first, end);
     c.ot = out_view(AT(o), &a.o, p.in, p.head, p.first, end);
     c.state_in = INITIAL && state_in_base ? AT(state_in) + p.index * DK * DV : 0;
     c.state_out = AT(state_out) + p.index * DK * DV;

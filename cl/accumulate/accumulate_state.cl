@@ -52,8 +52,8 @@ TILE_KERNEL void accumulate_state(ARGUMENTS(ACCUMULATE_STATE) const accumulate_a
     if (a.nk == 0) return;
     const portion p = portion_of(&a, AT(cu), a.nk, (int)GROUP(1), (int)GROUP(0));
     const int kv = p.head / a.group, end = p.from + p.tokens; /* an empty segment leaves a zero state */
-    c.kt = tensor_view(TENSOR_OF(k, p.sequence), &a.k, p.in, kv, p.first, end);
-    c.vt = tensor_view(TENSOR_OF(v, p.sequence), &a.v, p.in, kv, p.first, end);
+    c.kt = tensor_view(STORE_k, TENSOR_OF(k, p.sequence), &a.k, p.in, kv, p.first, end);
+    c.vt = tensor_view(STORE_v, TENSOR_OF(v, p.sequence), &a.v, p.in, kv, p.first, end);
     c.state_out = AT(state_out) + p.index * DK * DV;
     c.fade_out = AT(fade) + p.index;
     c.from = p.from;

@@ -5,8 +5,8 @@
 #define ACCUMULATE_STATE(T, B, S) T(k) T(v) B(float, state_out) B(float, fade) B(const float, decay) B(const int, cu)
 #define ACCUMULATE_APPLY(T, B, S) T(q) B(out_elem, o) B(const float, state) B(const int, cu)
 #define ACCUMULATE_STEP(T, B, S)                                                                                       \
-    B(const qk_elem, q)                                                                                                \
-    B(const qk_elem, k)                                                                                                \
+    B(const uchar, q)                                                                                                  \
+    B(const uchar, k)                                                                                                  \
     B(const elem, v)                                                                                                   \
     B(out_elem, o) S(const float, state_in) S(float, state_out) B(const float, decay) B(const int, cu)
 typedef struct accumulate_args {

@@ -5,21 +5,11 @@
 #ifndef NORMALISE
 #define NORMALISE 0
 #endif
-#ifndef FEATURED
-#define FEATURED 0 /* q and k are float, dense: phi was applied before */
-#endif
 #ifndef SLAB
 #define SLAB DV /* DV: columns of the state, with the normaliser's */
 #endif
 /* rows of the state that wait for the memory together: it may be read where it is written */
 #define AHEAD 4
-#if FEATURED
-typedef float qk_elem;
-#define QK_AT(p, i) ((p)[i])
-#else
-typedef elem qk_elem;
-#define QK_AT(p, i) elem_at(p, i)
-#endif
 
 LINE_KERNEL void accumulate_step(ARGUMENTS(ACCUMULATE_STEP) const accumulate_args a) {
     line t;
@@ -28,8 +18,9 @@ LINE_KERNEL void accumulate_step(ARGUMENTS(ACCUMULATE_STEP) const accumulate_arg
     const portion p = portion_of(&a, AT(cu), a.nk, (int)LINE_Y(), 0);
     const int column = (int)LINE_X() * SLAB, width = SLAB < DV ? min(SLAB, DV - column) : DV, real = width - NORMALISE,
               kv = p.head / a.group;
-    const __global qk_elem *query = AT(q) + p.in * a.q.batch + p.head * a.q.head + p.first * a.q.row;
-    const __global qk_elem *key = AT(k) + p.in * a.k.batch + kv * a.k.head + p.first * a.k.row;
+    const int q_size = STORED_SIZE(STORE_q), k_size = STORED_SIZE(STORE_k);
+    const stored query = STORED_AT(q) + (p.in * a.q.batch + p.head * a.q.head + p.first * a.q.row) * q_size;
+    const stored key = STORED_AT(k) + (p.in * a.k.batch + kv * a.k.head + p.first * a.k.row) * k_size;
     const __global elem *value = AT(v) + p.in * a.v.batch + kv * a.v.head + p.first * a.v.row + column;
     __global out_elem *out = AT(o) + p.in * a.o.batch + p.head * a.o.head + p.first * a.o.row + column;
     const __global float *g = AT(decay) + (DECAY == 2      ? p.in * a.decay_batch + p.head * a.decay_head + p.first
@@ -55,8 +46,8 @@ LINE_KERNEL void accumulate_step(ARGUMENTS(ACCUMULATE_STEP) const accumulate_arg
         for (int first = 0; first < DK; first += AHEAD) {
             float kd[AHEAD], qd[AHEAD];
             for (int r = 0; r < AHEAD; r++) {
-                kd[r] = QK_AT(key + i * a.k.row, min(first + r, DK - 1));
-                qd[r] = QK_AT(query + i * a.q.row, min(first + r, DK - 1));
+                kd[r] = stored_at(STORE_k, key + i * a.k.row * k_size, min(first + r, DK - 1));
+                qd[r] = stored_at(STORE_q, query + i * a.q.row * q_size, min(first + r, DK - 1));
             }
             EACH_COL(c, width) {
                 VF own[AHEAD];

@@ -230,9 +230,9 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_FORWARD) 
     c->row0 = (PACKED ? at.row - SEQUENCE_LINE(q0, a->step, batch) : at.row) * a->step;
     c->rows = min(a->step, nq - c->row0);
     if (c->rows <= 0 || (PACKED && c->row0 < 0)) return; /* below 0: cu_seqlens that fall */
-    c->qt = tensor_view(TENSOR_OF(q, sequence), &a->q, in, head, q0, (c->row0 + c->rows) * PACK);
-    c->kt = tensor_view(TENSOR_OF(k, sequence), &a->k, in, of_kv, k0, nk);
-    c->vt = tensor_view(TENSOR_OF(v, sequence), &a->v, in, of_kv, k0, nk);
+    c->qt = tensor_view(STORE_q, TENSOR_OF(q, sequence), &a->q, in, head, q0, (c->row0 + c->rows) * PACK);
+    c->kt = tensor_view(STORE_k, TENSOR_OF(k, sequence), &a->k, in, of_kv, k0, nk);
+    c->vt = tensor_view(STORE_v, TENSOR_OF(v, sequence), &a->v, in, of_kv, k0, nk);
     c->ot = out_view(AT(o) + part * a->o_part, &a->o, in, head, q0, (c->row0 + c->rows) * PACK);
     c->lse = lse_base ? AT(lse) + part * a->lse_part + in * a->lse_batch + head * a->lse_head + q0 + c->row0 : 0;
     c->lse_head = a->lse_head;

@@ -48,12 +48,12 @@ OP void row_join_sum(tile *t, row *r) {}
 OP void held_wait(tile *t) {}
 
 #define FETCH(p) __builtin_prefetch((const void *)(p), 0, 2)
-OP void fetch_rows(gptr p, long pitch, int from, const int rows, const int width) {
+OP void fetch_rows(const int storage, gptr p, long pitch, int from, const int rows, const int width) {
     UNROLL
     for (int r = 0; r < rows; r++) {
         const ulong a = (ulong)(p + (from + r) * pitch);
         UNROLL
-        for (int b = 0; b < width * (int)sizeof(elem); b += 64) FETCH(a + b);
+        for (int b = 0; b < width * STORED_SIZE(storage); b += 64) FETCH(a + b);
     }
 }
 

@@ -7,21 +7,23 @@ typedef int16 VI;
 #define ROLLED _Pragma("nounroll") /* short code compiles fast */
 #define LANES ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define ROUND(x, n) (((x) + (n)-1) / (n) * (n))
-typedef const __global elem *gptr;
+typedef stored gptr;
 #ifndef IN_PLACE
 #define IN_PLACE 1 /* 0: every tile is copied, for checkers that keep address spaces apart */
 #endif
 typedef const float *rows_in; /* a tile where it lies or its copy: one address space on a CPU */
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 #define TILE_BEGIN(tp)
-#define TENSOR(name) BUFFER(const elem, name)
-#define TENSOR_AT(name) AT(name)
+#define TENSOR(name) BUFFER(const uchar, name)
+#undef TENSOR_IN
+#define TENSOR_IN(name) BUFFER_IN(const uchar, name)
+#define TENSOR_AT(name) STORED_AT(name)
 #define mma_commit()
 #define mma_wait(n)
 
 typedef struct {
     gptr x;
-    long row, pack;
+    long row, pack; /* bytes */
     int rows;
 } tensor;
 typedef struct {
@@ -68,19 +70,20 @@ OP VF gather(const __global float *p, VI r, long pitch, VI c) { return (VF)(EACH
 OP VI gather_byte(const __global uchar *p, VI r, long pitch, VI c) { return (VI)(EACH_LANE(LANE)); }
 OP VI gather_int(const __global int *p, VI r, long pitch, VI c) { return (VI)(EACH_LANE(LANE)); }
 #define PACKED_AT(view, r) (PACK == 1 ? (r) * (view)->row : (r) / PACK * (view)->row + (r) % PACK * (view)->pack)
-OP tensor tensor_view(gptr x, const strides *s, int batch, int head, int first, int rows) {
-    return (tensor){x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
+OP tensor tensor_view(const int storage, gptr x, const strides *s, int batch, int head, int first, int rows) {
+    const long size = STORED_SIZE(storage);
+    return (tensor){
+        x + (batch * s->batch + head * s->head + first * s->row) * size, s->row * size, s->head * size, rows};
 }
 OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int head, int first, int rows) {
     return (tensor_out){x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
 }
-#if STORE == 0
-OP VF wide(gptr p) { return vload16(0, p); }
-#elif STORE == 1
-OP VF wide(gptr p) { return half16_load(p); }
-#else
-OP VF wide(gptr p) { return as_float16(convert_uint16(vload16(0, p)) << 16); }
-#endif
+/* Sixteen elements of a row from element d on. */
+OP VF wide(const int storage, gptr p, int d) {
+    if (storage == 0) return vload16(0, (const __global float *)p + d);
+    if (storage == 1) return half16_load((const __global half *)p + d);
+    return as_float16(convert_uint16(vload16(0, (const __global ushort *)p + d)) << 16);
+}
 /* 16 x 16 transpose in registers */
 OP void transpose16(VF *r) {
     VF t[16];
@@ -170,8 +173,8 @@ OP void copy_rows(tile *t, int s, int j, const int width, const int pitch, const
         int d = 0;
         if (is_hidden(bytes, n, r))
             for (; d < pitch; d++) y[r * pitch + d] = 0.0f;
-        for (; d + 16 <= width; d += 16) vstore16(wide(p + r * t->pitch[s] + d), 0, y + r * pitch + d);
-        for (; d < pitch; d++) y[r * pitch + d] = d < width ? elem_at(p, r * t->pitch[s] + d) : 0.0f;
+        for (; d + 16 <= width; d += 16) vstore16(wide(STORED(s), p + r * t->pitch[s], d), 0, y + r * pitch + d);
+        for (; d < pitch; d++) y[r * pitch + d] = d < width ? stored_at(STORED(s), p + r * t->pitch[s], d) : 0.0f;
     }
     /* finite: P is 0 there, and 0 times NaN is NaN */
     for (int i = max(left, 0) * pitch; i < BN * pitch; i++) y[i] = 0.0f;
@@ -180,9 +183,9 @@ OP void copy_rows(tile *t, int s, int j, const int width, const int pitch, const
 }
 OP void tile_ready(tile *t, int s, int j, const int width) {
     const int pitch = ROUND(width, UNIT);
-    if (IN_PLACE && STORE == 0 && pitch == width && t->left[s][j & 1] >= BN) {
+    if (IN_PLACE && STORED(s) == 0 && pitch == width && t->left[s][j & 1] >= BN) {
         t->ready[s] = (rows_in)(ulong)t->tile[s][j & 1];
-        t->step[s] = t->pitch[s];
+        t->step[s] = t->pitch[s] / 4;
     } else {
         copy_rows(t, s, j, width, pitch, 0, 0);
     }

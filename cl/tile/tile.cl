@@ -30,8 +30,8 @@
  * 3. Tensors in
  *   TENSOR(name)      a tensor as kernel arguments;  TENSOR_AT(name) the pointer;  TENSOR_OF(name, s) for packed
  *                     sequence s (0: not packed)
- *   tensor_view(ptr, &strides, batch, head, first, rows)   first: where the sequence begins (its row 0); rows: tokens
- *                     that exist, times PACK for a packed one
+ *   tensor_view(storage, ptr, &strides, batch, head, first, rows)   first: where the sequence begins (its row 0); rows:
+ *                     tokens that exist, times PACK for a packed one; storage: see tile/storage.cl
  *   tensor_begin(t, &tensor)                  makes it usable by whoever loads
  *   held_at(tp, &held, index), held_load(t, &held, &tensor, row0), held_wait(t)
  *   stream_load(t, s, j, &tensor, row0)       tile j of stream s = BN rows at row0; rows past the end deliver finite
@@ -78,13 +78,11 @@
  * 8. State words (accumulate): see tile/state.cl.     9. Line words (element kernels): see tile/line.cl.
  */
 #define OP static inline __attribute__((always_inline))
+#include "tile/storage.cl"
 #define FRONT 0
 #define BACK 1
 #define LOG2E 1.44269504f
 #define LN2 0.69314718f
-#ifndef STORE
-#define STORE 0
-#endif
 #ifndef OUT
 #define OUT 0
 #endif
@@ -206,16 +204,8 @@ typedef half out_elem;
 typedef ushort out_elem;
 #endif
 
-/* One element, whatever the storage. */
-OP float elem_at(const __global elem *p, long i) {
-#if STORE == 0
-    return p[i];
-#elif STORE == 1
-    return vload_half(i, p);
-#else
-    return as_float((uint)p[i] << 16);
-#endif
-}
+/* One element of storage STORE. */
+OP float elem_at(const __global elem *p, long i) { return stored_at(STORE, (stored)p, i); }
 /* pair_scale_add for tiles whose visits are single elements, without a hint; what does not exist gets its last
  * neighbour's. */
 #define PAIR_SCALE_ADD_BY_GATHER                                                                                       \

@@ -22,8 +22,8 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) { /* out = q . ti
     gptr next = t->tile[s][(j + 1) & 1], other = t->tile[(s + 1) % SLOTS][j & 1];
     const long next_pitch = t->pitch[s], other_pitch = t->pitch[(s + 1) % SLOTS];
 #define AHEAD                                                                                                          \
-    fetch_rows(next, next_pitch, i, MR_FOR(BN), DK);                                                                   \
-    fetch_rows(other, other_pitch, i, MR_FOR(BN), DV)
+    fetch_rows(STORED(s), next, next_pitch, i, MR_FOR(BN), DK);                                                        \
+    fetch_rows(STORED((s + 1) % SLOTS), other, other_pitch, i, MR_FOR(BN), DV)
 #else
 #define AHEAD
 #endif
@@ -55,12 +55,12 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
         for (; d + 16 <= DK; d += 16) {
             VF r[16];
             UNROLL
-            for (int i = 0; i < 16; i++) r[i] = wide(p[i] + d);
+            for (int i = 0; i < 16; i++) r[i] = wide(HELD_STORED, p[i], d);
             transpose16(r);
             UNROLL
             for (int i = 0; i < 16; i++) q->x[(d + i) * ROW_LEN + c] = r[i];
         }
         for (; d < DK; d++)
-            for (int i = 0; i < 16; i++) ((float *)q->x)[(d * ROW_LEN + c) * 16 + i] = elem_at(p[i], d);
+            for (int i = 0; i < 16; i++) ((float *)q->x)[(d * ROW_LEN + c) * 16 + i] = stored_at(HELD_STORED, p[i], d);
     }
 }

@@ -17,7 +17,10 @@ typedef struct {
 } op_pair;
 #define stream_wait(tp, s, j)
 #define WORDS(p) ((const __global int *)(p)) /* the machine reads words at any address */
-OP int word_at(gptr p, int d, const int width) { return (int)p[d] | (d + 1 < width ? (int)p[d + 1] << 16 : 0); }
+#define HALVES(p) ((const __global ushort *)(p))
+OP int word_at(gptr p, int d, const int width) {
+    return (int)HALVES(p)[d] | (d + 1 < width ? (int)HALVES(p)[d + 1] << 16 : 0);
+}
 
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
     const int last = x->rows - 1;
@@ -32,7 +35,7 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
         for (; 2 * d + 32 <= DK; d += 16) {
             VF r[16];
             UNROLL
-            for (int i = 0; i < 16; i++) r[i] = as_float16(vload16(0, WORDS(p[i] + 2 * d)));
+            for (int i = 0; i < 16; i++) r[i] = as_float16(vload16(0, WORDS(p[i]) + d));
             transpose16(r);
             UNROLL
             for (int i = 0; i < 16; i++) q->x[(d + i) * ROW_LEN + c] = as_int16(r[i]);
@@ -45,8 +48,8 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
 OP const int *tile_words(tile *t, int s, int j, long *pitch) {
     gptr p = t->tile[s][j & 1];
     const int left = min(t->left[s][j & 1], BN);
-    if (DK % 2 == 0 && t->pitch[s] % 2 == 0 && left == BN) {
-        *pitch = t->pitch[s] / 2;
+    if (DK % 2 == 0 && t->pitch[s] % 4 == 0 && left == BN) {
+        *pitch = t->pitch[s] / 4;
         return (const int *)(ulong)p;
     }
     int *y = (int *)t->copy[s];
@@ -70,11 +73,13 @@ OP void turn_keys(tile *t, int *y, int s, int j, const __global uchar *bytes, in
         const int first = k < left && !is_hidden(bytes, n, k), second = k + 1 < left && !is_hidden(bytes, n, k + 1);
         int d = 0;
         for (; d + 16 <= DV && first && second; d += 16) {
-            const uint16 low = convert_uint16(vload16(0, a + d)), high = convert_uint16(vload16(0, b + d));
+            const uint16 low = convert_uint16(vload16(0, HALVES(a) + d)),
+                         high = convert_uint16(vload16(0, HALVES(b) + d));
             vstore16(as_int16(low | high << 16), 0, y + k / 2 * DV4 + d);
         }
         for (; d < DV4; d++)
-            y[k / 2 * DV4 + d] = (d < DV && first ? (int)a[d] : 0) | (d < DV && second ? (int)b[d] << 16 : 0);
+            y[k / 2 * DV4 + d] =
+                (d < DV && first ? (int)HALVES(a)[d] : 0) | (d < DV && second ? (int)HALVES(b)[d] << 16 : 0);
     }
 }
 /* after the pending row scale */

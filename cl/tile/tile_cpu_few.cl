@@ -65,17 +65,17 @@ OP void row_join_sum(tile *t, row *r) {}
 OP void held_wait(tile *t) {}
 #define stream_wait(tp, s, j)
 /* Sixteen elements of a row of `width`; those past it are 0. */
-OP VF wide_at(gptr p, int d, const int width) {
-    if (d + 16 <= width) return wide(p + d);
+OP VF wide_at(const int storage, gptr p, int d, const int width) {
+    if (d + 16 <= width) return wide(storage, p, d);
     VF x = (VF)(0.0f);
-    for (int i = 0; d + i < width; i++) ((float *)&x)[i] = elem_at(p, d + i);
+    for (int i = 0; d + i < width; i++) ((float *)&x)[i] = stored_at(storage, p, d + i);
     return x;
 }
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
     for (int r = 0; r < BM; r++) {
         const int at = min(r0 + r, x->rows - 1);
         gptr p = x->x + PACKED_AT(x, at);
-        for (int v = 0; v < KV; v++) q->x[r * KV + v] = wide_at(p, v * 16, DK);
+        for (int v = 0; v < KV; v++) q->x[r * KV + v] = wide_at(HELD_STORED, p, v * 16, DK);
     }
 }
 /* Row k of tile j of stream s. */
@@ -102,7 +102,7 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) { /* out = q . ti
             for (int r = 0; r < BM; r++) a[r] = 0.0f;
             UNROLL
             for (int v = 0; v < KV; v++) {
-                const VF key = wide_at(p, v * 16, DK);
+                const VF key = wide_at(STORED(s), p, v * 16, DK);
                 UNROLL
                 for (int r = 0; r < BM; r++) a[r] = fma(key, q->x[r * KV + v], a[r]);
             }
@@ -129,7 +129,7 @@ OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __gl
                 UNROLL
                 for (int v = 0; v < FEW_C; v++)
                     if (c0 + v < HV) {
-                        const VF value = wide_at(y, (c0 + v) * 16, DV);
+                        const VF value = wide_at(STORED(s), y, (c0 + v) * 16, DV);
                         UNROLL
                         for (int r = 0; r < FEW_R; r++) a[r][v] = fma((VF)(p->x[(r0 + r) * BN + k]), value, a[r][v]);
                     }

@@ -94,7 +94,7 @@ OP void tile_begin(tile *t, local_at mem) {
 #define mma_commit() /* the hardware waits where a result is used */
 #define mma_wait(n)
 
-OP tensor tensor_view(gptr x, const strides *s, int batch, int head, long first, int rows) {
+OP tensor tensor_view(const int storage, gptr x, const strides *s, int batch, int head, long first, int rows) {
     const tensor y = {x + batch * s->batch + head * s->head + first * s->row, s->head, (int)s->row, rows};
     return y;
 }

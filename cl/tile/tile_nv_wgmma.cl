@@ -323,7 +323,7 @@ OP void role_done(tile *t, int n) {
 }
 
 /* A packed sequence has a map of its own, which begins at its first row. */
-OP tensor tensor_view(tensor_in map, const strides *s, int batch, int head, long first, int rows) {
+OP tensor tensor_view(const int storage, tensor_in map, const strides *s, int batch, int head, long first, int rows) {
     const tensor y = {map, head, batch};
     return y;
 }

@@ -4,10 +4,10 @@
 #define UNROLL
 typedef float VF;
 typedef int VI;
-typedef const __global elem *gptr;
+typedef stored gptr;
 typedef struct {
     gptr x;
-    long row, pack;
+    long row, pack; /* bytes */
     int rows;
 } tensor;
 typedef struct {
@@ -32,8 +32,10 @@ typedef struct {
 } tile; /* a tile: its first row, how many rows are left */
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 #define TILE_BEGIN(tp)
-#define TENSOR(name) BUFFER(const elem, name)
-#define TENSOR_AT(name) AT(name)
+#define TENSOR(name) BUFFER(const uchar, name)
+#undef TENSOR_IN
+#define TENSOR_IN(name) BUFFER_IN(const uchar, name)
+#define TENSOR_AT(name) STORED_AT(name)
 #define ROW_LEN BM
 #define EACH_ROW(r) for (int r = 0; r < BM; r++)
 #define EACH_PART(k) EACH_ROW(k)
@@ -68,20 +70,24 @@ OP void fold_sum(row *r, parts *p) {
 OP void row_join_sum(tile *t, row *r) {}
 
 #define PACKED_AT(view, r) ((r) / PACK * (view)->row + (r) % PACK * (view)->pack)
-OP tensor tensor_view(gptr x, const strides *s, int batch, int head, int first, int rows) {
-    const tensor y = {x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
+OP tensor tensor_view(const int storage, gptr x, const strides *s, int batch, int head, int first, int rows) {
+    const long size = STORED_SIZE(storage);
+    const tensor y = {
+        x + (batch * s->batch + head * s->head + first * s->row) * size, s->row * size, s->head * size, rows};
     return y;
 }
 OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int head, int first, int rows) {
     const tensor_out y = {x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
     return y;
 }
-OP float tensor_at(const tensor *x, int r, int d) { return r < x->rows ? elem_at(x->x, r * x->row + d) : 0.0f; }
+OP float tensor_at(const int storage, const tensor *x, int r, int d) {
+    return r < x->rows ? stored_at(storage, x->x + r * x->row, d) : 0.0f;
+}
 OP void tensor_begin(tile *t, tensor *x) {}
 OP void held_load(tile *t, held *q, tensor *x, int r0) {
     for (int i = 0; i < BM * DK; i++) {
         const int r = r0 + i / DK;
-        q->x[i] = r < x->rows ? elem_at(x->x, PACKED_AT(x, r) + i % DK) : 0.0f;
+        q->x[i] = r < x->rows ? stored_at(HELD_STORED, x->x + PACKED_AT(x, r), i % DK) : 0.0f;
     }
 }
 OP void held_wait(tile *t) {}
@@ -95,7 +101,7 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
     const tensor *b = &t->tile[s][j & 1];
     EACH_PAIR(i) {
         float a = 0.0f;
-        for (int d = 0; d < DK; d++) a = fma(q->x[i / BN * DK + d], tensor_at(b, i % BN, d), a);
+        for (int d = 0; d < DK; d++) a = fma(q->x[i / BN * DK + d], tensor_at(STORED(s), b, i % BN, d), a);
         out->x[i] = a;
     }
 }
@@ -104,7 +110,7 @@ OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __gl
     for (int i = 0; i < BM * DV; i++) {
         float a = out->x[i];
         for (int k = 0; k < BN; k++)
-            a = fma(p->x[i / DV * BN + k], is_hidden(bytes, n, k) ? 0.0f : tensor_at(b, k, i % DV), a);
+            a = fma(p->x[i / DV * BN + k], is_hidden(bytes, n, k) ? 0.0f : tensor_at(STORED(s), b, k, i % DV), a);
         out->x[i] = a;
     }
 }

@@ -97,7 +97,7 @@
 
 typedef float VF;
 typedef int VI;
-typedef const __global elem *gptr;
+typedef stored gptr;
 typedef __local float *lptr;
 #define AT4(p) (*(__local float4 *)(p)) /* vload4 would promise 4-byte alignment only */
 typedef struct {
@@ -111,7 +111,7 @@ typedef struct {
 } acc_head;
 typedef struct {
     gptr x;
-    long pack;
+    long pack; /* bytes, as row */
     int row, rows;
 } tensor;
 typedef struct {
@@ -132,8 +132,10 @@ typedef struct {
     uint item, ry, cx;
 } tile;
 
-#define TENSOR(name) BUFFER(const elem, name)
-#define TENSOR_AT(name) AT(name)
+#define TENSOR(name) BUFFER(const uchar, name)
+#undef TENSOR_IN
+#define TENSOR_IN(name) BUFFER_IN(const uchar, name)
+#define TENSOR_AT(name) STORED_AT(name)
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 #define TILE_BEGIN(tp)                                                                                                 \
     __local float mem_[2 * BUF] __attribute__((aligned(16)));                                                          \
@@ -230,8 +232,10 @@ OP void row_join_sum(tile *t, row *r){JOIN(t, r, ADD)} OP float row_once(tile *t
     return t->cx == 0 ? x : 0.0f;
 }
 
-OP tensor tensor_view(gptr x, const strides *s, int batch, int head, long first, int rows) {
-    const tensor y = {x + batch * s->batch + head * s->head + first * s->row, s->head, (int)s->row, rows};
+OP tensor tensor_view(const int storage, gptr x, const strides *s, int batch, int head, long first, int rows) {
+    const int size = STORED_SIZE(storage);
+    const tensor y = {
+        x + (batch * s->batch + head * s->head + first * s->row) * size, s->head * size, (int)s->row * size, rows};
     return y;
 }
 OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int head, long first, int rows) {
@@ -268,32 +272,24 @@ OP rows_in stream_at(tile *t, int s, int j) {
 }
 
 /* Row r of a tile: within one, offsets have 32 bits and count bytes. */
-OP gptr row_at(gptr x, int r, int row) {
-    return (gptr)((const __global uchar *)x + (uint)(r * row * (int)sizeof(elem)));
-}
+OP gptr row_at(gptr x, int r, int row) { return x + (uint)(r * row); }
 /* Four elements of a row from column d on; past its end the last ones again, as with rows: no branch and no wait stands
  * between the loads and their use a slice later. */
-OP float4 load4(gptr p, int d, const int width, const int padded) {
+OP float4 load4(const int storage, gptr p, int d, const int width, const int padded) {
 #define LAST_OF(n, d) (padded == width ? (d) : min(d, width - (n)))
-#if !ALIGNED
-    return (float4)(elem_at(p, LAST_OF(1, d)), elem_at(p, LAST_OF(1, d + 1)), elem_at(p, LAST_OF(1, d + 2)),
-        elem_at(p, LAST_OF(1, d + 3)));
-#elif STORE == 0
-    return *(const __global float4 *)(p + LAST_OF(4, d));
-#elif STORE == 1
-    const ushort4 u = *(const __global ushort4 *)(p + LAST_OF(4, d));
-    return vload_half4(0, (const half *)&u);
-#else
-    return as_float4(convert_uint4(*(const __global ushort4 *)(p + LAST_OF(4, d))) << 16);
-#endif
+#define ONE(d) stored_at(storage, p, LAST_OF(1, d))
+    if (!ALIGNED) return (float4)(ONE(d), ONE(d + 1), ONE(d + 2), ONE(d + 3));
+    if (storage == 0) return *(const __global float4 *)(p + 4 * LAST_OF(4, d));
+    const ushort4 u = *(const __global ushort4 *)(p + 2 * LAST_OF(4, d));
+    return storage == 1 ? vload_half4(0, (const half *)&u) : as_float4(convert_uint4(u) << 16);
 }
 /* A slice of KS columns from d on, of a tile or of the held rows: stored turned, zeros past the width. The rows'
  * addresses are worked out once a product: left in the loop they cost an H200 6 % at DK 128. */
 #define SLICE_AT(t, d) ((d) + (int)((t)->item % ACROSS * 4))
 #define FETCHED_ROW(t, i, last) min((int)((t)->item / ACROSS) + (i)*DOWN, last)
-OP void fetch_columns(float4 *v, const int n, tile *t, const gptr *p, int d) {
+OP void fetch_columns(const int storage, float4 *v, const int n, tile *t, const gptr *p, int d) {
     UNROLL
-    for (int i = 0; i < n; i++) v[i] = load4(p[i], SLICE_AT(t, d), DK, DKP);
+    for (int i = 0; i < n; i++) v[i] = load4(storage, p[i], SLICE_AT(t, d), DK, DKP);
 }
 OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v, int d) {
     const uint r0 = t->item / ACROSS;
@@ -311,14 +307,15 @@ OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v
         }
 }
 /* a slice of PS rows: line c * CX + cx is the key that item column cx publishes as its c-th */
-OP void fetch_rows(float4 *v, tile *t, const rows_in *b, const int slice, const __global uchar *bytes, int n) {
+OP void fetch_rows(
+    const int storage, float4 *v, tile *t, const rows_in *b, const int slice, const __global uchar *bytes, int n) {
     const uint l0 = t->item / WIDE;
     UNROLL
     for (int i = 0; i < ROWS_F; i++) {
         const uint cx = CX % LINES == 0 ? l0 + i * LINES % CX : (l0 + i * LINES) % CX;
         const uint c = slice * (PS / CX) + (CX % LINES == 0 ? i * LINES / CX : (l0 + i * LINES) / CX);
         const int r = min((int)(c / 4 * 4 * CX + cx * 4 + c % 4), b->last);
-        v[i] = load4(row_at(b->x, r, b->row), FIRST_COLUMN + (int)(t->item % WIDE * 4), DV, DV_FETCHED);
+        v[i] = load4(storage, row_at(b->x, r, b->row), FIRST_COLUMN + (int)(t->item % WIDE * 4), DV, DV_FETCHED);
         if (is_hidden(bytes, n, r)) v[i] = (float4)(0.0f);
     }
 }
@@ -376,16 +373,16 @@ OP void product(float *out, const int n, const int deep, lptr x, lptr y, const i
     }
     UNROLL
     for (int i = 0; i < TILE_F; i++) pb[i] = row_at(b.x, FETCHED_ROW(t, i, b.last), b.row);
-    fetch_columns(fa, HELD_F, t, pa, 0);
-    fetch_columns(fb, TILE_F, t, pb, 0);
+    fetch_columns(HELD_STORED, fa, HELD_F, t, pa, 0);
+    fetch_columns(STORED(s), fb, TILE_F, t, pb, 0);
     put_turned(t->mem, HELD_F, BM, t, fa, 0);
     put_turned(t->mem + KS * RPITCH, TILE_F, BN, t, fb, 0);
     BARRIER();
     UNROLL_BY(1) for (int d = 0; d < DKP; d += KS) {
         const lptr now = t->mem + (d / KS & 1) * BUF, then = t->mem + ((d / KS + 1) & 1) * BUF;
         if (d + KS < DKP) {
-            fetch_columns(fa, HELD_F, t, pa, d + KS);
-            fetch_columns(fb, TILE_F, t, pb, d + KS);
+            fetch_columns(HELD_STORED, fa, HELD_F, t, pa, d + KS);
+            fetch_columns(STORED(s), fb, TILE_F, t, pb, d + KS);
         }
         product(out->x, NC, KS, now + t->ry * 4, now + KS * RPITCH + t->cx * 4, CPITCH);
         if (d + KS < DKP) {
@@ -398,14 +395,14 @@ OP void product(float *out, const int n, const int deep, lptr x, lptr y, const i
 OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     const rows_in b = stream_at(t, s, j);
     float4 f[ROWS_F];
-    fetch_rows(f, t, &b, 0, bytes, n);
+    fetch_rows(STORED(s), f, t, &b, 0, bytes, n);
     publish(t, t->mem, p, 0);
     put_rows(t->mem + PS * RPITCH, t, f);
     BARRIER();
     UNROLL
     for (int i = 0; i < BN / PS; i++) { /* unrolled: p is in registers */
         const lptr now = t->mem + (i & 1) * BUF, then = t->mem + ((i + 1) & 1) * BUF;
-        if (i + 1 < BN / PS) fetch_rows(f, t, &b, i + 1, bytes, n);
+        if (i + 1 < BN / PS) fetch_rows(STORED(s), f, t, &b, i + 1, bytes, n);
         product(out->x, OC, PS, now + t->ry * 4, now + PS * RPITCH + t->cx * 4, DVP);
         if (i + 1 < BN / PS) {
             publish(t, then, p, i + 1);

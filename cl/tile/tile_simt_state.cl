@@ -143,13 +143,13 @@ OP void mma_state(tile *t, acc_head *o, held *q, acc_state *st, row *f) {
     acc_zero(o);
     UNROLL
     for (int i = 0; i < HELD_F; i++) p[i] = row_at(q->x, FETCHED_ROW(t, i, q->last), q->row);
-    fetch_columns(v, HELD_F, t, p, 0);
+    fetch_columns(HELD_STORED, v, HELD_F, t, p, 0);
     put_turned(t->mem, HELD_F, BM, t, v, 0);
     publish_state(t, t->mem + KS * RPITCH, st, 0);
     BARRIER();
     UNROLL_BY(1) for (int d = 0; d < DKP; d += KS) {
         const lptr now = t->mem + (d / KS & 1) * APPLY_BUF, then = t->mem + ((d / KS + 1) & 1) * APPLY_BUF;
-        if (d + KS < DKP) fetch_columns(v, HELD_F, t, p, d + KS);
+        if (d + KS < DKP) fetch_columns(HELD_STORED, v, HELD_F, t, p, d + KS);
         product(o->x, OC, KS, now + t->ry * 4, now + KS * RPITCH + t->cx * 4, DVP);
         if (d + KS < DKP) put_turned(then, HELD_F, BM, t, v, d + KS);
         publish_state(t, then + KS * RPITCH, st, d + KS);
@@ -167,11 +167,11 @@ OP void mma_state_ab_lower(tile *t, acc_head *o, held *q, acc_state *st, row *f,
 #define SLICE_LINE(t, i, width) (((t)->item + (i)*ITEMS) / ((width) / 4))
 #define SLICE_COL(t, i, width) ((int)(((t)->item + (i)*ITEMS) % ((width) / 4) * 4))
 #define SLICE_ENDS(i, width) (PS * (width) / 4 % ITEMS == 0 || (i) + 1 < SLICE_F(width)) /* no item has too many */
-OP void fetch_slice(
-    float4 *v, tile *t, const rows_in *b, int k, int first, const int width, const int real, const int fetched) {
+OP void fetch_slice(const int storage, float4 *v, tile *t, const rows_in *b, int k, int first, const int width,
+    const int real, const int fetched) {
     UNROLL
     for (int i = 0; i < SLICE_F(width); i++)
-        v[i] = load4(row_at(b->x, min(k + (int)SLICE_LINE(t, i, width), b->last), b->row),
+        v[i] = load4(storage, row_at(b->x, min(k + (int)SLICE_LINE(t, i, width), b->last), b->row),
             first + SLICE_COL(t, i, width), real, fetched);
 }
 OP void put_slice(lptr y, tile *t, const float4 *v, const int width) {
@@ -185,8 +185,8 @@ OP void weigh(float4 *v, tile *t, int k) {
 }
 /* state[SR][OC] += lines of keys' columns x lines of values, PS of them */
 OP void grow(acc_state *st, lptr x, lptr y){OUTER_PRODUCT(SR, OC, PS, st->x, x, DKS, y, DVP)}
-#define FETCH_KEYS(k) fetch_slice(fk, t, &a->keys, k, 0, DKS, DK, DKS)
-#define FETCH_VALUES(k) fetch_slice(fv, t, &b, k, FIRST_COLUMN, DVP, DV, DV_FETCHED)
+#define FETCH_KEYS(k) fetch_slice(KEYS_STORED, fk, t, &a->keys, k, 0, DKS, DK, DKS)
+#define FETCH_VALUES(k) fetch_slice(STORED(s), fv, t, &b, k, FIRST_COLUMN, DVP, DV, DV_FETCHED)
 OP void mma_atb(tile *t, acc_state *st, op_keys *a, int s, int j) {
     const rows_in b = stream_at(t, s, j);
     float4 fk[SLICE_F(DKS)], fv[SLICE_F(DVP)];

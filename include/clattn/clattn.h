@@ -216,6 +216,13 @@ typedef enum clattn_pass {
     CLATTN_BWD = 1,   /**< not in this version: CLATTN_UNSUPPORTED */
     CLATTN_DECODE = 2 /**< few queries at the end of many keys; linear methods: token by token */
 } clattn_pass;
+/** What k and v are stored as where that is not dtype. */
+typedef enum clattn_storage {
+    CLATTN_AS_DTYPE = 0,
+    CLATTN_AS_F32 = 1,
+    CLATTN_AS_F16 = 2,
+    CLATTN_AS_BF16 = 3
+} clattn_storage;
 typedef enum clattn_order { CLATTN_BHND = 0, CLATTN_BNHD = 1 } clattn_order;
 typedef enum clattn_feature {
     CLATTN_IDENTITY = 0,
@@ -295,7 +302,8 @@ typedef struct clattn_problem {
     size_t struct_size;
     char method[24]; /**< "dense", "block_sparse", "linear", "lightning", "hybrid", "sparse_linear", "merge" */
     clattn_pass pass;
-    clattn_dtype dtype; /**< of q, k, v, o */
+    clattn_dtype dtype;      /**< of q, k, v, o */
+    clattn_storage kv_dtype; /**< of k and v, if another: a cache, say. Backends that cannot mix them decline */
     clattn_order layout;
     int64_t b, hq, hk, nq, nk, dqk, dv;
     int64_t sequences; /**< 0: not packed; else slots CU_SEQLENS and CU_SEQLENS_K give the lengths */

@@ -2,6 +2,8 @@
  * outputs. */
 #include "accumulate/accumulate.h"
 
+#include <string.h>
+
 #include "accumulate/parts.h"
 #include "tile/tiles.h"
 #include "line/line.h"
@@ -11,11 +13,11 @@
 /* A kernel of cl/accumulate that has a state. */
 typedef struct stage_of {
     const char *part, *kernel;
-    int streams;      /* tiles that arrive every step */
-    bool float_state; /* see ct_shape_wish */
+    const char *streams; /* tiles that arrive every step, by tensor: see ct_launch_types */
+    bool float_state;    /* see ct_shape_wish */
 } stage_of;
 
-static const stage_of forward = {"accumulate/accumulate_forward.cl", "accumulate_forward", 3, false};
+static const stage_of forward = {"accumulate/accumulate_forward.cl", "accumulate_forward", "qkv", false};
 
 static int rows_aligned(const ct_accumulate_run *run)
 {
@@ -29,6 +31,7 @@ static int rows_aligned(const ct_accumulate_run *run)
 static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, const stage_of *stage, ct_shape *shape)
 {
     const ct_tile *tile = ct_builder_tile(b);
+    const clattn_status taken = ct_types_taken(b, &run->a.types);
     char why[256] = "";
     const ct_shape_wish wish = {.block_q = run->a.chunk,
                                 .nq = ct_max(run->longest_q, run->longest_k),
@@ -38,12 +41,16 @@ static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, c
                                 .pack = 1,
                                 .causal = run->a.causal,
                                 .aligned = rows_aligned(run),
-                                .dtype = run->a.dtype,
+                                .dtype = run->a.types.q,
+                                .element = ct_types_widest(&run->a.types),
                                 .tensors = {{"q", run->a.nq, run->args.q.row},
                                             {"k", run->a.nk, run->args.k.row},
                                             {"v", run->a.nk, run->args.v.row}},
-                                .streams = stage->streams,
+                                .streams = (int)strlen(stage->streams),
                                 .float_state = stage->float_state};
+    if (taken != CLATTN_OK) {
+        return taken;
+    }
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);
     }
@@ -63,9 +70,9 @@ static clattn_status take_tensors(ct_builder *b, ct_accumulate_run *run)
     ct_accumulate *a = &run->a;
     const ct_tile *tile = ct_builder_tile(b);
     ct_tensor_in t[] = {
-        {"q", a->q, run->args.q, a->dtype, a->dk, a->nq, a->heads, a->batch, run->shape.bn, 1, a->cu_q},
-        {"k", a->k, run->args.k, a->dtype, a->dk, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
-        {"v", a->v, run->args.v, a->dtype, run->width, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
+        {"q", a->q, run->args.q, a->types.q, a->dk, a->nq, a->heads, a->batch, run->shape.bn, 1, a->cu_q},
+        {"k", a->k, run->args.k, a->types.k, a->dk, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
+        {"v", a->v, run->args.v, a->types.v, run->width, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
     };
     if (tile->tensors) {
         CT_TRY(tile->tensors(b, t, (int)CT_COUNT(t), a->sequences, &run->shape));
@@ -118,7 +125,7 @@ static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, c
     ct_launch_define(*out, "BN", shape.bn);
     ct_launch_define(*out, "DK", (long)run->a.dk);
     ct_launch_define(*out, "DV", (long)run->width);
-    ct_launch_define(*out, "STORE", run->a.dtype);
+    ct_launch_types(*out, &run->a.types, stage->streams);
     ct_launch_define(*out, "OUT", run->a.o_dtype);
     ct_launch_define(*out, "PACKED", run->a.sequences > 0);
     for (int i = 0; i < shape.n_extra; i++) {
@@ -163,7 +170,7 @@ static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, con
                                 ct_ref fade)
 {
     ct_launch *l = NULL;
-    const stage_of states_of = {"accumulate/accumulate_state.cl", "accumulate_state", 2,
+    const stage_of states_of = {"accumulate/accumulate_state.cl", "accumulate_state", "kv",
                                 run->a.state_out.where != CT_NOWHERE};
     const clattn_status st = stage_launch(b, run, &states_of, &l);
     if (st != CLATTN_OK) {
@@ -206,7 +213,7 @@ static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int s
 static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, const accumulate_args *args, ct_ref state)
 {
     ct_launch *l = NULL;
-    const stage_of apply = {"accumulate/accumulate_apply.cl", "accumulate_apply", 1, false};
+    const stage_of apply = {"accumulate/accumulate_apply.cl", "accumulate_apply", "q", false};
     const clattn_status st = stage_launch(b, run, &apply, &l);
     if (st != CLATTN_OK) {
         return st;

@@ -3,6 +3,7 @@
 #define CT_ACCUMULATE_H
 
 #include "plan/blocks.h"
+#include "tile/tiles.h"
 
 typedef enum ct_fading { CT_FADE_NONE = 0, CT_FADE_HEAD = 1, CT_FADE_TOKEN = 2 } ct_fading; /* DECAY in cl/accumulate */
 
@@ -14,9 +15,10 @@ typedef struct ct_accumulate {
     int64_t longest_q, longest_k; /* packed */
     ct_ref q, k, v, o;
     clattn_strides q_strides, k_strides, v_strides, o_strides;
-    clattn_dtype dtype, o_dtype; /* of q, k, v; of o */
-    ct_ref cu_q, cu_k;           /* int32 [sequences + 1] */
-    ct_ref decay;                /* ln(decay) <= 0: float [heads] or [batch, heads, nk] */
+    ct_types types; /* of q, k, v */
+    clattn_dtype o_dtype;
+    ct_ref cu_q, cu_k; /* int32 [sequences + 1] */
+    ct_ref decay;      /* ln(decay) <= 0: float [heads] or [batch, heads, nk] */
     ct_fading fading;
     ct_ref padding;             /* uint8 [batch, nk], 0 hides a key; or nothing */
     ct_ref state_in, state_out; /* float [batch or sequences, heads, dk, dv (+1)], or nothing */

@@ -14,6 +14,7 @@ typedef struct feature_of {
     int64_t heads, n, width;
     clattn_feature feature;
     bool ones, padded;
+    clattn_dtype *dtype; /* becomes float */
 } feature_of;
 
 /* Replaces *x and its strides by a zone that holds phi(x). */
@@ -35,13 +36,14 @@ static clattn_status add_feature(ct_builder *b, const ct_accumulate *a, const fe
     ct_launch_define(l, "FEATURE", f->feature);
     ct_launch_define(l, "ONES", f->ones);
     ct_launch_define(l, "PADDING", f->padded);
-    ct_launch_define(l, "STORE", a->dtype);
+    ct_launch_define(l, "STORE", *f->dtype);
     const struct {
         CT_REFS(ACCUMULATE_FEATURE)
     } buffers = {.x = *f->x, .y = zone, .padding = f->padded ? a->padding : ct_nothing()};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, ct_ceil_div(f->n, ROWS_A_GROUP), f->heads, a->batch, ct_builder_tile(b)->line_items);
     *f->x = zone;
+    *f->dtype = CLATTN_F32;
     *f->strides = (clattn_strides){f->heads * f->n * full, f->n * full, full};
     return CLATTN_OK;
 }
@@ -51,32 +53,29 @@ static clattn_status add_feature_qk(ct_builder *b, ct_accumulate_run *run)
     clattn_status st = CLATTN_OK;
     ct_accumulate *a = &run->a;
     const bool padded = a->padding.where != CT_NOWHERE;
-    CT_TRY(add_feature(b, a,
-                       &(feature_of){"phi(q)", &a->q, &run->args.q, a->heads, a->nq, a->dk, a->feature, false, false}));
     CT_TRY(add_feature(
-        b, a, &(feature_of){"phi(k)", &a->k, &run->args.k, a->kv_heads, a->nk, a->dk, a->feature, false, padded}));
-    run->featured = true;
+        b, a,
+        &(feature_of){"phi(q)", &a->q, &run->args.q, a->heads, a->nq, a->dk, a->feature, false, false, &a->types.q}));
+    CT_TRY(add_feature(b, a,
+                       &(feature_of){"phi(k)", &a->k, &run->args.k, a->kv_heads, a->nk, a->dk, a->feature, false,
+                                     padded, &a->types.k}));
 out:
     return st;
 }
 
-/* Whether q, k and v can be read where they are. If one cannot, all become floats: they share one storage type. */
+/* Whether q, k and v can be read where they are; what cannot becomes float. */
 clattn_status ct_accumulate_features(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
     ct_accumulate *a = &run->a;
-    const bool padded = a->padding.where != CT_NOWHERE, mapped = a->feature != CLATTN_IDENTITY || padded;
-    const bool narrow = a->dtype != CLATTN_F32;
-    if (mapped || (a->normalise && narrow)) {
+    const bool padded = a->padding.where != CT_NOWHERE;
+    if (a->feature != CLATTN_IDENTITY || padded) {
         CT_TRY(add_feature_qk(b, run));
     }
-    if (a->normalise || (mapped && narrow) || padded) { /* a hidden key's v may hold anything, and 0 times NaN is NaN */
-        CT_TRY(add_feature(b, a,
-                           &(feature_of){"v, 1", &a->v, &run->args.v, a->kv_heads, a->nk, a->dv, CLATTN_IDENTITY,
-                                         a->normalise, padded}));
-    }
-    if (mapped || a->normalise) {
-        a->dtype = CLATTN_F32;
+    if (a->normalise || padded) { /* a hidden key's v may hold anything, and 0 times NaN is NaN */
+        const feature_of ones = {"v, 1", &a->v,           &run->args.v, a->kv_heads, a->nk,
+                                 a->dv,  CLATTN_IDENTITY, a->normalise, padded,      &a->types.v};
+        CT_TRY(add_feature(b, a, &ones));
     }
     if (a->normalise) {
         const int64_t w = run->width;
@@ -135,9 +134,10 @@ clattn_status ct_accumulate_steps(ct_builder *b, ct_accumulate_run *run)
     ct_launch_define(l, "DK", (long)a->dk);
     ct_launch_define(l, "DV", (long)run->width);
     ct_launch_define(l, "SLAB", (long)slab);
-    ct_launch_define(l, "STORE", a->dtype);
+    ct_launch_define(l, "STORE", a->types.v);
+    ct_launch_define(l, "STORE_q", a->types.q);
+    ct_launch_define(l, "STORE_k", a->types.k);
     ct_launch_define(l, "OUT", a->o_dtype);
-    ct_launch_define(l, "FEATURED", run->featured);
     ct_launch_define(l, "NORMALISE", a->normalise);
     ct_launch_define(l, "DECAY", a->fading);
     ct_launch_define(l, "INITIAL", a->state_in.where != CT_NOWHERE);

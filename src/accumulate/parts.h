@@ -15,7 +15,6 @@ typedef struct ct_accumulate_run {
     int64_t items; /* heads of all batches or sequences: each has a state */
     int64_t width; /* columns of a state */
     int64_t longest_q, longest_k;
-    bool featured;  /* q, k are zones of floats */
     ct_shape shape; /* of the stages that are not lines */
 } ct_accumulate_run;
 

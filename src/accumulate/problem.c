@@ -80,7 +80,7 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
         .k_strides = ct_slot_strides(p, CLATTN_K),
         .v_strides = ct_slot_strides(p, CLATTN_V),
         .o_strides = ct_slot_strides(p, CLATTN_O),
-        .dtype = p->dtype,
+        .types = {ct_slot_dtype(p, CLATTN_Q), ct_slot_dtype(p, CLATTN_K), ct_slot_dtype(p, CLATTN_V)},
         .o_dtype = p->dtype,
         .scale = isnan(p->scale) ? 1.0 : p->scale,
         .causal = causal,
@@ -112,13 +112,13 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
 ct_work ct_accumulate_work(const ct_accumulate *a)
 {
     const double items = (double)(a->batch * a->heads), state = (double)a->dk * (double)(a->dv + a->normalise);
-    const double element = (double)clattn_dtype_size(a->dtype),
-                 count = (double)(a->sequences ? a->sequences : a->batch);
+    const double q = (double)clattn_dtype_size(a->types.q), k = (double)clattn_dtype_size(a->types.k),
+                 v = (double)clattn_dtype_size(a->types.v), o = (double)clattn_dtype_size(a->o_dtype);
+    const double count = (double)(a->sequences ? a->sequences : a->batch);
     ct_work w = {0};
     w.flop = 2.0 * items * state * (double)(a->nq + a->nk);
-    w.bytes = element * (double)a->batch *
-              ((double)a->heads * (double)a->nq * (double)(a->dk + a->dv) +
-               (double)a->kv_heads * (double)a->nk * (double)(a->dk + a->dv));
+    w.bytes = (double)(a->batch * a->heads * a->nq) * (q * (double)a->dk + o * (double)a->dv) +
+              (double)(a->batch * a->kv_heads * a->nk) * (k * (double)a->dk + v * (double)a->dv);
     if (a->state_in.where != CT_NOWHERE) {
         w.bytes += 2.0 * sizeof(float) * count * (double)a->heads * state;
     }

@@ -77,7 +77,7 @@ static bool abreast(const ct_attend *a)
 static cl_int crowd_of(const ct_tile *tile, const attend_parts *s)
 {
     const ct_attend *a = s->a;
-    const double bytes = (double)(a->nk * (a->dqk + a->dv)) * (double)clattn_dtype_size(a->in) * (double)a->hk /
+    const double bytes = (double)(a->nk * (a->dqk + a->dv)) * (double)clattn_dtype_size(a->types.k) * (double)a->hk /
                          (double)(a->hq / s->pack);
     if (!a->causal || s->parts > 1 || tile->crowd_bytes == 0) {
         return 0;
@@ -154,7 +154,6 @@ static void define(ct_launch *l, const attend_parts *s)
         {"DK", a->dqk},
         {"DV", a->dv},
         {"PACK", s->pack},
-        {"STORE", a->in},
         {"OUT", s->parts > 1 ? CLATTN_F32 : a->out},
         {"COLS", s->shape.cols},
         {"PARTIAL", s->lists.partial},
@@ -174,6 +173,7 @@ static void define(ct_launch *l, const attend_parts *s)
         {"SCALED", !folds(a->scale)},
         {"BLEND", is(a->blend.before) ? 1 + a->blend.of_before : 0},
     };
+    ct_launch_types(l, &a->types, "kv");
     for (size_t i = 0; i < CT_COUNT(defines); i++) {
         if (defines[i].value || i < 2) { /* every one of them is 0 unless it says otherwise */
             ct_launch_define(l, defines[i].name, defines[i].value);
@@ -208,9 +208,9 @@ static clattn_status take_tensors(ct_builder *b, attend_parts *s)
     const ct_attend *a = s->a;
     const ct_tile *tile = ct_builder_tile(b);
     ct_tensor_in t[] = {
-        {"q", a->q, a->qs, a->in, a->dqk, a->nq, a->hq, a->b, s->shape.bm / s->pack, s->pack, a->cu_q},
-        {"k", a->k, a->ks, a->in, a->dqk, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
-        {"v", a->v, a->vs, a->in, a->dv, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
+        {"q", a->q, a->qs, a->types.q, a->dqk, a->nq, a->hq, a->b, s->shape.bm / s->pack, s->pack, a->cu_q},
+        {"k", a->k, a->ks, a->types.k, a->dqk, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
+        {"v", a->v, a->vs, a->types.v, a->dv, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
     };
     if (tile->tensors) {
         CT_TRY(tile->tensors(b, t, (int)CT_COUNT(t), a->sequences, &s->shape));
@@ -329,9 +329,11 @@ static clattn_status choose_shape(ct_builder *b, attend_parts *s)
                                 .bias = is(a->bias),
                                 .tensors = {{"q", a->nq, a->qs.row}, {"k", a->nk, a->ks.row}, {"v", a->nk, a->vs.row}},
                                 .aligned = rows_aligned(a),
-                                .dtype = a->in,
+                                .dtype = a->types.q,
+                                .element = ct_types_widest(&a->types),
                                 .tf32 = a->tf32,
-                                .dots = a->in == CLATTN_BF16 && ct_dots_pay(ct_builder_context(b))};
+                                .dots = a->types.q == CLATTN_BF16 && a->types.k == CLATTN_BF16 &&
+                                        a->types.v == CLATTN_BF16 && ct_dots_pay(ct_builder_context(b))};
     if (wish.aligned >= ct_builder_tile(b)->vectors || ct_builder_tile(b)->tensors) {
         ct_builder_align(b, ct_builder_tile(b)->vectors);
     }
@@ -369,11 +371,12 @@ static void count_work(ct_builder *b, const attend_parts *s)
 {
     const ct_attend *a = s->a;
     const double pairs = s->lists.pairs * (double)a->hq * (double)a->b;
-    const double size = (double)clattn_dtype_size(a->in);
-    const double bytes =
-        size * (double)a->b *
-            ((double)(a->hq * a->nq) * (double)(a->dqk + a->dv) + (double)(a->hk * a->nk) * (double)(a->dqk + a->dv)) +
-        4.0 * (double)(a->b * a->hq * a->nq) + 4.0 * (double)s->lists.entries;
+    const double q = (double)clattn_dtype_size(a->types.q), k = (double)clattn_dtype_size(a->types.k),
+                 v = (double)clattn_dtype_size(a->types.v), o = (double)clattn_dtype_size(a->out);
+    const double queries = (double)(a->b * a->hq * a->nq), keys = (double)(a->b * a->hk * a->nk);
+    const double bytes = queries * (q * (double)a->dqk + o * (double)a->dv) +
+                         keys * (k * (double)a->dqk + v * (double)a->dv) + 4.0 * queries +
+                         4.0 * (double)s->lists.entries;
     ct_builder_work(b, (ct_work){.flop = 2.0 * (double)(a->dqk + a->dv) * pairs,
                                  .bytes = bytes,
                                  .exps = pairs,
@@ -386,6 +389,7 @@ clattn_status ct_attend_add(ct_builder *b, const ct_attend *a, ct_partials *part
     clattn_status st = CLATTN_OK;
     attend_parts s = {.a = a, .pack = heads_packed(a), .o = a->o, .lse = a->lse};
     s.groups_y = a->b * a->hq / s.pack;
+    CT_TRY(ct_types_taken(b, &a->types));
     CT_TRY(choose_shape(b, &s));
     CT_TRY(make_lists(b, &s));
     s.parts = a->sequences || is(a->blend.before) ? 1 : parts_for(b, s.lists.rows * s.groups_y, s.lists.longest);

@@ -3,6 +3,7 @@
 #define CT_ATTEND_H
 
 #include "layout/blocks.h"
+#include "tile/tiles.h"
 
 /* What another branch has left, joined with this one's:  o = (1 - g) before + g this.  A row in which one branch saw no
  * key is the other's. */
@@ -18,7 +19,8 @@ typedef struct ct_blend {
 typedef struct ct_attend {
     ct_ref q, k, v, o, lse; /* lse: nothing, or float [b, hq, nq] */
     clattn_strides qs, ks, vs, os;
-    clattn_dtype in, out; /* element types of q, k, v and of o */
+    ct_types types;   /* of q, k, v */
+    clattn_dtype out; /* of o */
     int64_t b, hq, hk, nq, nk, dqk, dv;
     int64_t sequences, max_q, max_k; /* packed; 0: not */
     ct_ref cu_q, cu_k;

@@ -9,7 +9,7 @@
 clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_layout *layout, ct_attend *out)
 {
     clattn_status st = CLATTN_OK;
-    ct_attend a = {.in = p->dtype,
+    ct_attend a = {.types = {ct_slot_dtype(p, CLATTN_Q), ct_slot_dtype(p, CLATTN_K), ct_slot_dtype(p, CLATTN_V)},
                    .out = p->dtype,
                    .b = p->b,
                    .hq = p->hq,

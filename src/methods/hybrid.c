@@ -55,10 +55,11 @@ out:
 }
 
 /* The chosen rows of K or V, densely. */
-static clattn_status gather(ct_builder *b, const char *name, const ct_attend *a, const ct_ref *positions,
-                            ct_ref *tensor, clattn_strides *strides, int64_t width, int64_t samples)
+static clattn_status gather(ct_builder *b, const char *name, const ct_attend *a, clattn_dtype dtype,
+                            const ct_ref *positions, ct_ref *tensor, clattn_strides *strides, int64_t width,
+                            int64_t samples)
 {
-    const ct_ref zone = ct_builder_zone(b, name, a->b * a->hk * samples * width, (int)clattn_dtype_size(a->in));
+    const ct_ref zone = ct_builder_zone(b, name, a->b * a->hk * samples * width, (int)clattn_dtype_size(dtype));
     const ct_gather_rows g = {.batch = a->b,
                               .heads = a->hk,
                               .rows = a->nk,
@@ -66,7 +67,7 @@ static clattn_status gather(ct_builder *b, const char *name, const ct_attend *a,
                               .width = width,
                               .from = *tensor,
                               .strides = *strides,
-                              .dtype = a->in,
+                              .dtype = dtype,
                               .positions = *positions,
                               .to = zone};
     *tensor = zone;
@@ -85,8 +86,8 @@ static bool placed(const ct_attend *a)
 static clattn_status sample(ct_builder *b, const clattn_problem *p, ct_ref positions, const int32_t *host, ct_attend *a)
 {
     clattn_status st = CLATTN_OK;
-    CT_TRY(gather(b, "sampled keys", a, &positions, &a->k, &a->ks, a->dqk, p->samples));
-    CT_TRY(gather(b, "sampled values", a, &positions, &a->v, &a->vs, a->dv, p->samples));
+    CT_TRY(gather(b, "sampled keys", a, a->types.k, &positions, &a->k, &a->ks, a->dqk, p->samples));
+    CT_TRY(gather(b, "sampled values", a, a->types.v, &positions, &a->v, &a->vs, a->dv, p->samples));
     if (!host || a->padding.where != CT_NOWHERE) {
         const ct_gather_keys keys = {.batch = a->b,
                                      .rows = a->nk,

@@ -238,6 +238,7 @@ const ct_key ct_keys[] = {
     LONG("dv", dv, 1, 256, 0, "width of values and outputs"),
     PAIR("d", dqk, dv, 1, 256, 0, "dqk and dv, where they are not given"),
     CHOICE("dtype", dtype, "f32|f16|bf16", 0, "element type of q, k, v, o"),
+    CHOICE("kv_dtype", kv_dtype, "same|f32|f16|bf16", 0, "of k and v, where it is another"),
     CHOICE("pass", pass, "fwd|bwd|decode", 0, "what is computed"),
     CHOICE("layout", layout, "bhnd|bnhd", 0, "order of dimensions of q, k, v, o"),
     LONG("sequences", sequences, 0, 10000000, 0, "packed variable length: how many (b = 1, slot cu-seqlens)"),

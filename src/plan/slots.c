@@ -21,9 +21,9 @@
 const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
     [CLATTN_Q] = {.name = "q", .help = "needed", .dtype = CT_TYPED, .dims = {D(B), D(HQ), D(NQ), D(DQK)},
         .roles = READ, .strides = AT(q), .contents = CT_TOKENS},
-    [CLATTN_K] = {.name = "k", .help = "needed", .dtype = CT_TYPED, .dims = {D(B), D(HK), D(NK), D(DQK)},
+    [CLATTN_K] = {.name = "k", .help = "needed", .dtype = CT_TYPED_KV, .dims = {D(B), D(HK), D(NK), D(DQK)},
         .roles = READ, .strides = AT(k), .contents = CT_TOKENS},
-    [CLATTN_V] = {.name = "v", .help = "needed", .dtype = CT_TYPED, .dims = {D(B), D(HK), D(NK), D(DV)},
+    [CLATTN_V] = {.name = "v", .help = "needed", .dtype = CT_TYPED_KV, .dims = {D(B), D(HK), D(NK), D(DV)},
         .roles = READ, .strides = AT(v), .contents = CT_TOKENS},
     [CLATTN_O] = {.name = "o", .label = "O", .help = "the same as --out", .dtype = CT_TYPED,
         .dims = {D(B), D(HQ), D(NQ), D(DV)},
@@ -123,7 +123,11 @@ int ct_slot_shape(const clattn_problem *problem, const clattn_layout *layout, cl
 
 clattn_dtype ct_slot_dtype(const clattn_problem *problem, clattn_slot slot)
 {
-    return ct_slots[slot].dtype == CT_TYPED ? problem->dtype : (clattn_dtype)ct_slots[slot].dtype;
+    const int dtype = ct_slots[slot].dtype;
+    if (dtype == CT_TYPED_KV && problem->kv_dtype != CLATTN_AS_DTYPE) {
+        return (clattn_dtype)(problem->kv_dtype - CLATTN_AS_F32 + CLATTN_F32);
+    }
+    return dtype < 0 ? problem->dtype : (clattn_dtype)dtype;
 }
 
 clattn_strides ct_slot_strides(const clattn_problem *problem, clattn_slot slot)

@@ -53,12 +53,13 @@ typedef enum ct_dim {
 } ct_dim;
 
 #define CT_TYPED     (-1) /* ct_slot_row.dtype: the problem's */
+#define CT_TYPED_KV  (-2) /* that of its keys and values */
 #define CT_MOST_DIMS 5
 
 typedef struct ct_slot_row {
     const char *name, *help;
     const char *label; /* of a result, in reports; NULL: the name */
-    int dtype;         /* a clattn_dtype, or CT_TYPED */
+    int dtype;         /* a clattn_dtype, or CT_TYPED, CT_TYPED_KV */
     ct_dim dims[CT_MOST_DIMS];
     ct_dim per_token[CT_MOST_DIMS]; /* with decay=token instead of dims; empty: the same */
     ct_role roles[3];               /* by clattn_pass */

@@ -114,7 +114,8 @@ static bool shape_ref(const ct_device_facts *facts, const ct_shape_wish *wish, c
 /* row_at in tile_simt.cl: offsets within a tile count bytes, in an int. */
 static bool simt_steps_fit(const ct_shape_wish *wish, int rows, char *why, size_t bytes)
 {
-    return ct_row_steps_fit(wish, rows, INT32_MAX / (int64_t)clattn_dtype_size(wish->dtype), why, bytes);
+    const int64_t element = wish->element ? wish->element : (int64_t)clattn_dtype_size(wish->dtype);
+    return ct_row_steps_fit(wish, rows, INT32_MAX / element, why, bytes);
 }
 
 static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
@@ -212,7 +213,8 @@ const ct_tile ct_tiles[] = {
      .probe_items = 1,
      .accepts = accepts_cpu,
      .shape = shape_cpu,
-     .state_shape = state_shape_cpu},
+     .state_shape = state_shape_cpu,
+     .mixes = true},
     {.name = "nv_wgmma",
      .rows = {"tile/tile_nv_wgmma.cl"},
      .states = {"tile/tile_nv_wgmma.cl", "tile/tile_nv_wgmma_state.cl"},
@@ -250,7 +252,8 @@ const ct_tile ct_tiles[] = {
      .accepts = accepts_simt,
      .shape = shape_simt,
      .state_shape = state_shape_simt,
-     .crowd_bytes = INT64_MAX},
+     .crowd_bytes = INT64_MAX,
+     .mixes = true},
     {.name = "ref",
      .rows = {"tile/tile_ref.cl"},
      .states = {"tile/tile_ref.cl", "tile/tile_ref_state.cl"},
@@ -259,7 +262,8 @@ const ct_tile ct_tiles[] = {
      .probe_items = 1,
      .accepts = accepts_ref,
      .shape = shape_ref,
-     .state_shape = state_shape_ref},
+     .state_shape = state_shape_ref,
+     .mixes = true},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);
 
@@ -269,5 +273,39 @@ void ct_tile_names(char *names, size_t bytes)
     for (int i = 0; i < ct_tile_count; i++) {
         const size_t used = strlen(names);
         snprintf(names + used, bytes - used, "%s%s", i ? ", " : "", ct_tiles[i].name);
+    }
+}
+
+static bool alike(const ct_types *types)
+{
+    return types->q == types->k && types->k == types->v;
+}
+
+int ct_types_widest(const ct_types *types)
+{
+    const int64_t keys = ct_max((int64_t)clattn_dtype_size(types->k), (int64_t)clattn_dtype_size(types->v));
+    return (int)ct_max((int64_t)clattn_dtype_size(types->q), keys);
+}
+
+clattn_status ct_types_taken(ct_builder *b, const ct_types *types)
+{
+    const ct_tile *tile = ct_builder_tile(b);
+    return tile->mixes || alike(types)
+               ? CLATTN_OK
+               : ct_builder_decline(b, "tile %s reads q, k and v of one element type", tile->name);
+}
+
+void ct_launch_types(ct_launch *l, const ct_types *types, const char *streams)
+{
+    static const char *const numbered[] = {"STORE_0", "STORE_1", "STORE_2"};
+    ct_launch_define(l, "STORE", types->q);
+    if (alike(types)) {
+        return;
+    }
+    ct_launch_define(l, "STORE_q", types->q);
+    ct_launch_define(l, "STORE_k", types->k);
+    ct_launch_define(l, "STORE_v", types->v);
+    for (size_t i = 0; i < CT_COUNT(numbered) && streams[i]; i++) {
+        ct_launch_define(l, numbered[i], streams[i] == 'q' ? types->q : streams[i] == 'k' ? types->k : types->v);
     }
 }

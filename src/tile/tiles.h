@@ -30,6 +30,11 @@ typedef struct ct_rows {
     int64_t count, stride;
 } ct_rows;
 
+/* Element types of the tensors that a stage reads by tiles. */
+typedef struct ct_types {
+    clattn_dtype q, k, v;
+} ct_types;
+
 typedef struct ct_shape_wish {
     /* of the layout, in tokens; 0: free, every key is listed. accumulate: block_q is the chunk, or 0 */
     int block_q, block_k;
@@ -39,10 +44,11 @@ typedef struct ct_shape_wish {
     ct_reads reads;
     bool bias; /* something is added to every pair */
     bool causal;
-    int aligned; /* rows, widths and offsets are multiples of so many elements: 8, 4 or 1 */
-    clattn_dtype dtype;
-    bool tf32; /* float operands may be rounded to 10 bits of mantissa */
-    bool dots; /* bfloat16 and ct_dots_pay() */
+    int aligned;        /* rows, widths and offsets are multiples of so many elements: 8, 4 or 1 */
+    clattn_dtype dtype; /* of q; of all tensors where the tile does not mix them */
+    int element;        /* bytes of the widest one's; 0: dtype's */
+    bool tf32;          /* float operands may be rounded to 10 bits of mantissa */
+    bool dots;          /* bfloat16 and ct_dots_pay() */
     /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
     int streams;
     ct_rows tensors[3]; /* q, k, v: a tile that counts rows in 32 bits declines strides beyond them */
@@ -77,9 +83,16 @@ typedef struct ct_tile {
     int64_t crowd_bytes;
     /* nobody has run any of it: its probe and all its programs are tried, see clattn_trial_mode */
     bool untried;
-    bool tf32; /* takes float tensors where the problem has tf32=1, and rounds them as operands */
+    bool mixes; /* tensors may be of different element types */
+    bool tf32;  /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;
 
+int ct_types_widest(const ct_types *types);
+/* Declines types that this candidate's tile does not mix. */
+clattn_status ct_types_taken(ct_builder *b, const ct_types *types);
+/* Tells a kernel of what storage its tensors are, see cl/tile/storage.cl. streams: the letters of the tensors that its
+ * streams are, by number: "kv". */
+void ct_launch_types(ct_launch *l, const ct_types *types, const char *streams);
 /* 8, 4 or 1: what all of these strides and widths are multiples of. */
 int ct_tile_aligned(const int64_t *lengths, size_t count);
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */

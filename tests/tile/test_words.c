@@ -25,6 +25,7 @@ typedef struct shape {
     /* poisoned elements between rows; elements before the first, in front of every pointer */
     int pad, from;
     int mr, cx, ks, ps, aligned; /* tile_simt; mr 0: it has no such shape */
+    int b, c;                    /* 1 + another storage of the tensors behind the streams; 0: as `store` */
 } shape;
 /* clang-format off */
 static const shape shapes[] = {
@@ -60,6 +61,12 @@ static const shape shapes[] = {
     {.bm = 6, .bn = 16, .dk = 40, .dv = 70, .store = 2, .out = 2, .pack = 3, .tokens = 2, .keys = 30, .pad = 3,
      .from = 1},
     {.bm = 10, .bn = 48, .dk = 17, .dv = 48, .store = 1, .pack = 1, .tokens = 9, .keys = 96, .row0 = 2, .from = 7},
+    {.bm = 32, .bn = 32, .dk = 24, .dv = 12, .store = 0, .pack = 1, .tokens = 53, .keys = 45, .row0 = 16, .pad = 4,
+     .mr = 8, .cx = 8, .ks = 8, .ps = 8, .aligned = 1, .b = 3, .c = 2},
+    {.bm = 16, .bn = 48, .dk = 37, .dv = 45, .store = 2, .out = 1, .pack = 2, .tokens = 11, .keys = 77, .key0 = 3,
+     .pad = 3, .from = 1, .mr = 4, .cx = 4, .ks = 4, .ps = 12, .b = 1, .c = 1},
+    {.bm = 6, .bn = 16, .dk = 40, .dv = 70, .store = 1, .out = 2, .pack = 3, .tokens = 2, .keys = 30, .pad = 3,
+     .b = 3, .c = 1},
 };
 /* clang-format on */
 
@@ -115,12 +122,12 @@ static bool runs_few(const shape *s)
 }
 static bool runs_dots(const shape *s)
 {
-    return runs_cpu(s) && s->store == 2 && ct_dots_usable(context);
+    return runs_cpu(s) && s->store == 2 && !s->b && !s->c && ct_dots_usable(context);
 }
 /* Its warps are emulated: tests/tile/nv_warp_emulated.cl. */
 static bool runs_mma(const shape *s)
 {
-    return runs_cpu(s) && s->bn % 16 == 0;
+    return runs_cpu(s) && s->bn % 16 == 0 && !s->b && !s->c;
 }
 
 static const text texts[] = {
@@ -150,6 +157,10 @@ static cl_program build(const text *t, const shape *s)
     ct_spec_part(&spec, t->file);
     for (size_t i = 0; i < CT_COUNT(defines) - (t->runs == runs_simt ? 0 : 5); i++) {
         ct_spec_define(&spec, defines[i].name, defines[i].value);
+    }
+    if (s->b || s->c) {
+        ct_spec_define(&spec, "STORE_0", s->b - 1);
+        ct_spec_define(&spec, "STORE_1", s->c - 1);
     }
     if (t->runs == runs_mma) {
         ct_spec_define(&spec, "ALIGNED",
@@ -297,8 +308,8 @@ static inputs inputs_make(const shape *s)
 {
     uint32_t seed = 7;
     inputs in = {.a = table_make(s->pack, s->tokens, s->dk, s->pad, s->from, s->store),
-                 .b = table_make(1, s->keys, s->dk, s->pad, s->from, s->store),
-                 .c = table_make(1, s->keys, s->dv, s->pad, s->from, s->store)};
+                 .b = table_make(1, s->keys, s->dk, s->pad, s->from, s->b ? s->b - 1 : s->store),
+                 .c = table_make(1, s->keys, s->dv, s->pad, s->from, s->c ? s->c - 1 : s->store)};
     table *const all[] = {&in.a, &in.b, &in.c};
     for (int i = 0; i < 3; i++) {
         table_fill(all[i], &seed);
@@ -441,7 +452,8 @@ static void check_text(const text *t, const shape *s, cl_program program, int wo
 {
     uint32_t seed = 11;
     const int pitch = s->bn + 5, rows = s->bm > 3 ? s->bm - 3 : s->bm, count = s->bm * pitch;
-    table c = table_make(1, s->bn, s->bn, 0, s->from, s->store), y = table_make(1, rows, s->bn, 4, s->from, s->out);
+    table c = table_make(1, s->bn, s->bn, 0, s->from, s->c ? s->c - 1 : s->store),
+          y = table_make(1, rows, s->bn, 4, s->from, s->out);
     table g = table_make(1, 1, count, 0, 0, 0);
     int *n = calloc((size_t)count, sizeof *n);
     unsigned char *bytes = calloc((size_t)count, 1);

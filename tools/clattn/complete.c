@@ -115,6 +115,9 @@ static clattn_status add_sizes(completion *c)
     if (!says(c, "dtype")) {
         ct_text_add(&c->full, " dtype=%s", clattn_dtype_name(find(c, CLATTN_Q)->dtype));
     }
+    if (!says(c, "kv_dtype") && find(c, CLATTN_K)->dtype != find(c, CLATTN_Q)->dtype) {
+        ct_text_add(&c->full, " kv_dtype=%s", clattn_dtype_name(find(c, CLATTN_K)->dtype));
+    }
 out:
     return st;
 }

@@ -25,7 +25,7 @@ static double large_value(const clattn_problem *problem, clattn_slot slot)
     if (slot != CLATTN_V) {
         return 3.0;
     }
-    switch (problem->dtype) {
+    switch (ct_slot_dtype(problem, slot)) {
     case CLATTN_F16:
         return sums ? 2.0 : 4000.0;
     case CLATTN_BF16:
@@ -39,7 +39,8 @@ static double large_value(const clattn_problem *problem, clattn_slot slot)
 static double whole_unit(const ct_fill *fill, ct_random *random)
 {
     const ct_method *method = ct_method_find(fill->problem->method);
-    const int64_t most = method->linear ? 0 : fill->problem->dtype == CLATTN_F16 ? 12 : 17;
+    const bool half = fill->problem->dtype == CLATTN_F16 || fill->problem->kv_dtype == CLATTN_AS_F16;
+    const int64_t most = method->linear ? 0 : half ? 12 : 17;
     return ldexp(1.0, (int)ct_random_int(random, 0, most));
 }
 
@@ -70,7 +71,7 @@ static void fill_tensor(const ct_fill *fill, clattn_slot slot, const int64_t *di
             values[i] = ct_random_normal(random) * large_value(fill->problem, slot);
             break;
         case CT_INPUTS_DENORMAL:
-            values[i] = ct_random_normal(random) * (fill->problem->dtype == CLATTN_F16 ? 1e-6 : 1e-39);
+            values[i] = ct_random_normal(random) * (ct_slot_dtype(fill->problem, slot) == CLATTN_F16 ? 1e-6 : 1e-39);
             break;
         case CT_INPUTS_WHOLE:
             values[i] = value ? ct_random_normal(random) : unit * (equal ? 1.0 : (double)ct_random_int(random, -3, 3));

@@ -40,6 +40,8 @@ static void draw_sizes(clattn_problem *p, const ct_method *method, ct_random *r)
         p->dv = PICK(r, widths);
     }
     p->dtype = (clattn_dtype)ct_random_int(r, CLATTN_F32, CLATTN_BF16);
+    p->kv_dtype =
+        (clattn_storage)(ct_random_chance(r, 0.15) ? ct_random_int(r, CLATTN_AS_F32, CLATTN_AS_BF16) : CLATTN_AS_DTYPE);
     p->layout = (clattn_order)ct_random_int(r, CLATTN_BHND, CLATTN_BNHD);
     if (ct_random_chance(r, 0.15)) {
         p->pass = CLATTN_DECODE;
