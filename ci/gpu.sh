@@ -79,7 +79,7 @@ step_check() {
 }
 # Those that nv_mma takes, on it: softmax of 16-bit types, or of floats that may be rounded.
 step_check_mma() {
-    mapfile -t problems < <(lines_of "$root/ci/gpu_check.txt" | grep -Ev '^(linear|lightning|sparse_linear) ' | grep -E 'dtype=|tf32=1')
+    mapfile -t problems < <(lines_of "$root/ci/gpu_check.txt" | grep -Ev '^(linear|lightning|sparse_linear) |kv_dtype=' | grep -E 'dtype=|tf32=1')
     "$build/clattn" check --backend nv_mma --verbose "${problems[@]}" >"$out/check_mma.log" 2>&1 || bad=1
     grep -A 3 '^FAIL' "$out/check_mma.log" | head -n 80 || true
     tail -n 1 "$out/check_mma.log"

@@ -190,8 +190,8 @@ static void test_bad_sizes(void **unused)
                    CLATTN_INVALID_ARGUMENT, "32 heads of 134217728 block rows");
     clattn_problem problem = plain_problem(CLATTN_PATTERN_DENSE, 1 << 20, 16);
     expect_problem_failure(&problem, "list more than 2147483647");
-    problem.pattern.kind = (clattn_pattern_kind)14;
-    expect_problem_failure(&problem, "pattern.kind = 14 is outside 0..13");
+    problem.pattern.kind = (clattn_pattern_kind)15;
+    expect_problem_failure(&problem, "pattern.kind = 15 is outside 0..14");
     problem.pattern.kind = CLATTN_PATTERN_DENSE;
     problem.pattern.n_ends = 65;
     expect_problem_failure(&problem, "number of ends = 65 is outside 0..64");

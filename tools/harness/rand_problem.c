@@ -119,12 +119,13 @@ static int draw_list(int *list, int longest, int64_t end, ct_random *r)
 static void draw_deepspeed(clattn_pattern *s, int64_t cols, ct_random *r)
 {
     s->bidirectional = ct_random_chance(r, 0.5) ? (int)ct_random_int(r, 0, 1) : -1;
-    s->per_head = s->kind != CLATTN_PATTERN_SLIDING && ct_random_chance(r, 0.3) ? 1 : -1;
+    s->per_head =
+        s->kind != CLATTN_PATTERN_SLIDING && ct_random_chance(r, s->kind == CLATTN_PATTERN_FIXED ? 0.6 : 0.3) ? 1 : -1;
     if (s->kind == CLATTN_PATTERN_FIXED) {
         s->global = (int)ct_random_int(r, 1, 3);
         s->local = s->global * (int)ct_random_int(r, 1, 3);
         s->patterns =
-            s->per_head == 1 && ct_random_chance(r, 0.6) ? (int)ct_random_int(r, 1, s->local / s->global) : -1;
+            s->per_head == 1 && ct_random_chance(r, 0.8) ? (int)ct_random_int(r, 1, s->local / s->global) : -1;
         s->horizontal = ct_random_chance(r, 0.3) ? 1 : -1;
     }
     if (s->kind == CLATTN_PATTERN_VARIABLE) {
