@@ -62,7 +62,7 @@ typedef struct {
 #include "variant/padding.cl"
 #include "variant/pattern.cl"
 
-/* The caller's texts are bodies of these functions; an expression alone is returned. README "Score text". */
+/* The caller's texts are bodies of these functions; an expression alone is returned. cl/variant/README.md. */
 #define CALLER_P(n) p##n = caller_args->p[n]
 #define CALLER_NAMES                                                                                                   \
     const float CALLER_P(0), CALLER_P(1), CALLER_P(2), CALLER_P(3), CALLER_P(4), CALLER_P(5), CALLER_P(6),             \

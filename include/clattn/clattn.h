@@ -12,7 +12,8 @@
  * Threads: a context, a layout and a plan may be used, retained and released from many threads at once. Two enqueues of
  * one plan that may run at the same time need workspaces of their own.
  * Errors: every function that can fail returns a clattn_status, 0 or negative; clattn_error_detail() then holds a
- * sentence that names the argument, its value and the bound. Out-parameters are written only on success.
+ * sentence that names the argument, its value and the bound. Out-parameters are written only on success. Every function
+ * returns CLATTN_INVALID_ARGUMENT for a NULL that is not allowed; @return lists what else.
  * The library prints nothing. It keeps no global state. The environment it reads: CLATTN_CACHE, CLATTN_CACHE_DIR,
  * CLATTN_CACHE_MAX_MB, XDG_CACHE_HOME, HOME, CLATTN_TRIAL, CLATTN_TRIAL_SECONDS and CLATTN_TRY (see
  * clattn_context_options), and for work on kernels CLATTN_CL_DIR (read their texts from this directory) and CLATTN_DUMP
@@ -25,6 +26,12 @@
  * - LSE is the natural logarithm, float, [b, hq, nq]. A query that sees no key gives O = 0 and LSE = -infinity
  *   (with a sink: LSE = the sink).
  * - Query head h reads KV head h / (hq / hk).
+ * - q, k, v, o lie as `layout` and the strides say; all other tensors (gates, LSE, decays, states, padding, scores) are
+ *   [b, h, n ...] whatever the layout.
+ * - ALiBi's slopes and the laws of decay are those of hq heads: who shards heads over devices passes its own
+ *   (alibi = 2, decay HEAD), else every shard would get the slopes of a smaller model.
+ * - The event of clattn_enqueue() is the last launch's: its profile shows that kernel alone. Markers before and behind
+ *   the call, in order, tell the time of all.
  * - The linear state is S_t = decay_t * S_(t-1) + k_t v_t^T, float, [b, hq, dqk, dv]; o_t = scale * S_t^T q_t.
  *   With normalise = 1 it has dv + 1 columns, the last being the normaliser z.
  * - Packed variable length: b = 1, all sequences one after another, cu_seqlens int32 [sequences + 1], from 0 to nq.
@@ -270,8 +277,8 @@ typedef enum clattn_pattern_kind {
 
 #define CLATTN_PATTERN_LIST 64 /**< longest list of windows, indices or ends */
 
-/** Parameters of the static patterns; names and defaults of the first six are DeepSpeed's (see README). -1: its
- * default. */
+/** Parameters of the static patterns; names and defaults of the first six are DeepSpeed's (src/layout/README.md says
+ * which pattern reads which). -1: its default. */
 typedef struct clattn_pattern {
     clattn_pattern_kind kind;
     int local; /**< fixed: num_local_blocks, 4 */
@@ -299,6 +306,7 @@ typedef struct clattn_pattern {
 
 /** What is to be computed. Fill with clattn_problem_init(), then change fields; or clattn_problem_parse(). */
 typedef struct clattn_problem {
+    /* every method */
     size_t struct_size;
     char method[24]; /**< "dense", "block_sparse", "linear", "lightning", "hybrid", "sparse_linear", "merge" */
     clattn_pass pass;
@@ -310,8 +318,9 @@ typedef struct clattn_problem {
     int64_t max_q;     /**< packed: longest sequence; 0: nq */
     int64_t max_k;     /**< packed: longest sequence of keys; 0: nk */
     clattn_strides q, k, v, o;
-    double scale;                      /**< NaN: 1/sqrt(dqk) for softmax, 1 for linear */
-    int causal;                        /**< -1: the method's default */
+    double scale; /**< NaN: 1/sqrt(dqk) for softmax, 1 for linear */
+    int causal;   /**< -1: the method's default */
+    /* softmax methods: dense, block_sparse, hybrid, sparse_linear */
     int64_t window_left, window_right; /**< -1: unlimited */
     double softcap;                    /**< 0: none */
     int alibi;              /**< slopes of Press et al., or slot ALIBI_SLOPES [hq] if it is passed with alibi = 2 */
@@ -319,17 +328,21 @@ typedef struct clattn_problem {
     int bias;               /**< slot BIAS [bias_b, bias_h, nq, nk] float, added to the scaled score */
     int64_t bias_b, bias_h; /**< 1 or b, 1 or hq; 0: b and hq */
     int key_padding;        /**< slot KEY_PADDING uint8 [b, nk]: 0 hides a key */
-    int block_q, block_k;   /**< tokens of the pattern's blocks, 16 to 65536 */
+    /* methods over patterns: block_sparse, sparse_linear */
+    int block_q, block_k; /**< tokens of the pattern's blocks, 16 to 65536 */
     clattn_pattern pattern;
+    /* linear methods: linear, lightning; sparse_linear reads feature, normalise and chunk */
     clattn_decay decay; /**< a text's "lightning" starts with ALIBI, a field filled by hand with NONE */
     double decay_value;
     int decay_layer, decay_layers; /**< MINIMAX, FLA: 0 <= layer < layers */
     int state; /**< linear: slot STATE_OUT is written, and STATE_IN is read if it is passed, else zeros */
     clattn_feature feature;
-    int normalise;   /**< linear: o = numerator / (sum of weights + 1e-10) */
-    int chunk;       /**< linear: tokens wanted, up to 1024, cut to what a backend's tile holds; 0: chosen */
-    int64_t samples; /**< hybrid, pattern samples */
+    int normalise; /**< linear: o = numerator / (sum of weights + 1e-10) */
+    int chunk;     /**< linear: tokens wanted, up to 1024, cut to what a backend's tile holds; 0: chosen */
+    /* hybrid; with pattern = samples others, too */
+    int64_t samples; /**< global tokens */
     clattn_spacing spacing;
+    /* hybrid, sparse_linear, merge */
     /** 1: slot GATE [b, hq, nq] holds g in [0, 1]; 2: g = sigmoid(q . GATE_WEIGHT[hq, dqk] + GATE_BIAS[hq]); 0: hybrid
      * g = 1/2, sparse_linear the plain sum */
     int gate;
@@ -339,8 +352,10 @@ typedef struct clattn_problem {
      * matrix units do many times as fast. A permission: a device or a shape without such a unit is exact. Softmax
      * methods */
     int tf32;
+    /* every method */
     int deterministic; /**< 1: the same bits every run; always kept today */
-    /** OpenCL C, see README "Score text"; NULL: none. Yours; a plan copies it while it is made */
+    /* softmax methods */
+    /** OpenCL C, see cl/variant/README.md; NULL: none. Yours; a plan copies it while it is made */
     const char *score_text;
     const char *mask_text;
     char score_file[256]; /**< read when a plan is made, if score_text is NULL */
@@ -352,14 +367,18 @@ typedef struct clattn_problem {
 /** Sets every field to its default: dense, forward, f32, b = 1, h = 8, n = 1024, d = 64. */
 CLATTN_API void clattn_problem_init(clattn_problem *problem);
 /** Reads "METHOD key=value ...". Unknown keys, bad values and impossible combinations are errors that name the key, the
- * value and the bound. Numbers use a point whatever the locale. */
+ * value and the bound. Numbers use a point whatever the locale.
+ * @return CLATTN_INVALID_ARGUMENT, CLATTN_UNSUPPORTED: what the detail names. */
 CLATTN_API clattn_status clattn_problem_parse(clattn_problem *out, const char *text);
 /** Writes the shortest text that parses to the same problem; `bytes` holds room, CLATTN_BUFFER_TOO_SMALL if short.
  * Texts in memory (score_text, mask_text) and strides have no text form and are left out; a file's name with blanks is
- * an error. */
+ * an error.
+ * @return CLATTN_BUFFER_TOO_SMALL, CLATTN_UNSUPPORTED (a name with blanks), and what clattn_problem_check() returns. */
 CLATTN_API clattn_status clattn_problem_format(const clattn_problem *problem, char *text, size_t bytes);
 /** Checks every field, alone and together, as plan creation does; whether a pattern's parameters fit its lengths is
- * found out by clattn_layout_from_problem, which plan creation calls. */
+ * found out by clattn_layout_from_problem, which plan creation calls.
+ * @return CLATTN_INVALID_ARGUMENT: outside of a bound; CLATTN_UNSUPPORTED: a combination, or a pass that the method has
+ *   not. */
 CLATTN_API clattn_status clattn_problem_check(const clattn_problem *problem);
 
 /** Number of methods, and the name and one-line description of method `index`; NULL past the end. */
@@ -367,7 +386,8 @@ CLATTN_API int clattn_method_count(void);
 CLATTN_API const char *clattn_method_name(int index);
 CLATTN_API const char *clattn_method_text(int index);
 
-/** Writes g_h = ln(decay) <= 0 of a decay law into slopes[heads] (laws: clattn_decay ALIBI ... RETENTION). */
+/** Writes g_h = ln(decay) <= 0 of a decay law into slopes[heads] (laws: clattn_decay ALIBI ... RETENTION).
+ * @return CLATTN_INVALID_ARGUMENT: another law, or a layer or head count out of bounds. */
 CLATTN_API clattn_status clattn_decay_slopes(clattn_decay law, int layer, int layers, int heads, float *slopes);
 /** ALiBi's slopes m_h > 0 (Press et al. 2022), any number of heads. */
 CLATTN_API clattn_status clattn_alibi_slopes(int heads, float *slopes);
@@ -392,7 +412,9 @@ typedef struct clattn_layout_info {
 
 /** The layout that a problem's pattern names (of a packed one: for its longest sequence). CSR, MASK and TABLE give a
  * layout whose contents are read at run time. In all of these `allocator` may be NULL; else it is copied, and what it
- * points to must outlive the layout. */
+ * points to must outlive the layout.
+ * @return CLATTN_INVALID_ARGUMENT: a parameter does not fit the lengths; CLATTN_UNSUPPORTED; CLATTN_OUT_OF_HOST_MEMORY.
+ */
 CLATTN_API clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_problem *problem,
                                                     const clattn_allocator *allocator);
 /** Host CSR, copied: row_ptr [heads * rows + 1], col [row_ptr[last]], rows = ceil(nq/block_q).
@@ -400,11 +422,13 @@ CLATTN_API clattn_status clattn_layout_from_problem(clattn_layout **out, const c
 CLATTN_API clattn_status clattn_layout_from_csr(clattn_layout **out, int heads, int64_t nq, int64_t nk, int block_q,
                                                 int block_k, const int32_t *row_ptr, const int32_t *col,
                                                 const clattn_allocator *allocator);
-/** Host mask uint8 [heads, rows, cols], nonzero = listed; copied. */
+/** Host mask uint8 [heads, rows, cols], nonzero = listed; copied.
+ * @return CLATTN_INVALID_ARGUMENT: sizes; CLATTN_OUT_OF_HOST_MEMORY. */
 CLATTN_API clattn_status clattn_layout_from_block_mask(clattn_layout **out, int heads, int64_t nq, int64_t nk,
                                                        int block_q, int block_k, const uint8_t *mask,
                                                        const clattn_allocator *allocator);
-/** Host table int32 [heads, rows, width]: ascending block columns, then -1; copied. */
+/** Host table int32 [heads, rows, width]: ascending block columns, then -1; copied.
+ * @return CLATTN_BAD_LAYOUT names the first bad head and row; CLATTN_OUT_OF_HOST_MEMORY. */
 CLATTN_API clattn_status clattn_layout_from_table(clattn_layout **out, int heads, int64_t nq, int64_t nk, int block_q,
                                                   int block_k, int width, const int32_t *table,
                                                   const clattn_allocator *allocator);
@@ -413,12 +437,16 @@ CLATTN_API void clattn_layout_release(clattn_layout *layout);
 CLATTN_API clattn_status clattn_layout_get_info(const clattn_layout *layout, clattn_layout_info *info);
 /** The lists; both belong to the layout. CLATTN_UNSUPPORTED if its contents are on the device. */
 CLATTN_API clattn_status clattn_layout_csr(const clattn_layout *layout, const int32_t **row_ptr, const int32_t **col);
-/** The transposed layout: for each key block the query blocks that see it (rows and columns change places). */
+/** The transposed layout: for each key block the query blocks that see it (rows and columns change places).
+ * @return CLATTN_UNSUPPORTED: contents are on the device; CLATTN_OUT_OF_HOST_MEMORY. */
 CLATTN_API clattn_status clattn_layout_transpose(clattn_layout **out, const clattn_layout *layout);
-/** Writes uint8 [heads, rows, cols]; bytes must be at least their product. */
+/** Writes uint8 [heads, rows, cols]; bytes must be at least their product.
+ * @return CLATTN_BUFFER_TOO_SMALL; CLATTN_UNSUPPORTED: contents are on the device. */
 CLATTN_API clattn_status clattn_layout_mask(const clattn_layout *layout, uint8_t *mask, size_t bytes);
 /** Draws head `head` as text, one line a row ('#' listed, '.' not), NUL-terminated; *needed (may be NULL) gets the
- * bytes. */
+ * bytes.
+ * @return CLATTN_BUFFER_TOO_SMALL; CLATTN_INVALID_ARGUMENT: no such head; CLATTN_UNSUPPORTED: contents are on the
+ *   device. */
 CLATTN_API clattn_status clattn_layout_draw(const clattn_layout *layout, int head, char *text, size_t bytes,
                                             size_t *needed);
 
@@ -449,7 +477,7 @@ typedef struct clattn_plan_info {
     /** useful work: visible pairs only, of long problems counted on every so many-th row; NaN if they are only known on
      * the device */
     double flop;
-    double bytes; /**< least memory traffic, see README "Roofline" */
+    double bytes; /**< least memory traffic, see tools/compare/README.md */
     double exps;  /**< exponentials */
     /** visible pairs of the softmax half / (b * hq * nq * nk); 1 if there is none; NaN as flop */
     double density;
@@ -515,7 +543,8 @@ typedef struct clattn_arg {
 } clattn_arg;
 
 /** What a plan wants in a slot: 0 nothing (passing it is an error), 1 it may be left out, 2 it must be there. Shape in
- * dims[0..*rank-1], element type in *dtype; any of the pointers may be NULL. */
+ * dims[0..*rank-1], element type in *dtype; any of the pointers may be NULL.
+ * @return CLATTN_INVALID_ARGUMENT: no such slot. */
 CLATTN_API clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot slot, int *want, clattn_dtype *dtype,
                                           int *rank, int64_t dims[5]);
 
@@ -527,7 +556,10 @@ CLATTN_API clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot s
  * @param args       each slot once, any order.
  * @param workspace  at least clattn_plan_workspace() bytes; clattn_buf_none() if that is 0.
  * @param wait_list  n_wait events, as in OpenCL.
- * @param event      NULL, or receives an event that is complete when the results are. */
+ * @param event      NULL, or receives an event that is complete when the results are.
+ * @return CLATTN_INVALID_ARGUMENT: a slot that is missing, unknown, given twice or has both a cl_mem and a pointer, an
+ *         offset, a queue of another context; CLATTN_BUFFER_TOO_SMALL, CLATTN_WORKSPACE_TOO_SMALL; OpenCL's own codes.
+ */
 CLATTN_API clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const clattn_arg *args,
                                         size_t n_args, clattn_buf workspace, cl_uint n_wait, const cl_event *wait_list,
                                         cl_event *event);
@@ -544,7 +576,8 @@ typedef struct clattn_cache_stats {
 /** The directory in use, or "" if there is none (off, or refused; the log says why). Belongs to the context. */
 CLATTN_API const char *clattn_cache_dir(clattn_context *context);
 CLATTN_API clattn_status clattn_cache_get_stats(clattn_context *context, clattn_cache_stats *stats);
-/** Removes every entry from the disk cache, and forgets the programs in memory. */
+/** Removes every entry from the disk cache, and forgets the programs in memory.
+ * @return CLATTN_IO: an entry that stays. */
 CLATTN_API clattn_status clattn_cache_clear(clattn_context *context);
 
 #ifdef __cplusplus

@@ -435,3 +435,35 @@ bool ct_problem_key(int index, ct_key_help *help)
                           ct_keys[index].high};
     return true;
 }
+
+static void add_name(char *text, size_t bytes, const char *first, const char *name)
+{
+    const size_t used = strlen(text);
+    snprintf(text + used, bytes - used, "%s%s", used ? ", " : first, name);
+}
+
+void ct_problem_key_readers(int index, char *text, size_t bytes)
+{
+    const ct_key *key = &ct_keys[index], *kind = ct_key_find("pattern", strlen("pattern"));
+    const unsigned patterns = ct_key_patterns(key);
+    clattn_problem named, defaults;
+    char value[32];
+    text[0] = '\0';
+    clattn_problem_init(&defaults);
+    named = defaults;
+    for (int i = 0; patterns && i <= CLATTN_PATTERN_SCORES; i++) {
+        named.pattern.kind = (clattn_pattern_kind)i;
+        ct_key_write(&named, &defaults, kind, value, sizeof value);
+        if (patterns >> i & 1) {
+            add_name(text, bytes, "pattern=", value);
+        }
+    }
+    for (int i = 0; !patterns && key->owners && i < ct_method_count; i++) {
+        if (ct_method_owns(ct_methods[i]) & key->owners) {
+            add_name(text, bytes, "", ct_methods[i]->name);
+        }
+    }
+    if (!text[0]) {
+        snprintf(text, bytes, "every method");
+    }
+}

@@ -15,5 +15,7 @@ typedef struct ct_key_help {
     double low, high;
 } ct_key_help;
 bool ct_problem_key(int index, ct_key_help *help);
+/* Which methods, and which patterns, read that key: "every method", "dense, hybrid", "pattern=fixed, bigbird". */
+void ct_problem_key_readers(int index, char *text, size_t bytes);
 
 #endif

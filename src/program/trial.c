@@ -284,8 +284,8 @@ static clattn_status fail_died(ct_environment *env, ct_entry *entry, const ct_ch
     char how[96];
     describe_end(child, env->trial_seconds, how, sizeof how);
     const clattn_status st = ct_fail(CLATTN_DEVICE_LACKS,
-                                     "kernel %s: the driver's compiler %s on this variant in a trial; see README, "
-                                     "Known driver issues",
+                                     "kernel %s: the driver's compiler %s on this variant in a trial; "
+                                     "src/program/README.md tells of them",
                                      entry->program.name, how);
     if (!from_outside(child)) {
         entry->died = true;

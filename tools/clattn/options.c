@@ -13,22 +13,30 @@ static void print_row(const char *name, const char *value, const char *help)
     printf("  %-26s %s\n", left, help);
 }
 
+static const char conventions[] =
+    "\nConventions (include/clattn/clattn.h has all of them):\n"
+    "  A score is scale q.k + bias, then soft-cap, then ALiBi, then the score text; masks come last.\n"
+    "  causal is bottom-right: query i sees keys up to i + nk - nq; a window lies around that place, ends included.\n"
+    "  The scale of linear methods is 1, of softmax methods 1/sqrt(dqk).\n"
+    "  Gates, LSE, decays, states, padding are [b, h, n ...] in every layout; bnhd is of q, k, v, o alone.\n"
+    "  Slopes and decays are those of hq heads: a shard of a model's heads passes its own (alibi=2, decay=head).\n"
+    "  Query head h reads KV head h / (hq / hk). A row that sees no key gives 0, and an LSE of -infinity.\n"
+    "  The event of an enqueue is its last launch's: a profile of it shows that kernel alone.\n";
+
 static void print_keys(void)
 {
     ct_key_help key;
-    printf("\nKeys of a problem, \"METHOD key=value ...\":\n");
+    char readers[256];
+    printf("\nKeys of a problem, \"METHOD key=value ...\", and who reads them:\n");
     for (int i = 0; ct_problem_key(i, &key); i++) {
         printf("  %-11s %s", key.name, key.values);
         if (key.high > 1) { /* a flag's values say it */
             printf(" from %.10g to %.10g", key.low, key.high);
         }
-        printf("\n              %s\n", key.help);
+        ct_problem_key_readers(i, readers, sizeof readers);
+        printf("\n              %s  [%s]\n", key.help, readers);
     }
-    printf(
-        "\nKeys of patterns: strided: stride (attention); window: window; longformer: window, dilation, indices "
-        "(token\n"
-        "positions); samples: window, samples, spacing or indices; image: tiles, radius; csr: --row-ptr, --col-idx;\n"
-        "mask: --block-mask; table: width, --block-table. The other six take DeepSpeed's.\n\nMethods:\n");
+    printf("%s\nMethods:\n", conventions);
     for (int i = 0; i < clattn_method_count(); i++) {
         printf("  %-13s %s\n", clattn_method_name(i), clattn_method_text(i));
     }
