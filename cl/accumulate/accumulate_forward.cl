@@ -1,7 +1,11 @@
 /* accumulate forward:  S_t = decay_t S_(t-1) + k_t v_t^T,  o_t = scale S_t^T q_t, chunk by chunk: inside a chunk as a
  * masked product of pairs, between chunks through the state (the chunked form of linear attention: Hua et al. 2022, Sun
  * et al. 2023, Qin et al. 2024). An item is one head of one batch or sequence, or one segment of it; then its state
- * comes in from the segments before. */
+ * comes in from the segments before.
+ *
+ *   tokens:          |  chunk j  |  chunk j + 1  | ...     BN = BM of Q, K, V
+ *                         |  ^      inside: O = (Q K^T, lower triangle, times D_i / D_k) V
+ *   state DK x DV:  S --->+--+---> S ---> ...              between: O += D_i (Q S);  S = D S + (w K)^T V */
 #define Q 0
 #define K 1
 #define V 2

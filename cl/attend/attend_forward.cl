@@ -7,7 +7,15 @@
  * FlashAttention-2, base 2. A weight is 2^(scale2 s - base), one fused operation before the exponential, where base is
  * the maximum times scale2, rounded. The best key's exponent is that rounding: harmless up to BEYOND, more than every
  * exponent a float has where masks of -1e10 stand in the scores. Such rows (far_rows) subtract the maximum first, and
- * their base is 0. A hidden key's score is -infinity, so any finite score counts. */
+ * their base is 0. A hidden key's score is -infinity, so any finite score counts.
+ *
+ *            keys, by the list:   list[start ...] = first keys of tiles; the first `masked` of them ask the mask
+ *            +- K tile j -+- K j+1 -+
+ *   +------+ |  S = Q K^T  |           S, P: BM x BN, one tile at a time, never N x N
+ *   | Q BM | +-------------+           row r of a tile: token r / PACK, head r % PACK
+ *   | x DK | +- V tile j --+
+ *   +------+ |  O += P V   |           O: BM x DV stays; m, l, alpha: a number a row
+ *    held    +-------------+ */
 #define K 0 /* the streams: tiles that arrive step by step */
 #define V 1
 #define STREAMS 2
