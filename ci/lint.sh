@@ -40,7 +40,7 @@ grep_code() {
 
 # 1. The rooms of src, lowest first: a file includes only its own room and those that stand before it in this list; stages
 #    (one word here) know nothing of one another. src/README.md tells what each of them holds.
-rooms="core device program context plan tile line layout score,select,attend,accumulate,merge methods api"
+rooms="core device program context plan tile line layout select,attend,accumulate,merge methods api"
 rank() {
     local at=0 room
     for room in $rooms; do
@@ -54,6 +54,7 @@ grep -rnE '^[[:space:]]*#[[:space:]]*include "' src | while IFS=: read -r file l
     to=$(sed -E 's/.*"([^"]*)".*/\1/' <<<"$text")
     [[ $to != ../../cl/* && ( -e src/$to || $to == */* ) ]] || continue
     from=${from%%/*} to=${to%%/*}
+    [ "$(rank "$from")" != 99 ] || echo "$file:$line: the room $from is not in this list"
     [ "$from" = "$to" ] || [ "$(rank "$from")" -gt "$(rank "$to")" ] || echo "$file:$line: $from may not include $to"
 done | complain "dependency"
 
@@ -66,7 +67,7 @@ grep_code "\b($words)\b" $stages | complain "a machine's word in a stage"
 # shellcheck disable=SC2086
 grep -nE '^[[:space:]]*#[[:space:]]*(el)?if.*(TILE_|CPU|SIMT|GPU|AMD|NVIDIA|INTEL|POCL)' $stages 2>/dev/null |
     complain "#if on a machine in a stage"
-grep -rnE 'if.*(vendor|platform|driver)\b' src/line src/layout src/attend src/accumulate src/merge src/methods | complain "a vendor in a stage or method"
+grep -rnE 'if.*(vendor|platform|driver)\b' src/line src/layout src/select src/attend src/accumulate src/merge src/methods | complain "a vendor in a stage or method"
 
 # 3. the library prints nothing, takes memory in one place, and leaves the locale alone
 mapfile -t sources < <(find src -name '*.[chi]*' | sort)

@@ -2,7 +2,8 @@
  * Descending by score, then the lower index; NaN last, -infinity never. causal: the blocks that the row's causal edge
  * crosses are chosen whatever their score, those before them are candidates, those behind them are not.
  * A group makes the line of one row of blocks of one head of one batch. The score that the last choice has is found bit
- * by bit, by counting: any number of columns costs 32 passes over them, and nothing depends on the order of workers. */
+ * by bit, by counting: that costs 32 passes over the columns, up to 2^24 (a float counts them), and nothing depends on
+ * the order of workers. */
 #include "select/args.cl"
 #define NOTHING (-0x7f800000) /* the order of -infinity */
 #define MOST 0x7f800000       /* of infinity; what is NaN lies outside of both */
@@ -46,12 +47,12 @@ LINE_KERNEL void top_blocks(ARGUMENTS(TOP_BLOCKS) const top_args a) {
     __global int *entries = AT(entries) + line_index * a.width;
     int n = 0, equal = wanted - above,
         strange = wanted - numbers; /* those of order `least`, and NaN, that are chosen */
-    for (int j = 0; j < first && wanted > 0; j++) {
+    for (int j = 0; j < first && n < wanted; j++) {
         const int bits = as_int(scores[j]), order = ORDER(bits);
         const int is_nan = (bits & 0x7fffffff) > MOST;
         if (is_nan ? strange-- > 0 : order > least || (order == least && equal-- > 0)) entries[n++] = j;
     }
-    for (int j = first; j <= last; j++) entries[n++] = j;
+    for (int j = first; j <= last && n < a.width; j++) entries[n++] = j;
     for (; n < a.width; n++) entries[n] = -1;
     if (lists_base)
         for (int i = 0; i < a.width; i++) AT(lists)[line_index * a.width + i] = entries[i];

@@ -171,7 +171,8 @@ typedef struct clattn_context clattn_context;
 
 /** Makes a context for one device of `context`, and retains `context`.
  * @param options  NULL for the defaults; copied.
- * @return CLATTN_INVALID_ARGUMENT if the device is not of that context. */
+ * @return CLATTN_INVALID_ARGUMENT if the device is not of that context, or an option is out of its bounds;
+ * CLATTN_OUT_OF_HOST_MEMORY; OpenCL's codes. */
 CLATTN_API clattn_status clattn_context_create(clattn_context **out, cl_context context, cl_device_id device,
                                                const clattn_context_options *options);
 CLATTN_API void clattn_context_retain(clattn_context *context);
@@ -277,7 +278,7 @@ typedef enum clattn_pattern_kind {
 
 #define CLATTN_PATTERN_LIST 64 /**< longest list of windows, indices or ends */
 
-/** Parameters of the static patterns; names and defaults of the first six are DeepSpeed's (src/layout/README.md says
+/** Parameters of the static patterns; names and defaults of the first six are DeepSpeed's (`clattn plan --help` says
  * which pattern reads which). -1: its default. */
 typedef struct clattn_pattern {
     clattn_pattern_kind kind;
@@ -304,7 +305,10 @@ typedef struct clattn_pattern {
     int topk;                         /**< scores: blocks a row */
 } clattn_pattern;
 
-/** What is to be computed. Fill with clattn_problem_init(), then change fields; or clattn_problem_parse(). */
+/** What is to be computed. Fill with clattn_problem_init(), then change fields; or clattn_problem_parse().
+ * Methods refuse, by clattn_problem_check(): sparse_linear causal = 1, decays and states (its linear half has no order;
+ * scale is of its softmax half); hybrid biases and packed sequences; merge packed sequences; every method a bias with
+ * packed sequences. Causal linear and lightning want nq = nk; not causal they want no decay, and cannot decode. */
 typedef struct clattn_problem {
     /* every method */
     size_t struct_size;
@@ -331,11 +335,12 @@ typedef struct clattn_problem {
     /* methods over patterns: block_sparse, sparse_linear */
     int block_q, block_k; /**< tokens of the pattern's blocks, 16 to 65536 */
     clattn_pattern pattern;
-    /* linear methods: linear, lightning; sparse_linear reads feature, normalise and chunk */
+    /* linear, lightning; sparse_linear reads feature and chunk alone, and always normalises */
     clattn_decay decay; /**< a text's "lightning" starts with ALIBI, a field filled by hand with NONE */
     double decay_value;
     int decay_layer, decay_layers; /**< MINIMAX, FLA: 0 <= layer < layers */
     int state; /**< linear: slot STATE_OUT is written, and STATE_IN is read if it is passed, else zeros */
+    /** linear, sparse_linear; where sparse_linear has IDENTITY it takes SOFTMAX, which can be normalised */
     clattn_feature feature;
     int normalise; /**< linear: o = numerator / (sum of weights + 1e-10) */
     int chunk;     /**< linear: tokens wanted, up to 1024, cut to what a backend's tile holds; 0: chosen */
@@ -399,7 +404,7 @@ CLATTN_API clattn_status clattn_alibi_slopes(int heads, float *slopes);
 typedef struct clattn_layout clattn_layout;
 
 typedef struct clattn_layout_info {
-    size_t struct_size;
+    size_t struct_size; /**< sizeof(clattn_layout_info): set it before the call */
     int heads;
     int64_t nq, nk;
     int block_q, block_k;
@@ -410,15 +415,16 @@ typedef struct clattn_layout_info {
     int on_device;   /**< contents are read at run time from slots */
 } clattn_layout_info;
 
-/** The layout that a problem's pattern names (of a packed one: for its longest sequence). CSR, MASK and TABLE give a
- * layout whose contents are read at run time. In all of these `allocator` may be NULL; else it is copied, and what it
- * points to must outlive the layout.
+/** The layout that a problem's pattern names (of a packed one: for its longest sequence). CSR, MASK, TABLE and
+ * SCORES give a layout whose contents are read at run time. In all of these `allocator` may be NULL; else it is copied,
+ * and what it points to must outlive the layout.
  * @return CLATTN_INVALID_ARGUMENT: a parameter does not fit the lengths; CLATTN_UNSUPPORTED; CLATTN_OUT_OF_HOST_MEMORY.
  */
 CLATTN_API clattn_status clattn_layout_from_problem(clattn_layout **out, const clattn_problem *problem,
                                                     const clattn_allocator *allocator);
 /** Host CSR, copied: row_ptr [heads * rows + 1], col [row_ptr[last]], rows = ceil(nq/block_q).
- * @return CLATTN_BAD_LAYOUT names the first bad head and row. */
+ * @return CLATTN_BAD_LAYOUT names the first bad head and row; CLATTN_INVALID_ARGUMENT: sizes;
+ * CLATTN_OUT_OF_HOST_MEMORY. */
 CLATTN_API clattn_status clattn_layout_from_csr(clattn_layout **out, int heads, int64_t nq, int64_t nk, int block_q,
                                                 int block_k, const int32_t *row_ptr, const int32_t *col,
                                                 const clattn_allocator *allocator);
@@ -428,7 +434,8 @@ CLATTN_API clattn_status clattn_layout_from_block_mask(clattn_layout **out, int 
                                                        int block_q, int block_k, const uint8_t *mask,
                                                        const clattn_allocator *allocator);
 /** Host table int32 [heads, rows, width]: ascending block columns, then -1; copied.
- * @return CLATTN_BAD_LAYOUT names the first bad head and row; CLATTN_OUT_OF_HOST_MEMORY. */
+ * @return CLATTN_BAD_LAYOUT names the first bad head and row; CLATTN_INVALID_ARGUMENT: sizes;
+ * CLATTN_OUT_OF_HOST_MEMORY. */
 CLATTN_API clattn_status clattn_layout_from_table(clattn_layout **out, int heads, int64_t nq, int64_t nk, int block_q,
                                                   int block_k, int width, const int32_t *table,
                                                   const clattn_allocator *allocator);
@@ -460,7 +467,10 @@ typedef struct clattn_plan clattn_plan;
  *   take none.
  * May start a process for some seconds, see clattn_trial_mode; it inherits the environment and nothing else.
  * @return CLATTN_DEVICE_LACKS if no backend accepts: the detail says why each one declined. A backend whose kernels the
- *   driver does not compile or launch declines, too; CLATTN_BUILD_FAILED is the caller's text's. */
+ *   driver does not compile or launch declines, too; CLATTN_BUILD_FAILED is the caller's text's.
+ *   CLATTN_BAD_LAYOUT: the layout is for other lengths or heads; CLATTN_UNSUPPORTED: a transposed one with token rules;
+ *   CLATTN_IO: score_file, mask_file; CLATTN_OUT_OF_HOST_MEMORY, OpenCL's codes, and what clattn_problem_check()
+ *   returns. */
 CLATTN_API clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem,
                                             clattn_layout *layout);
 CLATTN_API void clattn_plan_retain(clattn_plan *plan);
@@ -469,7 +479,7 @@ CLATTN_API void clattn_plan_release(clattn_plan *plan);
 CLATTN_API clattn_status clattn_plan_workspace(const clattn_plan *plan, size_t *bytes);
 
 typedef struct clattn_plan_info {
-    size_t struct_size;
+    size_t struct_size;  /**< sizeof(clattn_plan_info): set it before the call */
     const char *backend; /**< "cpu", "nv_wgmma", "nv_mma", "simt" or "ref"; belongs to the plan */
     const char *kernel;  /**< name of the kernel that does the most work, with its parameters */
     int launches;
@@ -501,7 +511,8 @@ typedef enum clattn_slot {
     CLATTN_K,
     CLATTN_V,
     CLATTN_O,
-    /** float [b, hq, nq]; optional; hybrid (with samples), sparse_linear and gated merge have none */
+    /** float [b, hq, nq]; optional; linear, lightning, hybrid (with samples), sparse_linear and gated merge have
+     * none */
     CLATTN_LSE,
     CLATTN_STATE_IN, /**< float [b, hq, dqk, dv (+1)]; b = sequences if packed; optional */
     /** the same shape; may be where STATE_IN is (the same buffer and offset, or pointer), which it then replaces */
@@ -558,7 +569,8 @@ CLATTN_API clattn_status clattn_plan_slot(const clattn_plan *plan, clattn_slot s
  * @param wait_list  n_wait events, as in OpenCL.
  * @param event      NULL, or receives an event that is complete when the results are.
  * @return CLATTN_INVALID_ARGUMENT: a slot that is missing, unknown, given twice or has both a cl_mem and a pointer, an
- *         offset, a queue of another context; CLATTN_BUFFER_TOO_SMALL, CLATTN_WORKSPACE_TOO_SMALL; OpenCL's own codes.
+ *         offset, a queue of another context or device, n_wait without wait_list, states that meet halfway;
+ *         CLATTN_BUFFER_TOO_SMALL, CLATTN_WORKSPACE_TOO_SMALL; OpenCL's own codes.
  */
 CLATTN_API clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *plan, const clattn_arg *args,
                                         size_t n_args, clattn_buf workspace, cl_uint n_wait, const cl_event *wait_list,
@@ -567,7 +579,7 @@ CLATTN_API clattn_status clattn_enqueue(cl_command_queue queue, clattn_plan *pla
 /* ---- cache ----------------------------------------------------------------------------------------------------- */
 
 typedef struct clattn_cache_stats {
-    size_t struct_size;
+    size_t struct_size;                     /**< sizeof(clattn_cache_stats): set it before the call */
     int64_t files, bytes, max_bytes;        /**< on disk now */
     int64_t memory_hits, disk_hits, builds; /**< of this context */
     int64_t rejected;                       /**< entries that were broken, stale or refused by the driver */

@@ -13,7 +13,7 @@
 /* A kernel of cl/accumulate that has a state. */
 typedef struct stage_of {
     const char *part, *kernel;
-    const char *streams; /* tiles that arrive every step, by tensor: see ct_launch_types */
+    const char *streams; /* tiles that arrive every step, by tensor: see ct_launch_mixed */
     bool float_state;    /* see ct_shape_wish */
 } stage_of;
 
@@ -31,7 +31,6 @@ static int rows_aligned(const ct_accumulate_run *run)
 static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, const stage_of *stage, ct_shape *shape)
 {
     const ct_tile *tile = ct_builder_tile(b);
-    const clattn_status taken = ct_types_taken(b, &run->a.types);
     char why[256] = "";
     const ct_shape_wish wish = {.block_q = run->a.chunk,
                                 .nq = ct_max(run->longest_q, run->longest_k),
@@ -48,11 +47,12 @@ static clattn_status choose_shape(ct_builder *b, const ct_accumulate_run *run, c
                                             {"v", run->a.nk, run->args.v.row}},
                                 .streams = (int)strlen(stage->streams),
                                 .float_state = stage->float_state};
-    if (taken != CLATTN_OK) {
-        return taken;
-    }
     if (!tile->state_shape) {
         return ct_builder_decline(b, "tile %s has no state words", tile->name);
+    }
+    const clattn_status taken = ct_types_taken(b, &run->a.types);
+    if (taken != CLATTN_OK) {
+        return taken;
     }
     if (!tile->state_shape(&ct_builder_context(b)->env.facts, &wish, shape, why, sizeof why)) {
         return ct_builder_decline(b, "%s", why);
@@ -125,7 +125,8 @@ static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, c
     ct_launch_define(*out, "BN", shape.bn);
     ct_launch_define(*out, "DK", (long)run->a.dk);
     ct_launch_define(*out, "DV", (long)run->width);
-    ct_launch_types(*out, &run->a.types, stage->streams);
+    ct_launch_define(*out, "STORE", run->a.types.q);
+    ct_launch_mixed(*out, &run->a.types, stage->streams);
     ct_launch_define(*out, "OUT", run->a.o_dtype);
     ct_launch_define(*out, "PACKED", run->a.sequences > 0);
     for (int i = 0; i < shape.n_extra; i++) {

@@ -154,6 +154,7 @@ static void define(ct_launch *l, const attend_parts *s)
         {"DK", a->dqk},
         {"DV", a->dv},
         {"PACK", s->pack},
+        {"STORE", a->types.q},
         {"OUT", s->parts > 1 ? CLATTN_F32 : a->out},
         {"COLS", s->shape.cols},
         {"PARTIAL", s->lists.partial},
@@ -173,12 +174,12 @@ static void define(ct_launch *l, const attend_parts *s)
         {"SCALED", !folds(a->scale)},
         {"BLEND", is(a->blend.before) ? 1 + a->blend.of_before : 0},
     };
-    ct_launch_types(l, &a->types, "kv");
     for (size_t i = 0; i < CT_COUNT(defines); i++) {
         if (defines[i].value || i < 2) { /* every one of them is 0 unless it says otherwise */
             ct_launch_define(l, defines[i].name, defines[i].value);
         }
     }
+    ct_launch_mixed(l, &a->types, "kv");
     if (!s->lists.partial) {
         ct_launch_define(l, "PARTIAL", 0);
     }
@@ -236,6 +237,20 @@ static bool stays(const attend_parts *s)
     return s->shape.resident && ct_ceil_div(usual, s->parts) <= SHORT_LIST && items <= INT32_MAX / 2;
 }
 
+static void set_groups(ct_builder *b, ct_launch *l, const attend_parts *s)
+{
+    if (stays(s)) {
+        const int64_t all = s->lists.rows * s->groups_y * s->parts,
+                      most = s->shape.resident * (int64_t)ct_builder_context(b)->env.facts.compute_units;
+        ct_launch_define(l, "RESIDENT", 1);
+        ct_launch_groups(l, ct_min(all, most), 1, 1, s->shape.items);
+    } else if (s->args.crowd) {
+        ct_launch_groups(l, s->args.crowd, s->lists.rows, s->groups_y / s->args.crowd, s->shape.items);
+    } else {
+        ct_launch_groups(l, s->lists.rows, s->groups_y, s->parts, s->shape.items);
+    }
+}
+
 static clattn_status add_launch(ct_builder *b, const attend_parts *s)
 {
     clattn_status st = CLATTN_OK;
@@ -288,16 +303,7 @@ static clattn_status add_launch(ct_builder *b, const attend_parts *s)
                  .gate = a->blend.gate};
     CT_ARGUMENTS(l, &buffers, &s->args);
     ct_launch_main(l);
-    if (stays(s)) {
-        const int64_t all = s->lists.rows * s->groups_y * s->parts,
-                      most = s->shape.resident * (int64_t)ct_builder_context(b)->env.facts.compute_units;
-        ct_launch_define(l, "RESIDENT", 1);
-        ct_launch_groups(l, ct_min(all, most), 1, 1, s->shape.items);
-    } else if (s->args.crowd) {
-        ct_launch_groups(l, s->args.crowd, s->lists.rows, s->groups_y / s->args.crowd, s->shape.items);
-    } else {
-        ct_launch_groups(l, s->lists.rows, s->groups_y, s->parts, s->shape.items);
-    }
+    set_groups(b, l, s);
 out:
     return st;
 }

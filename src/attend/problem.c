@@ -6,6 +6,48 @@
 #include "attend/attend.h"
 #include "plan/slots.h"
 
+/* ALiBi's slopes: the caller's, or those of clattn_alibi_slopes as a constant of the plan. */
+static clattn_status take_slopes(ct_builder *b, const clattn_problem *p, ct_ref *slopes)
+{
+    const clattn_allocator *alloc = ct_builder_allocator(b);
+    clattn_status st = CLATTN_OK;
+    if (p->alibi == 2) {
+        *slopes = ct_builder_slot(b, CLATTN_ALIBI_SLOPES, 2);
+    }
+    if (p->alibi != 1) {
+        return CLATTN_OK;
+    }
+    float *values = ct_alloc_array(alloc, (size_t)p->hq, sizeof *values);
+    if (!values) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the slopes of %lld heads", (long long)p->hq);
+    }
+    CT_TRY(clattn_alibi_slopes((int)p->hq, values));
+    CT_TRY(ct_builder_constant(b, "slopes", values, p->hq, 4, slopes));
+out:
+    ct_release(alloc, values);
+    return st;
+}
+
+/* The inputs that a problem may do without. */
+static void take_options(ct_builder *b, const clattn_problem *p, ct_attend *a)
+{
+    if (p->sink) {
+        a->sink = ct_builder_slot(b, CLATTN_SINK, 2);
+    }
+    if (p->bias) {
+        a->bias_b = p->bias_b ? p->bias_b : p->b;
+        a->bias_h = p->bias_h ? p->bias_h : p->hq;
+        a->bias = ct_builder_slot(b, CLATTN_BIAS, 2);
+    }
+    if (p->key_padding) {
+        a->padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2);
+    }
+    if (a->score_text || a->mask_text) {
+        a->text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1);
+        memcpy(a->p, p->text_params, sizeof a->p);
+    }
+}
+
 clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_layout *layout, ct_attend *out)
 {
     clattn_status st = CLATTN_OK;
@@ -50,33 +92,8 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
         a.cu_q = ct_builder_cuts(b, CLATTN_CU_SEQLENS);
         a.cu_k = ct_builder_cuts(b, CLATTN_CU_SEQLENS_K);
     }
-    if (p->alibi == 2) {
-        a.slopes = ct_builder_slot(b, CLATTN_ALIBI_SLOPES, 2);
-    } else if (p->alibi) {
-        float *slopes = ct_alloc_array(ct_builder_allocator(b), (size_t)p->hq, sizeof *slopes);
-        if (!slopes) {
-            CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the slopes of %lld heads", (long long)p->hq);
-        }
-        st = clattn_alibi_slopes((int)p->hq, slopes);
-        st = st == CLATTN_OK ? ct_builder_constant(b, "slopes", slopes, p->hq, 4, &a.slopes) : st;
-        ct_release(ct_builder_allocator(b), slopes);
-        CT_TRY(st);
-    }
-    if (p->sink) {
-        a.sink = ct_builder_slot(b, CLATTN_SINK, 2);
-    }
-    if (p->bias) {
-        a.bias_b = p->bias_b ? p->bias_b : p->b;
-        a.bias_h = p->bias_h ? p->bias_h : p->hq;
-        a.bias = ct_builder_slot(b, CLATTN_BIAS, 2);
-    }
-    if (p->key_padding) {
-        a.padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2);
-    }
-    if (a.score_text || a.mask_text) {
-        a.text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1);
-        memcpy(a.p, p->text_params, sizeof a.p);
-    }
+    CT_TRY(take_slopes(b, p, &a.slopes));
+    take_options(b, p, &a);
     *out = a;
 out:
     return st;

@@ -33,7 +33,7 @@ void ct_blocks_of(ct_builder *b, const clattn_layout *l, ct_blocks *out)
 clattn_status ct_blocks_on_device(ct_builder *b, const clattn_layout *l, ct_blocks *blocks)
 {
     clattn_status st = CLATTN_OK;
-    if (blocks->known) {
+    if (blocks->known && blocks->ends.where == CT_NOWHERE) {
         const int64_t lines = (int64_t)l->heads * l->rows;
         CT_TRY(ct_builder_constant(b, "row_ptr", l->row_ptr, lines + 1, (int)sizeof *l->row_ptr, &blocks->ends));
         CT_TRY(ct_builder_constant(b, "col", l->col, l->row_ptr[lines], (int)sizeof *l->col, &blocks->entries));

@@ -8,7 +8,7 @@
 /* Declares the slots of a layout whose contents come at run time; scores are for a selection to turn into entries. Of
  * one that the host knows only sizes are filled in: ct_blocks_on_device() puts its lists where kernels find them. */
 void ct_blocks_of(ct_builder *b, const clattn_layout *layout, ct_blocks *out);
-/* Constants for a known layout; nothing to do for others. */
+/* Constants for a known layout; nothing to do for others, or again. */
 clattn_status ct_blocks_on_device(ct_builder *b, const clattn_layout *layout, ct_blocks *blocks);
 
 #endif

@@ -116,6 +116,17 @@ clattn_status clattn_layout_csr(const clattn_layout *layout, const int32_t **row
     return CLATTN_OK;
 }
 
+int64_t ct_layout_crossed(const clattn_layout *l)
+{
+    const int64_t shift = l->nk - l->nq;
+    int64_t most = 0;
+    for (int64_t row = 0; row < l->rows; row++) {
+        const int64_t last = ct_min((row + 1) * l->block_q, l->nq) - 1 + shift, first = row * l->block_q + shift;
+        most = last < 0 ? most : ct_max(most, last / l->block_k - ct_max(first, 0) / l->block_k + 1);
+    }
+    return most;
+}
+
 bool ct_layout_has(const clattn_layout *layout, int head, int row, int col)
 {
     if (layout->source != CT_LAYOUT_HOST) {

@@ -46,6 +46,8 @@ struct clattn_layout {
 clattn_status ct_layout_whole(clattn_layout **out, const clattn_problem *problem, const clattn_allocator *allocator);
 /* Token visibility by the layout's rules alone (not causal, not the problem's window). The block must be listed. */
 bool ct_layout_sees(const clattn_layout *layout, int head, int64_t query, int64_t key);
+/* Blocks that the causal edge of a row of blocks crosses, the most of any row. */
+int64_t ct_layout_crossed(const clattn_layout *layout);
 /* Is block column `col` in the row's list? Binary search. */
 bool ct_layout_has(const clattn_layout *layout, int head, int row, int col);
 /* Positions of the `samples` global tokens of the sampled patterns and of hybrid: even floor(i*nk/samples), or

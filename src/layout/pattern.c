@@ -1,6 +1,8 @@
 /* From a problem's pattern to a layout: one row a pattern. */
 #include "layout/pattern.h"
 
+#define MOST_SCORED (1 << 24) /* blocks of keys: cl/select/top_blocks.cl counts in floats */
+
 clattn_status ct_pattern_bound(const char *pattern, const char *key, int64_t value, int64_t low, int64_t high)
 {
     if (value >= low && value <= high) {
@@ -36,11 +38,16 @@ static clattn_status make_dense(clattn_layout **out, const ct_pattern_job *job)
     return CLATTN_OK;
 }
 
-/* Lists that are read at run time: of every head with per_head=1, else one for all heads. */
-static clattn_status make_on_device(clattn_layout **out, const ct_pattern_job *job, ct_layout_source source)
+/* Of every head with per_head=1, else one for all heads. */
+static int heads_of(const ct_pattern_job *job)
+{
+    return job->problem->pattern.per_head == 1 ? (int)ct_min(job->problem->hq, INT32_MAX) : 1;
+}
+
+/* Lists that are read at run time. */
+static clattn_status make_on_device(clattn_layout **out, const ct_pattern_job *job, ct_layout_source source, int heads)
 {
     const clattn_problem *problem = job->problem;
-    const int heads = problem->pattern.per_head == 1 ? (int)ct_min(problem->hq, INT32_MAX) : 1;
     clattn_layout *layout = NULL;
     clattn_status st =
         ct_layout_new(&layout, heads, job->nq, job->nk, problem->block_q, problem->block_k, job->allocator);
@@ -62,52 +69,38 @@ static clattn_status make_on_device(clattn_layout **out, const ct_pattern_job *j
 
 static clattn_status make_csr(clattn_layout **out, const ct_pattern_job *job)
 {
-    return make_on_device(out, job, CT_LAYOUT_CSR);
+    return make_on_device(out, job, CT_LAYOUT_CSR, heads_of(job));
 }
 
 static clattn_status make_mask(clattn_layout **out, const ct_pattern_job *job)
 {
-    return make_on_device(out, job, CT_LAYOUT_MASK);
+    return make_on_device(out, job, CT_LAYOUT_MASK, heads_of(job));
 }
 
 static clattn_status make_table(clattn_layout **out, const ct_pattern_job *job)
 {
-    return make_on_device(out, job, CT_LAYOUT_TABLE);
-}
-
-/* Blocks that the causal edge of a row of blocks crosses, the most of any row. */
-static int64_t most_crossed(const clattn_layout *l)
-{
-    const int64_t shift = l->nk - l->nq;
-    int64_t most = 0;
-    for (int64_t row = 0; row < l->rows; row++) {
-        const int64_t last = ct_min((row + 1) * l->block_q, l->nq) - 1 + shift, first = row * l->block_q + shift;
-        most = last < 0 ? most : ct_max(most, last / l->block_k - ct_max(first, 0) / l->block_k + 1);
-    }
-    return most;
+    return make_on_device(out, job, CT_LAYOUT_TABLE, heads_of(job));
 }
 
 static clattn_status make_scores(clattn_layout **out, const ct_pattern_job *job)
 {
+    clattn_status st = CLATTN_OK;
     const clattn_problem *problem = job->problem;
     clattn_layout *layout = NULL;
-    clattn_status st = problem->sequences
-                           ? ct_fail(CLATTN_UNSUPPORTED, "pattern=scores: not for packed sequences (sequences=%lld)",
-                                     (long long)problem->sequences)
-                           : make_on_device(&layout, job, CT_LAYOUT_SCORES);
-    if (st != CLATTN_OK) {
-        return st;
+    if (problem->sequences) {
+        CT_FAIL(CLATTN_UNSUPPORTED, "pattern=scores: not for packed sequences (sequences=%lld)",
+                (long long)problem->sequences);
     }
-    layout->heads = (int)problem->hq;
+    CT_TRY(make_on_device(&layout, job, CT_LAYOUT_SCORES, (int)ct_min(problem->hq, INT32_MAX)));
+    CT_TRY(ct_pattern_bound("scores", "blocks of keys", layout->cols, 1, MOST_SCORED));
     layout->width = problem->pattern.topk;
-    st = ct_pattern_bound("scores", "topk", layout->width, problem->causal == 1 ? most_crossed(layout) : 1,
-                          layout->cols);
-    if (st != CLATTN_OK) {
-        clattn_layout_release(layout);
-        return st;
-    }
+    CT_TRY(ct_pattern_bound("scores", "topk", layout->width, problem->causal == 1 ? ct_layout_crossed(layout) : 1,
+                            layout->cols));
     *out = layout;
-    return CLATTN_OK;
+    layout = NULL;
+out:
+    clattn_layout_release(layout);
+    return st;
 }
 
 static ct_pattern_maker *const makers[] = {

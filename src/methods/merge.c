@@ -14,9 +14,6 @@ static int parts_of(const clattn_problem *problem)
 
 static clattn_status check(const clattn_problem *problem)
 {
-    if (problem->parts < 0 || problem->parts > 65536) {
-        return ct_fail(CLATTN_INVALID_ARGUMENT, "parts=%d: the value must be from 0 to 65536", problem->parts);
-    }
     if (problem->gate && parts_of(problem) != 2) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "parts=%d: a gated sum (gate=%d) has 2 branches", problem->parts,
                        problem->gate);

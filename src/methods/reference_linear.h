@@ -21,9 +21,9 @@ typedef struct ct_linear_branch {
 
 /* The problem's own branch; scale = NaN becomes 1, causal = -1 the method's default. layout = NULL. */
 ct_linear_branch ct_linear_branch_of(const clattn_problem *problem);
-/* The recurrence. S_t = lambda_t S_(t-1) + phi(k_t) v_t^T, o_t = scale S_t^T phi(q_t). Writes io->o (rows, or io->rows)
- * and io->out[CLATTN_STATE_OUT] if it is there; starts from slot STATE_IN if it is there. Keys hidden by KEY_PADDING
- * add nothing.
+/* The recurrence. S_t = lambda_t S_(t-1) + phi(k_t) v_t^T, o_t = scale S_t^T phi(q_t). Writes io->out[CLATTN_O] (rows,
+ * or io->rows) and io->out[CLATTN_STATE_OUT] if it is there; starts from slot STATE_IN if it is there. Keys hidden by
+ * KEY_PADDING add nothing.
  */
 clattn_status ct_reference_linear(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
                                   const clattn_allocator *allocator);

@@ -115,7 +115,7 @@ void ct_reference_choices(const clattn_problem *problem, const clattn_layout *la
     }
     for (int64_t line = 0; line < problem->b * problem->hq * layout->rows; line++, out += layout->width) {
         int n = 0;
-        for (int64_t col = 0; col < layout->cols; col++) {
+        for (int64_t col = 0; col < layout->cols && n < layout->width; col++) {
             if (in_scores(layout, io, line, col)) {
                 out[n++] = (double)col;
             }

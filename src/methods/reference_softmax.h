@@ -22,7 +22,7 @@ typedef struct ct_softmax_branch {
 /* The problem's own branch; scale = NaN and causal = -1 become 1/sqrt(dqk) and 0; no window
  * for patterns whose token rule holds it. */
 ct_softmax_branch ct_softmax_branch_of(const clattn_problem *problem, const clattn_layout *layout);
-/* Writes io->out[CLATTN_O] and io->lse (either may be NULL) of one branch: all rows, or io->rows only. */
+/* Writes io->out[CLATTN_O] and io->out[CLATTN_LSE] (either may be NULL) of one branch: all rows, or io->rows only. */
 clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softmax_branch *branch, ct_reference_io *io,
                                    const clattn_allocator *allocator);
 /* Is the block in the list of that head (of that batch)? Reads slots for a layout whose contents are on the device. */

@@ -46,7 +46,6 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     clattn_status st = CLATTN_OK;
     ct_attend chosen;
     ct_accumulate rest;
-    ct_blocks blocks;
     const clattn_problem half = linear_half(p);
     const int64_t rows = p->b * p->hq * p->nq;
     const clattn_strides dense = {p->hq * p->nq * p->dv, p->nq * p->dv, p->dv};
@@ -70,9 +69,8 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     rest.o_strides = dense;
     rest.o_dtype = CLATTN_F32;
     if (p->remaining) {
-        blocks = chosen.blocks;
-        CT_TRY(ct_blocks_on_device(b, layout, &blocks));
-        rest.left_out = &blocks;
+        CT_TRY(ct_blocks_on_device(b, layout, &chosen.blocks));
+        rest.left_out = &chosen.blocks;
     }
     CT_TRY(ct_accumulate_add(b, &rest));
     ct_builder_work(b, ct_accumulate_work(&rest));

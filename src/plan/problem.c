@@ -302,6 +302,9 @@ static clattn_status check_sizes(const clattn_problem *p)
         }
     }
     CT_TRY(check_elements("b x hq x nk", rows * nk));
+    CT_TRY(check_elements("the scores of blocks", p->pattern.kind == CLATTN_PATTERN_SCORES
+                                                      ? rows * ceil(nq / p->block_q) * ceil(nk / p->block_k)
+                                                      : 0));
     CT_TRY(check_elements("the bias", p->bias ? rows * nq * nk : 0));
     CT_TRY(check_elements("o of all parts", rows * nq * (double)p->dv * p->parts));
 out:
@@ -451,10 +454,10 @@ void ct_problem_key_readers(int index, char *text, size_t bytes)
     text[0] = '\0';
     clattn_problem_init(&defaults);
     named = defaults;
-    for (int i = 0; patterns && i <= CLATTN_PATTERN_SCORES; i++) {
-        named.pattern.kind = (clattn_pattern_kind)i;
-        ct_key_write(&named, &defaults, kind, value, sizeof value);
+    for (int i = 0; i < 31; i++) {
         if (patterns >> i & 1) {
+            named.pattern.kind = (clattn_pattern_kind)i;
+            ct_key_write(&named, &defaults, kind, value, sizeof value);
             add_name(text, bytes, "pattern=", value);
         }
     }

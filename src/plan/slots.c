@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "plan/problem.h"
+
 #define AT(field) offsetof(clattn_problem, field)
 #define READ                                                                                                           \
     {                                                                                                                  \
@@ -12,7 +14,6 @@
     {                                                                                                                  \
         CT_OUTPUT, CT_INPUT, CT_OUTPUT                                                                                 \
     } /* and read by the pass backwards */
-#define F32          CLATTN_F32
 #define I32          CLATTN_I32
 #define D(name)      CT_DIM_##name
 #define BEHIND(slot) ((slot) + 1)
@@ -83,7 +84,7 @@ static int64_t dim_of(const clattn_problem *p, const clattn_layout_info *l, ct_d
         [CT_DIM_DQK] = p->dqk,
         [CT_DIM_DV] = p->dv,
         [CT_DIM_STATE] = p->dv + (p->normalise != 0),
-        [CT_DIM_SEQUENCES] = p->sequences ? p->sequences : p->b,
+        [CT_DIM_SEQUENCES] = ct_problem_batches(p),
         [CT_DIM_CUTS] = p->sequences + 1,
         [CT_DIM_BIAS_B] = p->bias_b ? p->bias_b : p->b,
         [CT_DIM_BIAS_H] = p->bias_h ? p->bias_h : p->hq,

@@ -295,10 +295,9 @@ clattn_status ct_types_taken(ct_builder *b, const ct_types *types)
                : ct_builder_decline(b, "tile %s reads q, k and v of one element type", tile->name);
 }
 
-void ct_launch_types(ct_launch *l, const ct_types *types, const char *streams)
+void ct_launch_mixed(ct_launch *l, const ct_types *types, const char *streams)
 {
     static const char *const numbered[] = {"STORE_0", "STORE_1", "STORE_2"};
-    ct_launch_define(l, "STORE", types->q);
     if (alike(types)) {
         return;
     }

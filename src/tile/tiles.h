@@ -90,9 +90,9 @@ typedef struct ct_tile {
 int ct_types_widest(const ct_types *types);
 /* Declines types that this candidate's tile does not mix. */
 clattn_status ct_types_taken(ct_builder *b, const ct_types *types);
-/* Tells a kernel of what storage its tensors are, see cl/tile/storage.cl. streams: the letters of the tensors that its
- * streams are, by number: "kv". */
-void ct_launch_types(ct_launch *l, const ct_types *types, const char *streams);
+/* Tells a kernel of what storage each tensor is where they differ, see cl/tile/storage.cl. streams: the letters of the
+ * tensors that its streams are, by number: "kv". */
+void ct_launch_mixed(ct_launch *l, const ct_types *types, const char *streams);
 /* 8, 4 or 1: what all of these strides and widths are multiples of. */
 int ct_tile_aligned(const int64_t *lengths, size_t count);
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */

@@ -55,6 +55,34 @@ static void refused(void **state)
     ct_assert_status(clattn_problem_parse(&problem, "block_sparse topk=2"), CLATTN_INVALID_ARGUMENT, "topk=2");
 }
 
+/* A layout made for one problem, handed to a plan of another that its lines cannot serve. */
+static void layouts_refused(void **state)
+{
+    static const struct {
+        const char *layout, *plan, *word;
+        clattn_status status;
+    } cases[] = {
+        {"block_sparse pattern=scores topk=1 block=64x16 n=128 d=16",
+         "block_sparse pattern=scores topk=1 block=64x16 n=128 d=16 causal=1", "edge crosses up to 4",
+         CLATTN_BAD_LAYOUT},
+        {"block_sparse pattern=scores topk=1 block=16 n=128 d=16",
+         "block_sparse pattern=dense block=16 n=128 d=16 sequences=2", "sequences=2", CLATTN_UNSUPPORTED},
+    };
+    const ct_env *env = *state;
+    for (size_t i = 0; i < CT_COUNT(cases); i++) {
+        clattn_problem problem;
+        clattn_layout *layout = NULL;
+        clattn_plan *plan = NULL;
+        ct_assert_status(clattn_problem_parse(&problem, cases[i].layout), CLATTN_OK, NULL);
+        ct_assert_status(clattn_layout_from_problem(&layout, &problem, NULL), CLATTN_OK, NULL);
+        ct_assert_status(clattn_problem_parse(&problem, cases[i].plan), CLATTN_OK, NULL);
+        ct_assert_status(clattn_plan_create(&plan, env->place.context, &problem, layout), cases[i].status,
+                         cases[i].word);
+        assert_null(plan);
+        clattn_layout_release(layout);
+    }
+}
+
 /* Scores that a person can check: ties, NaN, infinities, an edge. */
 static void by_hand(void **state)
 {
@@ -103,6 +131,6 @@ static void by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_tile), cmocka_unit_test(refused),
-                                       cmocka_unit_test(by_hand)};
+                                       cmocka_unit_test(layouts_refused), cmocka_unit_test(by_hand)};
     return cmocka_run_group_tests_name("scores", tests, ct_env_setup, ct_env_teardown);
 }

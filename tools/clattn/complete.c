@@ -112,10 +112,11 @@ static clattn_status add_sizes(completion *c)
     add(c, "nk", "n", k[2]);
     add(c, "dqk", "d", q[3]);
     add(c, "dv", "d", v[3]);
-    if (!says(c, "dtype")) {
+    const bool silent = !says(c, "dtype");
+    if (silent) {
         ct_text_add(&c->full, " dtype=%s", clattn_dtype_name(find(c, CLATTN_Q)->dtype));
     }
-    if (!says(c, "kv_dtype") && find(c, CLATTN_K)->dtype != find(c, CLATTN_Q)->dtype) {
+    if (silent && !says(c, "kv_dtype") && find(c, CLATTN_K)->dtype != find(c, CLATTN_Q)->dtype) {
         ct_text_add(&c->full, " kv_dtype=%s", clattn_dtype_name(find(c, CLATTN_K)->dtype));
     }
 out:
@@ -242,8 +243,9 @@ static clattn_status check_sizes(const completion *c, const clattn_problem *prob
         }
         const clattn_dtype dtype = ct_slot_dtype(problem, slots[i]);
         if (t->dtype != dtype) {
-            return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: elements are %s; the problem has dtype=%s",
-                           clattn_slot_name(slots[i]), clattn_dtype_name(t->dtype), clattn_dtype_name(dtype));
+            return ct_fail(CLATTN_INVALID_ARGUMENT, "--%s: elements are %s; the problem has %s=%s",
+                           clattn_slot_name(slots[i]), clattn_dtype_name(t->dtype),
+                           problem->kv_dtype && slots[i] != CLATTN_Q ? "kv_dtype" : "dtype", clattn_dtype_name(dtype));
         }
     }
     return CLATTN_OK;

@@ -34,16 +34,17 @@ static bool any_shape(const wanted_tensor *wanted)
     return open || ct_slots[wanted->slot].contents == CT_TOKENS;
 }
 
-static bool of_heads(clattn_slot slot)
+static bool of_heads(const wanted_tensor *wanted)
 {
-    return ct_slots[slot].dims[0] == CT_DIM_HEADS || ct_slots[slot].dims[0] == CT_DIM_HQ;
+    const ct_dim *dims = ct_slots[wanted->slot].dims;
+    return dims[0] == CT_DIM_HEADS || (dims[0] == CT_DIM_HQ && wanted->rank == 1);
 }
 
 /* The first of four dimensions is a batch, and what heads have of their own has none: its batches would be read as
  * heads. */
-static bool has_batches(const tensor *t, clattn_slot slot)
+static bool has_batches(const tensor *t, const wanted_tensor *wanted)
 {
-    return of_heads(slot) && t->rank == 4 && t->dims[0] != 1;
+    return of_heads(wanted) && t->rank == 4 && t->dims[0] != 1;
 }
 
 static bool of_every_head(const tensor *t, const wanted_tensor *wanted, const clattn_problem *problem)
@@ -85,7 +86,7 @@ clattn_status tensor_fit(const tensor *t, const wanted_tensor *wanted, const cla
                        "--%s: %s; wanted is %s. A mask that hides keys is --key-padding, u8 [b=%lld, nk=%lld]", name,
                        have, need, (long long)problem->b, (long long)problem->nk);
     }
-    if (has_batches(t, wanted->slot)) {
+    if (has_batches(t, wanted)) {
         return ct_fail(CLATTN_INVALID_ARGUMENT,
                        "--%s: %s; the first of four dimensions is the batch, which must be 1: one serves every batch; "
                        "wanted is %s",

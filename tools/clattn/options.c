@@ -21,6 +21,10 @@ static const char conventions[] =
     "  Gates, LSE, decays, states, padding are [b, h, n ...] in every layout; bnhd is of q, k, v, o alone.\n"
     "  Slopes and decays are those of hq heads: a shard of a model's heads passes its own (alibi=2, decay=head).\n"
     "  Query head h reads KV head h / (hq / hk). A row that sees no key gives 0, and an LSE of -infinity.\n"
+    "  Refused, by a sentence: sparse_linear causal, decay, state; hybrid bias, sequences; merge sequences; a bias "
+    "with\n"
+    "  sequences; linear, lightning causal with nq != nk, or causal=0 with a decay or pass=decode.\n"
+    "  sparse_linear: feature=identity stands for softmax, and the scale is its softmax half's.\n"
     "  The event of an enqueue is its last launch's: a profile of it shows that kernel alone.\n";
 
 static void print_keys(void)

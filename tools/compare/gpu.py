@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the rows of gpu_rows.py on a GPU, checks the results, runs the peers, and writes the README's table.
+"""Measures the rows of gpu_rows.py on a GPU, checks the results, runs the peers, and writes the table of tools/compare/README.md.
 
     tools/compare/gpu.py [--rows 1,5] [--build DIR] [--out DIR] [--photo F.png] [--tiny]
 

@@ -1,4 +1,4 @@
-"""The records of gpu.py as JSON and as the README's table."""
+"""The records of gpu.py as JSON and as the table of tools/compare/README.md."""
 import json
 import textwrap
 

@@ -25,7 +25,9 @@ static double large_value(const clattn_problem *problem, clattn_slot slot)
     if (slot != CLATTN_V) {
         return 3.0;
     }
-    switch (ct_slot_dtype(problem, slot)) {
+    /* results are of dtype, whatever v is */
+    const clattn_dtype stored = ct_slot_dtype(problem, slot), dtype = stored == CLATTN_F16 ? stored : problem->dtype;
+    switch (dtype) {
     case CLATTN_F16:
         return sums ? 2.0 : 4000.0;
     case CLATTN_BF16:

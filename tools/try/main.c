@@ -167,10 +167,10 @@ int main(void)
     static job j;
     ct_text question = {0};
     if (!prepare() || !read_question(&question) || !read_fields(&question, &j)) {
-        fprintf(
-            stderr,
-            "clattn-try compiles programs for the library clattn %s, which runs it: see the README's CLATTN_TRIAL\n",
-            clattn_version_string());
+        fprintf(stderr,
+                "clattn-try compiles programs for the library clattn %s, which runs it: see src/program/README.md, "
+                "CLATTN_TRIAL\n",
+                clattn_version_string());
         return 2;
     }
     clattn_status st = open_context(&j);
