@@ -15,7 +15,7 @@ OP int count_from(line *t, const __global float *scores, int cols, int least) {
     VF sum = (VF)(0.0f);
     EACH_COL(c, cols) {
         const VI bits = BITS(get(scores, c, cols)), order = ORDER(bits);
-        sum += TO_VF((order >= (VI)(least)) & (order <= (VI)(MOST)) & (COL(c) < (VI)(cols)) & (VI)(1));
+        sum += pick((order >= (VI)(least)) & (order <= (VI)(MOST)) & (COL(c) < (VI)(cols)), 1.0f, 0.0f);
     }
     return (int)line_sum(t, sum);
 }
