@@ -139,6 +139,9 @@ static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, 
     out->items = s.items;
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
+    if (facts->cpu) { /* its native functions may be far off, see tile_simt.cl */
+        out->extra[out->n_extra++] = (ct_define){"WHOLE_EXP2", 1};
+    }
     return true;
 }
 

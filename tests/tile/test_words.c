@@ -158,6 +158,9 @@ static cl_program build(const text *t, const shape *s)
     for (size_t i = 0; i < CT_COUNT(defines) - (t->runs == runs_simt ? 0 : 5); i++) {
         ct_spec_define(&spec, defines[i].name, defines[i].value);
     }
+    if (t->runs == runs_simt && (type & CL_DEVICE_TYPE_CPU)) {
+        ct_spec_define(&spec, "WHOLE_EXP2", 1);
+    }
     if (s->b || s->c) {
         ct_spec_define(&spec, "STORE_0", s->b - 1);
         ct_spec_define(&spec, "STORE_1", s->c - 1);
