@@ -9,26 +9,15 @@
 
 #include <string.h>
 
+#include "nv_shapes.h"
 #include "tile/shape_mma.h"
 #include "tile/tiles.h"
 
-static const int widths[] = {1, 16, 40, 64, 65, 80, 96, 128, 129, 192, 200, 256};
-static const int blocks[] = {0, 1, 16, 32, 48, 64, 96, 100, 128, 192, 256};
 static const int multiples[] = {1, 4, 8};
-
-static int64_t defined(const ct_shape *s, const char *name)
-{
-    for (int i = 0; i < s->n_extra; i++) {
-        if (strcmp(s->extra[i].name, name) == 0) {
-            return s->extra[i].value;
-        }
-    }
-    return -1;
-}
 
 static void check_legal(const ct_shape *s, const ct_shape_wish *w)
 {
-    const int64_t blocks_a_warp = defined(s, "BLOCKS"), size = (int64_t)clattn_dtype_size(w->dtype);
+    const int64_t blocks_a_warp = defined_by(s, "BLOCKS"), size = (int64_t)clattn_dtype_size(w->dtype);
     const int64_t pitch = size * ct_round_up(ct_max(w->dk, w->dv), 16) + 16;
     assert_true(blocks_a_warp == 1 || blocks_a_warp == 2);
     assert_true(s->bm > 0 && s->bm <= 128 && s->bm % (16 * blocks_a_warp) == 0);
@@ -40,7 +29,7 @@ static void check_legal(const ct_shape *s, const ct_shape_wish *w)
     assert_int_equal(s->items, s->bm / 16 / blocks_a_warp * 32);
     assert_true(2 * s->bn * pitch <= 48 << 10);
     assert_true(pitch / 16 % 2 == 1); /* no bank conflict */
-    assert_int_equal(defined(s, "ALIGNED"), w->aligned == 8);
+    assert_int_equal(defined_by(s, "ALIGNED"), w->aligned == 8);
     assert_true(blocks_a_warp == 1 || ct_max(w->dk, w->dv) <= 80);
     assert_int_equal(s->groups, 0); /* it is not loaded again: nobody would read them */
 }

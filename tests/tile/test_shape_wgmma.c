@@ -9,24 +9,12 @@
 
 #include <string.h>
 
+#include "nv_shapes.h"
 #include "tile/shape_wgmma.h"
-
-static const int widths[] = {1, 16, 40, 64, 65, 80, 96, 128, 129, 192, 200, 256};
-static const int blocks[] = {0, 1, 16, 32, 48, 64, 96, 100, 128, 192, 256};
-
-static int64_t defined(const ct_shape *s, const char *name)
-{
-    for (int i = 0; i < s->n_extra; i++) {
-        if (strcmp(s->extra[i].name, name) == 0) {
-            return s->extra[i].value;
-        }
-    }
-    return -1;
-}
 
 static void check_legal(const ct_shape *s, const ct_shape_wish *w)
 {
-    const int64_t dk = ct_round_up(w->dk, 64), dv = ct_round_up(w->dv, 64), slots = defined(s, "SLOTS");
+    const int64_t dk = ct_round_up(w->dk, 64), dv = ct_round_up(w->dv, 64), slots = defined_by(s, "SLOTS");
     assert_true(s->bm % 64 == 0 && s->bm >= 64 && s->bm <= 192 && s->bn % 16 == 0 && s->bn >= 16 && s->bn <= 176);
     assert_true(s->step * w->pack <= s->bm && s->cols <= s->bn);
     assert_true(w->block_q == 0 || w->block_q % s->step == 0);
@@ -35,11 +23,11 @@ static void check_legal(const ct_shape *s, const ct_shape_wish *w)
     /* as TILE_BEGIN declares it: groups that stay have two query tiles */
     const int64_t tiles = 2 * ((s->resident ? 2 : 1) * s->bm * dk + 2 * slots * s->bn * ct_max(dk, dv)),
                   barriers = 8 * (8 + 4 * 2 * slots);
-    const int64_t pairs = defined(s, "STAGED") == 1 ? s->bm * (s->bn + 4) * 4 : 0;
+    const int64_t pairs = defined_by(s, "STAGED") == 1 ? s->bm * (s->bn + 4) * 4 : 0;
     assert_true((tiles + barriers + pairs + 1024) * (s->groups > 1 ? s->groups : 1) <= 227 << 10);
     assert_true(!pairs || w->bias);
-    assert_int_equal(defined(s, "ALIGNED"), w->aligned >= 8);
-    assert_int_equal(defined(s, "TURNS"), s->bm > 64); /* turns between two workers at least */
+    assert_int_equal(defined_by(s, "ALIGNED"), w->aligned >= 8);
+    assert_int_equal(defined_by(s, "TURNS"), s->bm > 64); /* turns between two workers at least */
     assert_true(s->bn <= 128 || ct_max(w->dk, w->dv) <= 128);
 }
 
@@ -121,8 +109,8 @@ static void test_declined(void **state)
 
 static void check_state(const ct_shape *s, const ct_shape_wish *w)
 {
-    const int64_t dk = ct_round_up(w->dk, 64), dv = ct_round_up(w->dv, 64), split = defined(s, "SPLIT"),
-                  slots = defined(s, "SLOTS");
+    const int64_t dk = ct_round_up(w->dk, 64), dv = ct_round_up(w->dv, 64), split = defined_by(s, "SPLIT"),
+                  slots = defined_by(s, "SLOTS");
     const int64_t local =
         split * dk * 128 + w->streams * slots * 64 * ct_max(dk, dv) * 2 + 8 * (8 + 4 * w->streams * slots);
     assert_true(s->bm == 64 && s->bn == 64 && s->step == 64); /* as #error of the tile says */
@@ -131,8 +119,8 @@ static void check_state(const ct_shape *s, const ct_shape_wish *w)
     assert_true((split == 1 && s->groups == 2) || (split == 2 && s->groups == 1));
     assert_int_equal(s->items, 128 + 128 * split);
     assert_true(slots >= 2 && s->groups * (local + 1024) <= 227 << 10);
-    assert_int_equal(defined(s, "OVERLAP"), 0);
-    assert_int_equal(defined(s, "FLOAT_STATE"), w->float_state);
+    assert_int_equal(defined_by(s, "OVERLAP"), 0);
+    assert_int_equal(defined_by(s, "FLOAT_STATE"), w->float_state);
     assert_true(s->rounds_state);
 }
 
