@@ -184,6 +184,22 @@ static void describe(clattn_plan *plan)
     }
 }
 
+/* Of a layout that chooses by scores, perhaps made for another problem. */
+static clattn_status check_chosen(const clattn_problem *p, const clattn_layout *layout)
+{
+    const int64_t crossed = ct_problem_causal(p) ? ct_layout_crossed(layout) : 0;
+    if (p->sequences) {
+        return ct_fail(CLATTN_UNSUPPORTED, "the layout chooses by scores: not for packed sequences (sequences=%lld)",
+                       (long long)p->sequences);
+    }
+    if (layout->width < crossed) {
+        return ct_fail(CLATTN_BAD_LAYOUT,
+                       "the layout chooses %d blocks a row, of which the causal edge crosses up to %lld", layout->width,
+                       (long long)crossed);
+    }
+    return CLATTN_OK;
+}
+
 /* The layout a plan works with must fit its problem. */
 static clattn_status check_layout(const clattn_problem *p, const clattn_layout *layout)
 {
@@ -196,14 +212,11 @@ static clattn_status check_layout(const clattn_problem *p, const clattn_layout *
         return ct_fail(CLATTN_UNSUPPORTED, "the layout is the transpose of a pattern with token rules: its lists serve "
                                            "passes over keys, not this problem");
     }
-    if (layout->source == CT_LAYOUT_SCORES && p->sequences) {
-        return ct_fail(CLATTN_UNSUPPORTED, "the layout chooses by scores: not for packed sequences (sequences=%lld)",
-                       (long long)p->sequences);
-    }
-    if (layout->source == CT_LAYOUT_SCORES && ct_problem_causal(p) && layout->width < ct_layout_crossed(layout)) {
-        return ct_fail(CLATTN_BAD_LAYOUT,
-                       "the layout chooses %d blocks a row, of which the causal edge crosses up to %lld", layout->width,
-                       (long long)ct_layout_crossed(layout));
+    if (layout->source == CT_LAYOUT_SCORES) {
+        const clattn_status st = check_chosen(p, layout);
+        if (st != CLATTN_OK) {
+            return st;
+        }
     }
     if (layout->heads != 1 && layout->heads != p->hq) {
         return ct_fail(CLATTN_BAD_LAYOUT, "the layout has %d heads; wanted are 1 or hq=%lld", layout->heads,
