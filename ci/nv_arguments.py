@@ -23,7 +23,7 @@ class Arguments:
         head = re.search(r"\b%s\((.*?)\)\s*\{" % kernel, text, re.S).group(1)
         listed = re.search(r"ARGUMENTS\((\w+)\)", head)             # a list of cl/<stage>/args.cl, or written out
         if listed:
-            body = re.search(r"#define %s\(T, B, S\)((?:[^\n]*\\\n)*[^\n]*)" % listed.group(1), text).group(1)
+            body = self.list_of(text, listed.group(1))
             buffers = re.findall(r"\b([TBS])\((?:[^(),]*,)?\s*(\w+)\)", body)
         else:
             buffers = re.findall(r"\b(TENSOR|BUFFER)\((?:[^(),]*,)?\s*(\w+)\)", head)
@@ -31,6 +31,12 @@ class Arguments:
         self.buffers = [(kind in ("T", "TENSOR"), name) for kind, name in buffers]
         record = re.search(r"const (\w+_args) \w+\s*$", head)
         self.fields = self.fields_of(text, record.group(1)) if record else []
+
+    @classmethod
+    def list_of(cls, text, name):
+        """The body of a list, with those that it names in their places."""
+        body = re.search(r"#define %s\(T, B, S\)((?:[^\n]*\\\n)*[^\n]*)" % name, text).group(1)
+        return re.sub(r"\b(\w+)\(T, B, S\)", lambda named: cls.list_of(text, named.group(1)), body)
 
     @staticmethod
     def fields_of(text, record):

@@ -39,7 +39,7 @@ OP void step_back(stage *c, int j) {
     acc_bind(&c->o, &c->ot, c->from + j * c->step);
     mma_state(&c->t, &c->o, &c->q, &c->state, &c->factor);
 }
-OP void step_done(stage *c, int j) { acc_store(&c->t, &c->ot, c->from + j * c->step, &c->o); }
+OP void step_done(stage *c, int j) { acc_store(&c->t, &c->ot, c->from + j * c->step, &c->o, DV); }
 OP void step_finish(stage *c) {}
 OP void run(stage *c); /* the schedule */
 

@@ -86,7 +86,7 @@ OP void step_back(stage *c, int j) {
     mma_atb(&c->t, &c->state, &c->w, V, j);
 }
 OP void step_done(stage *c, int j) {
-    acc_store(&c->t, &c->ot, c->from + j * c->step, &c->o);
+    acc_store(&c->t, &c->ot, c->from + j * c->step, &c->o, DV);
     state_publish(&c->t, &c->state);
 }
 OP void step_finish(stage *c) {

@@ -1,23 +1,23 @@
 /* What attend_forward gets: its buffers in order, and the record by value. One text for the host and for kernels; see
  * src/plan/arguments.h and cl/tile/tile.cl. */
+#define ATTEND_SCORES(T, B, S)                                                                                         \
+    B(const float, bias)                                                                                               \
+    B(const uchar, padding)                                                                                            \
+    B(const float, slopes)                                                                                             \
+    B(const int, positions)                                                                                            \
+    B(const pattern_rule, rules)                                                                                       \
+    B(const uchar, flags)                                                                                              \
+    B(const float, text_buffer)
+#define ATTEND_LISTS(T, B, S) B(const int, lines) B(const int, list) B(const int, cu_q) B(const int, cu_k)
 #define ATTEND_FORWARD(T, B, S)                                                                                        \
     T(q)                                                                                                               \
     T(k)                                                                                                               \
     T(v)                                                                                                               \
     B(out_elem, o)                                                                                                     \
     B(float, lse)                                                                                                      \
-    B(const int, lines)                                                                                                \
-    B(const int, list)                                                                                                 \
-    B(const int, cu_q)                                                                                                 \
-    B(const int, cu_k)                                                                                                 \
-    B(const float, bias)                                                                                               \
-    B(const uchar, padding)                                                                                            \
-    B(const float, slopes)                                                                                             \
+    ATTEND_LISTS(T, B, S)                                                                                              \
+    ATTEND_SCORES(T, B, S)                                                                                             \
     B(const float, sinks)                                                                                              \
-    B(const int, positions)                                                                                            \
-    B(const pattern_rule, rules)                                                                                       \
-    B(const uchar, flags)                                                                                              \
-    B(const float, text_buffer)                                                                                        \
     B(const out_elem, before)                                                                                          \
     B(const float, before_lse)                                                                                         \
     B(const float, gate)
@@ -39,3 +39,60 @@ typedef struct attend_args {
     i32 crowd, spare;   /* HEAVY_LAST: heads that take turns; spare: so no hole at the end */
     f32 scale, cap, p[8];
 } attend_args;
+/* Of each query row, for the pass backwards: attend_terms.cl, attend_statistics.cl. */
+#define ATTEND_ROWS(T, B, S) B(const float, from) B(const float, minus) B(const float, delta)
+#define ATTEND_STATISTICS(T, B, S)                                                                                     \
+    T(q)                                                                                                               \
+    T(k)                                                                                                               \
+    B(float, from)                                                                                                     \
+    B(float, minus)                                                                                                    \
+    B(float, sunk)                                                                                                     \
+    ATTEND_LISTS(T, B, S)                                                                                              \
+    ATTEND_SCORES(T, B, S)                                                                                             \
+    B(const float, sinks)
+/* The pass backwards. g: the gradient of o, as that lies. */
+#define ATTEND_BACKWARD_Q(T, B, S)                                                                                     \
+    T(q)                                                                                                               \
+    T(k)                                                                                                               \
+    T(v)                                                                                                               \
+    T(g)                                                                                                               \
+    B(out_elem, dq)                                                                                                    \
+    ATTEND_ROWS(T, B, S)                                                                                               \
+    ATTEND_LISTS(T, B, S)                                                                                              \
+    ATTEND_SCORES(T, B, S)
+#define ATTEND_BACKWARD_KV(T, B, S)                                                                                    \
+    T(q)                                                                                                               \
+    T(k)                                                                                                               \
+    T(v)                                                                                                               \
+    T(g)                                                                                                               \
+    B(out_elem, dk)                                                                                                    \
+    B(out_elem, dv)                                                                                                    \
+    ATTEND_ROWS(T, B, S)                                                                                               \
+    ATTEND_LISTS(T, B, S)                                                                                              \
+    ATTEND_SCORES(T, B, S)
+typedef struct attend_backward_args {
+    attend_args a; /* step, rows: of queries in the pass for dq, of keys in that for dk and dv */
+    strides dq, dk, dv;
+} attend_backward_args;
+
+#define ATTEND_TERMS(T, B, S)                                                                                          \
+    B(const elem, o)                                                                                                   \
+    B(const elem, g)                                                                                                   \
+    B(const float, lse)                                                                                                \
+    B(const float, dlse)                                                                                               \
+    B(const float, sinks)                                                                                              \
+    B(float, from)                                                                                                     \
+    B(float, minus)                                                                                                    \
+    B(float, delta)                                                                                                    \
+    B(float, sunk)
+typedef struct terms_args {
+    strides o;
+    i64 rows;         /* of a head */
+    i32 heads, width; /* width = 0: every group returns at once */
+} terms_args;
+
+#define SINK_GRADIENT(T, B, S) B(const float, sunk) B(const float, delta) B(float, dsink)
+typedef struct sink_args {
+    i64 rows; /* of a head; 0: every group returns at once */
+    i32 batches, heads;
+} sink_args;

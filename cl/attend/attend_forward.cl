@@ -3,11 +3,7 @@
  * sequence) names a list of the first keys of the blocks it may see; the first `masked` entries are masked, the others
  * run no mask code. With parts > 1 a list is cut, and each part leaves a partial result (O, LSE) for merge_lse. With
  * BLEND a result joins another branch's:  O = (1 - g) before + g this  (BLEND 2: g before + (1 - g) this); where one of
- * them saw no key it is the other's. m and l are the running row maximum and sum of Milakov & Gimelshein 2018 /
- * FlashAttention-2, base 2. A weight is 2^(scale2 s - base), one fused operation before the exponential, where base is
- * the maximum times scale2, rounded. The best key's exponent is that rounding: harmless up to BEYOND, more than every
- * exponent a float has where masks of -1e10 stand in the scores. Such rows (far_rows) subtract the maximum first, and
- * their base is 0. A hidden key's score is -infinity, so any finite score counts.
+ * them saw no key it is the other's. m, l: see attend/softmax.cl.
  *
  *            keys, by the list:   list[start ...] = first keys of tiles; the first `masked` of them ask the mask
  *            +- K tile j -+- K j+1 -+
@@ -30,19 +26,8 @@
 #ifndef BLEND
 #define BLEND 0
 #endif
-#ifndef COLS
-/* keys of a block: fewer than a tile's columns where a block is no tile */
-#define COLS BN
-#endif
-#ifndef PARTIAL
-#define PARTIAL 1 /* 0: the host promises that no block needs a mask */
-#endif
-#define BEYOND 1048576.0f /* 2^20: a base is rounded by at most 2^-4 */
-#ifndef PACKED
-#define PACKED 0 /* sequences one after another: lengths from cu_seqlens */
-#endif
-
-#include "attend/args.cl"
+#include "attend/pairs.cl"
+#include "attend/softmax.cl"
 
 typedef struct {
     tile t;
@@ -50,7 +35,7 @@ typedef struct {
     acc_pair s; /* BM x BN scores              */
     op_pair p;  /* the same, as an operand     */
     acc_head o; /* BM x DV                     */
-    row m, l, alpha;
+    softmax x;
     tensor qt, kt, vt;
     tensor_out ot;
     __global float *lse;
@@ -71,7 +56,7 @@ OP void step_hold(stage *c) {
     tensor_begin(&c->t, &c->qt);
     tensor_begin(&c->t, &c->kt);
     tensor_begin(&c->t, &c->vt);
-    held_load(&c->t, &c->q, &c->qt, c->row0 * PACK);
+    held_load(&c->t, &c->q, &c->qt, c->row0 * PACK, DK);
 }
 OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->list[j]); }
 #if BIAS
@@ -83,8 +68,8 @@ OP void step_begin(stage *c) {
     held_wait(&c->t);
     acc_zero(&c->o);
     EACH_ROW(r) {
-        c->m.x[r] = SINK ? c->sink : -INFINITY;
-        c->l.x[r] = SINK ? row_once(&c->t, c->sink_weight) : 0.0f;
+        c->x.m.x[r] = SINK ? c->sink : -INFINITY;
+        c->x.l.x[r] = SINK ? row_once(&c->t, c->sink_weight) : 0.0f;
     }
 #if BIAS
     if (c->n) fetch_bias(c, c->list[0]);
@@ -94,21 +79,6 @@ OP void step_front(stage *c, int j) {
     if (SCORES || PARTIAL) c->key0 = stream_first(&c->t, K, j, c->list[j]);
     mma_abt(&c->t, &c->s, &c->q, K, j);
 }
-/* Rows whose base is beyond what rounds well: scores less the maximum, which is exact where they are near each other.
- */
-OP void far_rows(stage *c, const row *best, row *base) {
-    row from;
-    EACH_ROW(r) {
-        const VI far = vabs(base->x[r]) > (VF)(BEYOND);
-        from.x[r] = pick(far, best->x[r], (VF)(0.0f));
-        c->alpha.x[r] = pick(far, vexp2((c->m.x[r] - best->x[r]) * c->scale2), c->alpha.x[r]);
-        base->x[r] = pick(far, (VF)(0.0f), base->x[r]);
-    }
-    EACH_PAIR(i) c->s.x[i] -= from.x[ROW_OF(i)];
-}
-/* Rounded the same way whenever it is asked for: a plain product may be fused with what is subtracted from it, even in
- * another statement. */
-#define BASE(m) fma(m, (VF)(c->scale2), (VF)(0.0f))
 OP void step_middle(stage *c, int j) {
     const int row0 = c->row0, key0 = c->key0;
 #if SCORES
@@ -120,63 +90,13 @@ OP void step_middle(stage *c, int j) {
 #else
     const float scale_in = c->scale_in;
 #endif
-    if (TEXTS)
-        EACH_PAIR(i) {
-            VI query = ROW_AT(&c->t, i) / PACK + row0, key = COL_AT(&c->t, i) + key0;
-            if (GATHERS) {
-                query = min(query, (VI)(c->a.nq - 1));
-                key = min(key, (VI)(c->a.nk - 1));
-            }
-            c->s.x[i] = score_text(c->s.x[i] * scale_in, query, key, &c->a);
-        }
+    if (TEXTS) score_pairs(&c->t, &c->s, scale_in, row0, key0, &c->a);
 #endif
-    if (PARTIAL && j < c->masked) {
-        VI first[ROW_LEN], last[ROW_LEN]; /* columns that a row's place lets it see, less COL_BASE */
-        EACH_ROW(r) {
-            const VI place = ROW_NUMBER(&c->t, r) / PACK + row0 + c->a.shift;
-            first[r] = (KEYED ? (VI)(0) : first_seen(place, &c->a) - key0) - COL_BASE(&c->t);
-            last[r] =
-                min(KEYED ? (VI)(COLS - 1) : last_seen(place, &c->a) - key0, (VI)(min(COLS, c->a.nk - key0) - 1)) -
-                COL_BASE(&c->t);
-        }
-        EACH_PAIR(i) {
-            VI hidden = COL_STEP(i) > last[ROW_OF(i)];
-            if (WINDOW && !KEYED) hidden |= COL_STEP(i) < first[ROW_OF(i)];
-            if (GATHERS)
-                hidden |=
-                    hidden_text(min(ROW_AT(&c->t, i) / PACK + row0, (VI)(c->a.nq - 1)), COL_AT(&c->t, i) + key0, &c->a);
-            c->s.x[i] = pick(hidden, (VF)(-INFINITY), c->s.x[i]);
-        }
-    }
-    parts top, sum;
-    row base, best = c->m;
-    EACH_PART(k) {
-        top.x[k] = -INFINITY;
-        sum.x[k] = 0.0f;
-    }
-    EACH_PAIR(i) top.x[PART_OF(i)] = vmax(top.x[PART_OF(i)], c->s.x[i]);
-    fold_max(&c->t, &best, &top);
-    VI far = (VI)(0);
-    EACH_ROW(r) {
-        const VF before = BASE(c->m.x[r]);
-        /* 0: a row that has seen nothing */
-        base.x[r] = pick(best.x[r] > (VF)(-INFINITY), BASE(best.x[r]), (VF)(0.0f));
-        c->alpha.x[r] = vexp2(before - base.x[r]);
-        far |= vabs(base.x[r]) > (VF)(BEYOND);
-    }
-    if (any_lane(far)) far_rows(c, &best, &base);
-    EACH_ROW(r) {
-        c->m.x[r] = best.x[r];
-        c->l.x[r] *= c->alpha.x[r];
-    }
-    EACH_PAIR(i) {
-        c->s.x[i] = vexp2(fma(c->s.x[i], (VF)(c->scale2), -base.x[ROW_OF(i)]));
-        sum.x[PART_OF(i)] += c->s.x[i];
-    }
-    fold_sum(&c->l, &sum);
+    if (PARTIAL && j < c->masked) mask_pairs(&c->t, &c->s, row0, key0, &c->a);
+    online_softmax(&c->t, &c->x, &c->s, c->scale2);
 }
 OP void step_settle(stage *c, int j) {
-    row_scale(&c->o, &c->alpha);
+    row_scale(&c->o, &c->x.alpha);
     convert(&c->p, &c->s);
 }
 OP void step_back(stage *c, int j) {
@@ -198,7 +118,7 @@ OP void blend(stage *c, row *share, row *inv) {
     else
         EACH_ROW(r) share->x[r] = 0.5f;
     EACH_ROW(r) {
-        share->x[r] = pick(c->l.x[r] == (VF)(0.0f), (VF)(1.0f),
+        share->x[r] = pick(c->x.l.x[r] == (VF)(0.0f), (VF)(1.0f),
             pick(seen.x[r] == (VF)(-INFINITY), (VF)(0.0f), BLEND == 2 ? share->x[r] : (VF)(1.0f) - share->x[r]));
         inv->x[r] *= (VF)(1.0f) - share->x[r];
     }
@@ -206,11 +126,11 @@ OP void blend(stage *c, row *share, row *inv) {
 #endif
 OP void step_finish(stage *c) {
     row inv, z;
-    row_join_sum(&c->t, &c->l);
+    row_join_sum(&c->t, &c->x.l);
     EACH_ROW(r) {
-        const VI unseen = c->l.x[r] == (VF)(0.0f); /* NaN is neither 0 nor hidden */
-        inv.x[r] = pick(unseen, (VF)(0.0f), (VF)(1.0f) / c->l.x[r]);
-        z.x[r] = pick(unseen, (VF)(-INFINITY), c->m.x[r] * (c->scale2 * LN2) + vlog(c->l.x[r]));
+        const VI unseen = c->x.l.x[r] == (VF)(0.0f); /* NaN is neither 0 nor hidden */
+        inv.x[r] = pick(unseen, (VF)(0.0f), (VF)(1.0f) / c->x.l.x[r]);
+        z.x[r] = pick(unseen, (VF)(-INFINITY), c->x.m.x[r] * (c->scale2 * LN2) + vlog(c->x.l.x[r]));
     }
 #if BLEND
     row share;
@@ -220,7 +140,7 @@ OP void step_finish(stage *c) {
 #else
     row_scale(&c->o, &inv);
 #endif
-    acc_store(&c->t, &c->ot, c->row0 * PACK, &c->o);
+    acc_store(&c->t, &c->ot, c->row0 * PACK, &c->o, DV);
     if (c->lse) row_store(&c->t, c->lse, 1, c->lse_head, c->rows * PACK, &z);
 }
 OP void run(stage *c); /* the schedule */
@@ -230,13 +150,11 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_FORWARD) 
     const int outer = item / a->inner, inner = item - outer * a->inner, of_all = a->abreast ? inner : outer;
     const int head = (a->abreast ? outer : inner) * PACK, of_kv = head / a->group;
     const list_line line = line_at(AT(lines), of_all * a->list_batch + head * a->list_head + at.row);
-    const int batch = PACKED ? line.sequence : of_all;
-    const int q0 = PACKED ? AT(cu_q)[batch] : 0, nq = PACKED ? AT(cu_q)[batch + 1] - q0 : a->nq;
-    const int k0 = PACKED ? AT(cu_k)[batch] : 0, nk = PACKED ? AT(cu_k)[batch + 1] - k0 : a->nk;
-    const int in = PACKED ? 0 : batch; /* sequences lie in one batch */
-    const int sequence = PACKED ? batch : 0;
-    c->row0 = (PACKED ? at.row - SEQUENCE_LINE(q0, a->step, batch) : at.row) * a->step;
-    c->rows = min(a->step, nq - c->row0);
+    const span seq = span_of(PACKED ? line.sequence : of_all, PASS(cu_q), PASS(cu_k), a);
+    const int in = seq.in, q0 = seq.q0, k0 = seq.k0, nk = seq.nk;
+    const int sequence = PACKED ? seq.number : 0;
+    c->row0 = (PACKED ? at.row - SEQUENCE_LINE(q0, a->step, sequence) : at.row) * a->step;
+    c->rows = min(a->step, seq.nq - c->row0);
     if (c->rows <= 0 || (PACKED && c->row0 < 0)) return; /* below 0: cu_seqlens that fall */
     c->qt = tensor_view(STORE_q, TENSOR_OF(q, sequence), &a->q, in, head, q0, (c->row0 + c->rows) * PACK);
     c->kt = tensor_view(STORE_k, TENSOR_OF(k, sequence), &a->k, in, of_kv, k0, nk);
@@ -255,31 +173,9 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_FORWARD) 
     c->list = AT(list) + line.start + start;
     c->n = min(share, all - start);
     c->masked = min(max(line.masked - start, 0), c->n);
-    c->a.shift = (KEYED ? a->places : nk) - nq;
-    c->a.nq = nq;
-    c->a.nk = nk;
-    c->a.left = a->left;
-    c->a.right = a->right;
-    c->a.cap = a->cap;
-    c->a.batch = batch;
-    c->a.head = head;
+    c->a = score_args_of(&seq, head, PASSED(ATTEND_SCORES) a);
     c->scale_in = a->scale * score_in(&c->a);
     c->scale2 = LOG2E * (SCORES ? score_out(&c->a) : a->scale);
-    if (ALIBI) c->a.slope = AT(slopes)[head];
-    if (BIAS) {
-        c->a.bias = AT(bias) + batch * a->bias_batch + head * a->bias_head;
-        c->a.bias_row = a->bias_row;
-    }
-    if (PADDING) c->a.padding = AT(padding) + (PACKED ? k0 : batch * a->padding_batch);
-    if (KEYED) c->a.positions = AT(positions);
-    if (PATTERN) {
-        c->a.rule = AT(rules)[a->list_head ? head : 0];
-        c->a.flags = AT(flags);
-    }
-    if (SCORE_TEXT || MASK_TEXT) {
-        c->a.buffer = AT(text_buffer);
-        for (int i = 0; i < 8; i++) c->a.p[i] = a->p[i];
-    }
     /* m is kept in units of s */
     if (SINK) {
         c->sink = part ? -INFINITY : AT(sinks)[head] * (LOG2E / c->scale2);

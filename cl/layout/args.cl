@@ -12,3 +12,10 @@ typedef struct lists_args {
     i32 all_masked, tile_width; /* tile_width: columns of a tile, tile_cols of them belong to a block */
     i32 sequences;              /* 0: not packed */
 } lists_args;
+
+#define TRANSPOSE(T, B, S) B(const int, ends) B(const int, entries) B(const uchar, mask) B(int, runs) B(int, turned)
+typedef struct transpose_args {
+    i64 room;         /* entries that all lines of a head may have */
+    i32 rows, cols;   /* blocks; rows = 0: every group returns at once */
+    i32 width, spare; /* of a table's line */
+} transpose_args;

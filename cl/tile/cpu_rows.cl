@@ -34,6 +34,7 @@ typedef struct {
 #define ROW_NUMBER(t, r) (LANES + (r)*16)
 #define COL_BASE(t) ((VI)(0))
 #define COL_STEP(i) ((VI)(i / ROW_LEN))
+#define at_column(t, p, i, n) ((VF)((p)[min(i / ROW_LEN, (n)-1)]))
 
 OP float row_once(tile *t, float x) { return x; }
 OP void fold_max(tile *t, row *r, parts *p) {
@@ -130,11 +131,11 @@ OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *
         }
     }
 }
-OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
+OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o, const int width) {
     for (int c = 0; c < ROW_LEN; c++) {
         const int from = r0 + c * 16, rows = min(16, y->rows - from);
         int d = 0;
-        for (; d + 16 <= DV; d += 16) {
+        for (; d + 16 <= width; d += 16) {
             VF r[16];
             UNROLL
             for (int i = 0; i < 16; i++) r[i] = o->x[(d + i) * ROW_LEN + c] * o->pending.x[c];
@@ -143,7 +144,7 @@ OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
             for (int i = 0; i < 16; i++)
                 if (i < rows) put16(y->x + PACKED_AT(y, from + i) + d, r[i]);
         }
-        for (; d < DV; d++) {
+        for (; d < width; d++) {
             float z[16];
             vstore16(o->x[d * ROW_LEN + c] * o->pending.x[c], 0, z);
             for (int i = 0; i < rows; i++) out_put(y->x + PACKED_AT(y, from + i), d, z[i]);

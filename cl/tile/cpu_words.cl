@@ -152,6 +152,7 @@ typedef struct {
     long step[SLOTS]; /* what the products read, and its row stride */
     float copy[SLOTS][BN * WIDEST] __attribute__((aligned(64)));
 } tile;
+OP void tensor_ahead(tensor *x, int heads) { x->x += heads * x->pack; }
 OP void tensor_begin(tile *t, tensor *x) {}
 OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
     t->tile[s][j & 1] = x->x + r0 * x->row;
@@ -181,13 +182,13 @@ OP void copy_rows(tile *t, int s, int j, const int width, const int pitch, const
     t->ready[s] = y;
     t->step[s] = pitch;
 }
-OP void tile_ready(tile *t, int s, int j, const int width) {
+OP void tile_ready(tile *t, int s, int j, const int width, const int columns) {
     const int pitch = ROUND(width, UNIT);
-    if (IN_PLACE && STORED(s) == 0 && pitch == width && t->left[s][j & 1] >= BN) {
+    if (IN_PLACE && STORED(s) == 0 && pitch == columns && t->left[s][j & 1] >= BN) {
         t->ready[s] = (rows_in)(ulong)t->tile[s][j & 1];
         t->step[s] = t->pitch[s] / 4;
     } else {
-        copy_rows(t, s, j, width, pitch, 0, 0);
+        copy_rows(t, s, j, columns, pitch, 0, 0);
     }
 }
-#define stream_wait(tp, s, j) tile_ready(tp, s, j, WIDTH(s))
+#define stream_wait(tp, s, j) tile_ready(tp, s, j, WIDTH(s), COLUMNS(s))

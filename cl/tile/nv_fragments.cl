@@ -45,6 +45,7 @@ typedef struct {
 #define ROW_NUMBER(t, r) ((t)->row + (r)*8)
 #define COL_BASE(t) (((t)->w.lane & 3) * 2)
 #define COL_STEP(i) (((i) % PAIR_BLOCK >> 2) * 8 + ((i)&1))
+#define at_column(t, p, i, n) ((p)[min(COL_AT(t, i), (n)-1)])
 
 OP float vmax(float a, float b) { return fmax(a, b); }
 OP float vabs(float a) { return fabs(a); }
@@ -166,7 +167,7 @@ OP void quad_turn(warp *w, uint *x) {
     quad_swap(w, x, x + 2, 2);
     quad_swap(w, x + 1, x + 3, 2);
 }
-OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
+OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o, const int width) {
     EACH_ROW(h) {
         const int r = row0 + t->row + h * 8, quarter = t->w.lane & 3;
         __global out_elem *p = y->x + r / PACK * y->row + (PACK > 1 ? r % PACK * y->pack : 0) + OWN_COLUMN(t);

@@ -14,6 +14,7 @@
 #ifndef STORE_v
 #define STORE_v STORE
 #endif
+#define STORE_g STORE_q /* the gradient of o has the type of q */
 /* of the stage's streams, by number */
 #ifndef STORE_0
 #define STORE_0 STORE
@@ -25,7 +26,9 @@
 #define STORE_2 STORE
 #endif
 #define STORED(s) ((s) == 0 ? STORE_0 : (s) == 1 ? STORE_1 : STORE_2)
+#ifndef HELD_STORED
 #define HELD_STORED STORE_q
+#endif
 #define KEYS_STORED STORE_k
 #define STORED_SIZE(storage) ((storage) == 0 ? 4 : 2)
 

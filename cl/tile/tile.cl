@@ -32,11 +32,15 @@
  *                     sequence s (0: not packed)
  *   tensor_view(storage, ptr, &strides, batch, head, first, rows)   first: where the sequence begins (its row 0); rows:
  *                     tokens that exist, times PACK for a packed one; storage: see tile/storage.cl
+ *   tensor_ahead(&tensor, heads)              the same of the head so many behind it
  *   tensor_begin(t, &tensor)                  makes it usable by whoever loads
- *   held_at(tp, &held, index), held_load(t, &held, &tensor, row0), held_wait(t)
+ *   held_at(tp, &held, index), held_load(t, &held, &tensor, row0, width), held_wait(t)
+ *                                             width: columns that exist, DK or fewer; the others are zeros
  *   stream_load(t, s, j, &tensor, row0)       tile j of stream s = BN rows at row0; rows past the end deliver finite
  *                                             numbers
- *   stream_wait(t, s, j), stream_release(t, s, j)            the stage's macro WIDTH(s) is a stream's width
+ *   stream_wait(t, s, j), stream_release(t, s, j)            the stage's macro WIDTH(s) is a stream's width;
+ *                                             COLUMNS(s): those of its columns that exist (WIDTH(s) unless the stage
+ *                                             says otherwise), the others count as zeros
  *   stream_first(t, s, j, given)              between these two: row0 of tile j. `given` is the same; a machine on
  *                                             which whoever loads leaves it nearer does not evaluate it
  * 4. Products; results are complete at mma_wait
@@ -62,7 +66,7 @@
  *                                             same arguments, adds
  * 6. Results
  *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out
- *   acc_store(t, &tensor_out, row0, &acc_head)
+ *   acc_store(t, &tensor_out, row0, &acc_head, width)               its first `width` columns
  *   row_store(t, ptr, row_stride, pack_stride, rows, &row)           only rows that exist
  *   row_load(t, &row, ptr, row_stride, pack_stride, rows)            the reverse; rows that do not exist get the last
  *                                             one's
@@ -75,6 +79,8 @@
  *   any_lane(choose)                          a comparison is true in one of the worker's lanes
  *   gather(ptr, row, pitch, col)              ptr[row * pitch + col] for each lane, float
  *   gather_byte, gather_int                   of uchar, of int: as VI
+ *   at_column(t, ptr, i, n)                   ptr[c] for the column c of visit i, float; columns from n on are as the
+ *                                             last one
  * 8. State words (accumulate): see tile/state.cl.     9. Line words (element kernels): see tile/line.cl.
  */
 #define OP static inline __attribute__((always_inline))
@@ -100,6 +106,13 @@
 #endif
 #ifndef DV
 #define DV DK
+#endif
+/* backwards DK = DV, the wider of both: what exists of them */
+#ifndef WIDTH_K
+#define WIDTH_K DK
+#endif
+#ifndef WIDTH_V
+#define WIDTH_V DV
 #endif
 
 #ifndef HEAVY_LAST
@@ -135,6 +148,7 @@
 /* Packed sequences: the first line of one that begins at token `first`, where a line has `step` tokens. Every sequence
  * has room for its lines. */
 #define SEQUENCE_LINE(first, step, sequence) ((first) / (step) + (sequence))
+#define COLUMNS(s) WIDTH(s)
 #define ROW_AT(t, i) ROW_NUMBER(t, ROW_OF(i))
 #define COL_AT(t, i) (COL_BASE(t) + COL_STEP(i))
 #define stream_first(t, s, j, given) (given)

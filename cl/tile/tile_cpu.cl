@@ -30,8 +30,9 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) { /* out = q . ti
     MICRO(MR_FOR(BN), BN, DK, 0.0f, x[(i + r) * pitch + k], y[(i + r) * ROW_LEN + c0 + v], AHEAD)
 }
 /* after the pending row scale */
-OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
-    if (any_hidden(bytes, n)) copy_rows(t, s, j, DV, DV4, bytes, n);
+#define mma_ab_seen(t, out, p, s, j, bytes, n) ab_of(t, out, p, s, j, bytes, n, COLUMNS(s))
+OP void ab_of(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n, const int width) {
+    if (any_hidden(bytes, n)) copy_rows(t, s, j, width, DV4, bytes, n);
     const rows_in x = t->ready[s];
     const long pitch = t->step[s];
     const VF *m = p->x;
@@ -42,7 +43,7 @@ OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __gl
 }
 OP void convert(op_pair *p, acc_pair *s) { p->x = s->x; } /* in place: serial schedule only */
 /* Rows past the end repeat the last one: finite, and never stored. */
-OP void held_load(tile *t, held *q, tensor *x, int r0) {
+OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
     const int last = x->rows - 1;
     for (int c = 0; c < ROW_LEN; c++) {
         gptr p[16];
@@ -52,7 +53,7 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
             p[i] = x->x + PACKED_AT(x, r);
         }
         int d = 0;
-        for (; d + 16 <= DK; d += 16) {
+        for (; d + 16 <= width; d += 16) {
             VF r[16];
             UNROLL
             for (int i = 0; i < 16; i++) r[i] = wide(HELD_STORED, p[i], d);
@@ -60,7 +61,8 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
             UNROLL
             for (int i = 0; i < 16; i++) q->x[(d + i) * ROW_LEN + c] = r[i];
         }
-        for (; d < DK; d++)
+        for (; d < width; d++)
             for (int i = 0; i < 16; i++) ((float *)q->x)[(d * ROW_LEN + c) * 16 + i] = stored_at(HELD_STORED, p[i], d);
+        for (; d < DK; d++) q->x[d * ROW_LEN + c] = 0.0f;
     }
 }

@@ -179,7 +179,7 @@ OP void mma_state(tile *t, acc_head *out, held *q, acc_state *st, row *f) {
             PRODUCT(R, C, DK, x[(i + r) * x_step + k], m[k * HV + c0 + v]) LEAVES(R, C, a[r][v] * f->x[i + r])}
     EACH_HEAD_BLOCK(APPLIED_OF)
 }
-OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {} /* the products stored it */
+OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o, const int width) {} /* the products stored it */
 OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
     const rows_in y = t->ready[s];
     const long step = t->step[s];

@@ -22,7 +22,7 @@ OP int word_at(gptr p, int d, const int width) {
     return (int)HALVES(p)[d] | (d + 1 < width ? (int)HALVES(p)[d + 1] << 16 : 0);
 }
 
-OP void held_load(tile *t, held *q, tensor *x, int r0) {
+OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
     const int last = x->rows - 1;
     for (int c = 0; c < ROW_LEN; c++) {
         gptr p[16];
@@ -32,7 +32,7 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
             p[i] = x->x + PACKED_AT(x, r);
         }
         int d = 0;
-        for (; 2 * d + 32 <= DK; d += 16) {
+        for (; 2 * d + 32 <= width; d += 16) {
             VF r[16];
             UNROLL
             for (int i = 0; i < 16; i++) r[i] = as_float16(vload16(0, WORDS(p[i]) + d));
@@ -41,7 +41,7 @@ OP void held_load(tile *t, held *q, tensor *x, int r0) {
             for (int i = 0; i < 16; i++) q->x[(d + i) * ROW_LEN + c] = as_int16(r[i]);
         }
         for (; d < PAIRS; d++)
-            for (int i = 0; i < 16; i++) ((int *)q->x)[(d * ROW_LEN + c) * 16 + i] = word_at(p[i], 2 * d, DK);
+            for (int i = 0; i < 16; i++) ((int *)q->x)[(d * ROW_LEN + c) * 16 + i] = word_at(p[i], 2 * d, width);
     }
 }
 /* Tile j of stream s as words: where it lies, or a copy with zeroed rows. */

@@ -37,6 +37,7 @@ typedef struct {
 #define PART_OF(i) i##_r
 #define ROW_NUMBER(t, r) ((VI)(r))
 #define COL_BASE(t) LANES
+#define at_column(t, p, i, n) gather(p, (VI)(0), 0, min(COL_AT(t, i), (VI)((n)-1)))
 #define COL_STEP(i) ((VI)((i - i##_r * PV) * 16))
 
 PAIR_SCALE_ADD_BY_GATHER
@@ -71,11 +72,11 @@ OP VF wide_at(const int storage, gptr p, int d, const int width) {
     for (int i = 0; d + i < width; i++) ((float *)&x)[i] = stored_at(storage, p, d + i);
     return x;
 }
-OP void held_load(tile *t, held *q, tensor *x, int r0) {
+OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
     for (int r = 0; r < BM; r++) {
         const int at = min(r0 + r, x->rows - 1);
         gptr p = x->x + PACKED_AT(x, at);
-        for (int v = 0; v < KV; v++) q->x[r * KV + v] = wide_at(HELD_STORED, p, v * 16, DK);
+        for (int v = 0; v < KV; v++) q->x[r * KV + v] = wide_at(HELD_STORED, p, v * 16, width);
     }
 }
 /* Row k of tile j of stream s. */
@@ -148,11 +149,11 @@ OP void row_scale(acc_head *o, row *f) {
 OP void acc_zero(acc_head *o) {
     for (int i = 0; i < BM * HV; i++) o->x[i] = 0.0f;
 }
-OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
+OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o, const int width) {
     for (int r = 0; r < min(BM, y->rows - r0); r++) {
         __global out_elem *p = y->x + PACKED_AT(y, r0 + r);
-        for (int v = 0; v < DV / 16; v++) put16(p + v * 16, o->x[r * HV + v]);
-        for (int d = DV / 16 * 16; d < DV; d++) out_put(p, d, ((const float *)(o->x + r * HV))[d]);
+        for (int v = 0; v < width / 16; v++) put16(p + v * 16, o->x[r * HV + v]);
+        for (int d = width / 16 * 16; d < width; d++) out_put(p, d, ((const float *)(o->x + r * HV))[d]);
     }
 }
 OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long step, long pack, int rows) {

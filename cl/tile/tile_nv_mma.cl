@@ -123,7 +123,7 @@ OP uint operand_at(tile *t, gptr p, const int chunk) {
 #endif
 }
 #define held_at(tp, q, index)
-OP void held_load(tile *t, held *q, tensor *x, int r0) {
+OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
     EACH_ROW(h) {
         const int r = min(r0 + t->row + h * 8, x->rows - 1);
         const gptr p = x->x + (long)(r / PACK) * x->row + (PACK > 1 ? r % PACK * x->pack : 0);

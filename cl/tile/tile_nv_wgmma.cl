@@ -342,7 +342,7 @@ OP void tensor_begin(tile *t, tensor *x) {
 #define held_at(tp, q, index) ((q)->at = (tp)->mem + (index)*HELD_TURNS * BM * DK64 * 2)
 /* with PACK a map's order is columns, heads, rows: boxes of PACK heads */
 #define HELD_ROWS (BM / PACK * PACK)
-OP void held_load(tile *t, held *q, tensor *x, int r0) {
+OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
     if (RESIDENT) mb_wait(HELD_EMPTY(t), HELD_PHASE(t) ^ 1);
     mb_expect(HELD_FULL(t), HELD_ROWS * DK64 * 2);
     UNROLL

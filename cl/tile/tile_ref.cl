@@ -58,6 +58,7 @@ OP float pick(int choose, float yes, float no) { return choose ? yes : no; }
 OP int any_lane(int choose) { return choose; }
 OP float gather(const __global float *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p[r * pitch + c]; }
+#define at_column(t, p, i, n) ((p)[min(COL_AT(t, i), (n)-1)])
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 PAIR_SCALE_ADD_BY_GATHER
 OP float row_once(tile *t, float x) { return x; }
@@ -80,14 +81,15 @@ OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int he
     const tensor_out y = {x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
     return y;
 }
-OP float tensor_at(const int storage, const tensor *x, int r, int d) {
-    return r < x->rows ? stored_at(storage, x->x + r * x->row, d) : 0.0f;
+OP float tensor_at(const int storage, const tensor *x, int r, int d, const int width) {
+    return r < x->rows && d < width ? stored_at(storage, x->x + r * x->row, d) : 0.0f;
 }
+OP void tensor_ahead(tensor *x, int heads) { x->x += heads * x->pack; }
 OP void tensor_begin(tile *t, tensor *x) {}
-OP void held_load(tile *t, held *q, tensor *x, int r0) {
+OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
     for (int i = 0; i < BM * DK; i++) {
         const int r = r0 + i / DK;
-        q->x[i] = r < x->rows ? stored_at(HELD_STORED, x->x + PACKED_AT(x, r), i % DK) : 0.0f;
+        q->x[i] = r < x->rows && i % DK < width ? stored_at(HELD_STORED, x->x + PACKED_AT(x, r), i % DK) : 0.0f;
     }
 }
 OP void held_wait(tile *t) {}
@@ -97,20 +99,23 @@ OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
 }
 OP void stream_wait(tile *t, int s, int j) {}
 OP void stream_release(tile *t, int s, int j) {}
-OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
+#define mma_abt(t, out, q, s, j) abt_of(t, out, q, s, j, COLUMNS(s))
+OP void abt_of(tile *t, acc_pair *out, held *q, int s, int j, const int width) {
     const tensor *b = &t->tile[s][j & 1];
     EACH_PAIR(i) {
         float a = 0.0f;
-        for (int d = 0; d < DK; d++) a = fma(q->x[i / BN * DK + d], tensor_at(STORED(s), b, i % BN, d), a);
+        for (int d = 0; d < DK; d++) a = fma(q->x[i / BN * DK + d], tensor_at(STORED(s), b, i % BN, d, width), a);
         out->x[i] = a;
     }
 }
-OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
+#define mma_ab_seen(t, out, p, s, j, bytes, n) ab_of(t, out, p, s, j, bytes, n, COLUMNS(s))
+OP void ab_of(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n, const int width) {
     const tensor *b = &t->tile[s][j & 1];
     for (int i = 0; i < BM * DV; i++) {
         float a = out->x[i];
         for (int k = 0; k < BN; k++)
-            a = fma(p->x[i / DV * BN + k], is_hidden(bytes, n, k) ? 0.0f : tensor_at(STORED(s), b, k, i % DV), a);
+            a = fma(
+                p->x[i / DV * BN + k], is_hidden(bytes, n, k) ? 0.0f : tensor_at(STORED(s), b, k, i % DV, width), a);
         out->x[i] = a;
     }
 }
@@ -123,10 +128,10 @@ OP void row_scale(acc_head *o, row *f) {
 OP void acc_zero(acc_head *o) {
     for (int i = 0; i < BM * DV; i++) o->x[i] = 0.0f;
 }
-OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o) {
+OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o, const int width) {
     for (int i = 0; i < BM * DV; i++) {
         const int r = r0 + i / DV;
-        if (r < y->rows) out_put(y->x + PACKED_AT(y, r), i % DV, o->x[i]);
+        if (r < y->rows && i % DV < width) out_put(y->x + PACKED_AT(y, r), i % DV, o->x[i]);
     }
 }
 OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long step, long pack, int rows) {

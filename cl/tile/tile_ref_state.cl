@@ -46,10 +46,11 @@ OP void state_scale(acc_state *st, float keep) {
     for (int i = 0; i < DK * DV; i++) st->x[i] *= keep;
 }
 OP void rows_load(tile *t, held *q, int s, int j) {
-    for (int i = 0; i < BM * DK; i++) q->x[i] = tensor_at(STORED(s), &t->tile[s][j & 1], i / DK, i % DK);
+    for (int i = 0; i < BM * DK; i++) q->x[i] = tensor_at(STORED(s), &t->tile[s][j & 1], i / DK, i % DK, DK);
 }
 OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
-    for (int i = 0; i < BN * DK; i++) a->x[i] = tensor_at(STORED(s), &t->tile[s][j & 1], i / DK, i % DK) * f->x[i / DK];
+    for (int i = 0; i < BN * DK; i++)
+        a->x[i] = tensor_at(STORED(s), &t->tile[s][j & 1], i / DK, i % DK, DK) * f->x[i / DK];
 }
 OP void mma_abt_lower(tile *t, acc_pair *out, held *q, int s, int j) { mma_abt(t, out, q, s, j); }
 OP void mma_state(tile *t, acc_head *o, held *q, acc_state *st, row *f) {
@@ -64,12 +65,12 @@ OP void mma_state_ab_lower(tile *t, acc_head *o, held *q, acc_state *st, row *f,
     mma_state(t, o, q, st, f);
     for (int i = 0; i < BM * DV; i++)
         for (int k = 0; k <= i / DV; k++)
-            o->x[i] = fma(p->x[i / DV * BN + k], tensor_at(STORED(s), b, k, i % DV), o->x[i]);
+            o->x[i] = fma(p->x[i / DV * BN + k], tensor_at(STORED(s), b, k, i % DV, DV), o->x[i]);
 }
 OP void mma_atb(tile *t, acc_state *st, op_keys *a, int s, int j) {
     const tensor *b = &t->tile[s][j & 1];
     for (int i = 0; i < DK * DV; i++)
         for (int k = 0; k < BN; k++)
-            st->x[i] = fma(a->x[k * DK + i / DV], tensor_at(STORED(s), b, k, i % DV), st->x[i]);
+            st->x[i] = fma(a->x[k * DK + i / DV], tensor_at(STORED(s), b, k, i % DV, DV), st->x[i]);
 }
 OP void acc_bind(acc_head *o, tensor_out *y, int r0) {}

@@ -113,7 +113,7 @@ typedef struct {
 } acc_head;
 typedef struct {
     gptr x;
-    long pack; /* bytes, as row */
+    long pack, ahead; /* bytes, as row; ahead: from x to the head that is meant */
     int row, rows;
 } tensor;
 typedef struct {
@@ -129,6 +129,7 @@ typedef struct {
 } held;
 typedef struct {
     gptr base[4];
+    long even_head[4], odd_head[4];
     int even[4], odd[4], row[4], rows[4];
     lptr mem, fold;
     uint item, ry, cx;
@@ -151,6 +152,7 @@ OP void tile_begin(tile *t, lptr mem, lptr fold) {
     UNROLL
     for (int s = 0; s < 4; s++) {
         t->base[s] = 0;
+        t->even_head[s] = t->odd_head[s] = 0;
         t->even[s] = t->odd[s] = t->row[s] = t->rows[s] = 0;
     }
 #if PAIRED
@@ -196,6 +198,7 @@ OP float pick(int choose, float yes, float no) { return choose ? yes : no; }
 OP int any_lane(int choose) { return choose; }
 OP float gather(const __global float *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p[r * pitch + c]; }
+#define at_column(t, p, i, n) ((p)[min(COL_AT(t, i), (n)-1)])
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 PAIR_SCALE_ADD_BY_GATHER
 
@@ -237,16 +240,17 @@ OP void row_join_sum(tile *t, row *r){JOIN(t, r, ADD)} OP float row_once(tile *t
 OP tensor tensor_view(const int storage, gptr x, const strides *s, int batch, int head, long first, int rows) {
     const int size = STORED_SIZE(storage);
     const tensor y = {
-        x + (batch * s->batch + head * s->head + first * s->row) * size, s->head * size, (int)s->row * size, rows};
+        x + (batch * s->batch + head * s->head + first * s->row) * size, s->head * size, 0, (int)s->row * size, rows};
     return y;
 }
 OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int head, long first, int rows) {
     const tensor_out y = {x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
     return y;
 }
+OP void tensor_ahead(tensor *x, int heads) { x->ahead = heads * x->pack; }
 OP void tensor_begin(tile *t, tensor *x) {}
 #define held_at(tp, q, index)
-OP void held_load(tile *t, held *q, tensor *x, int r0) {
+OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
     const held y = {x->x + (long)(r0 / PACK) * x->row, x->pack, x->row, x->rows - 1 - r0};
     *q = y;
 }
@@ -258,6 +262,8 @@ OP void stream_load(tile *t, int s, int j, tensor *x, int r0) {
     t->base[s] = x->x;
     t->row[s] = x->row;
     t->rows[s] = x->rows;
+    t->odd_head[s] = EITHER((long)j, x->ahead, t->odd_head[s]);
+    t->even_head[s] = EITHER((long)j, t->even_head[s], x->ahead);
     t->odd[s] = EITHER(j, r0, t->odd[s]);
     t->even[s] = EITHER(j, t->even[s], r0);
 }
@@ -269,7 +275,8 @@ typedef struct {
 } rows_in; /* rows of a tile: the first, their stride, the last that counts */
 OP rows_in stream_at(tile *t, int s, int j) {
     const int end = t->rows[s] - 1, r0 = min(EITHER(j, t->odd[s], t->even[s]), end);
-    const rows_in y = {t->base[s] + (long)r0 * t->row[s], t->row[s], min(end - r0, COLS - 1)};
+    const rows_in y = {t->base[s] + EITHER((long)j, t->odd_head[s], t->even_head[s]) + (long)r0 * t->row[s], t->row[s],
+        min(end - r0, COLS - 1)};
     return y;
 }
 
@@ -289,15 +296,15 @@ OP float4 load4(const int storage, gptr p, int d, const int width, const int pad
  * addresses are worked out once a product: left in the loop they cost an H200 6 % at DK 128. */
 #define SLICE_AT(t, d) ((d) + (int)((t)->item % ACROSS * 4))
 #define FETCHED_ROW(t, i, last) min((int)((t)->item / ACROSS) + (i)*DOWN, last)
-OP void fetch_columns(const int storage, float4 *v, const int n, tile *t, const gptr *p, int d) {
+OP void fetch_columns(const int storage, float4 *v, const int n, tile *t, const gptr *p, int d, const int width) {
     UNROLL
-    for (int i = 0; i < n; i++) v[i] = load4(storage, p[i], SLICE_AT(t, d), DK, DKP);
+    for (int i = 0; i < n; i++) v[i] = load4(storage, p[i], SLICE_AT(t, d), width, DKP);
 }
-OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v, int d) {
+OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v, int d, const int width) {
     const uint r0 = t->item / ACROSS;
     const int pitch = rows + 4, at = SLICE_AT(t, d);
     const lptr p = y + t->item % ACROSS * 4 * pitch + r0;
-#define KEEP(d, x) (DKP == DK || (d) < DK ? (x) : 0.0f)
+#define KEEP(d, x) (DKP == width || (d) < width ? (x) : 0.0f)
     UNROLL
     for (int i = 0; i < n; i++)
         if (rows % DOWN == 0 || r0 + i * DOWN < (uint)rows) {
@@ -309,15 +316,16 @@ OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v
         }
 }
 /* a slice of PS rows: line c * CX + cx is the key that item column cx publishes as its c-th */
-OP void fetch_rows(
-    const int storage, float4 *v, tile *t, const rows_in *b, const int slice, const __global uchar *bytes, int n) {
+OP void fetch_rows(const int storage, float4 *v, tile *t, const rows_in *b, const int slice,
+    const __global uchar *bytes, int n, const int width) {
     const uint l0 = t->item / WIDE;
     UNROLL
     for (int i = 0; i < ROWS_F; i++) {
         const uint cx = CX % LINES == 0 ? l0 + i * LINES % CX : (l0 + i * LINES) % CX;
         const uint c = slice * (PS / CX) + (CX % LINES == 0 ? i * LINES / CX : (l0 + i * LINES) / CX);
         const int r = min((int)(c / 4 * 4 * CX + cx * 4 + c % 4), b->last);
-        v[i] = load4(storage, row_at(b->x, r, b->row), FIRST_COLUMN + (int)(t->item % WIDE * 4), DV, DV_FETCHED);
+        v[i] = load4(storage, row_at(b->x, r, b->row), FIRST_COLUMN + (int)(t->item % WIDE * 4), width,
+            width == DV ? DV_FETCHED : -1);
         if (is_hidden(bytes, n, r)) v[i] = (float4)(0.0f);
     }
 }
@@ -362,8 +370,8 @@ OP void publish(tile *t, lptr y, const op_pair *p, const int slice) { /* PS keys
         }                                                                                                              \
     }
 OP void product(float *out, const int n, const int deep, lptr x, lptr y, const int pitch){
-    OUTER_PRODUCT(MR, n, deep, out, x, RPITCH, y, pitch)} OP void mma_abt(tile *t, acc_pair *out, held *q, int s,
-    int j) { /* out = held . tile^T */
+    OUTER_PRODUCT(MR, n, deep, out, x, RPITCH, y, pitch)} OP void abt_of(tile *t, acc_pair *out, held *q, int s, int j,
+    const int width) { /* out = held . tile^T */
     const rows_in b = stream_at(t, s, j);
     float4 fa[HELD_F], fb[TILE_F];
     gptr pa[HELD_F], pb[TILE_F];
@@ -375,36 +383,36 @@ OP void product(float *out, const int n, const int deep, lptr x, lptr y, const i
     }
     UNROLL
     for (int i = 0; i < TILE_F; i++) pb[i] = row_at(b.x, FETCHED_ROW(t, i, b.last), b.row);
-    fetch_columns(HELD_STORED, fa, HELD_F, t, pa, 0);
-    fetch_columns(STORED(s), fb, TILE_F, t, pb, 0);
-    put_turned(t->mem, HELD_F, BM, t, fa, 0);
-    put_turned(t->mem + KS * RPITCH, TILE_F, BN, t, fb, 0);
+    fetch_columns(HELD_STORED, fa, HELD_F, t, pa, 0, width);
+    fetch_columns(STORED(s), fb, TILE_F, t, pb, 0, width);
+    put_turned(t->mem, HELD_F, BM, t, fa, 0, width);
+    put_turned(t->mem + KS * RPITCH, TILE_F, BN, t, fb, 0, width);
     BARRIER();
     UNROLL_BY(1) for (int d = 0; d < DKP; d += KS) {
         const lptr now = t->mem + (d / KS & 1) * BUF, then = t->mem + ((d / KS + 1) & 1) * BUF;
         if (d + KS < DKP) {
-            fetch_columns(HELD_STORED, fa, HELD_F, t, pa, d + KS);
-            fetch_columns(STORED(s), fb, TILE_F, t, pb, d + KS);
+            fetch_columns(HELD_STORED, fa, HELD_F, t, pa, d + KS, width);
+            fetch_columns(STORED(s), fb, TILE_F, t, pb, d + KS, width);
         }
         product(out->x, NC, KS, now + t->ry * 4, now + KS * RPITCH + t->cx * 4, CPITCH);
         if (d + KS < DKP) {
-            put_turned(then, HELD_F, BM, t, fa, d + KS);
-            put_turned(then + KS * RPITCH, TILE_F, BN, t, fb, d + KS);
+            put_turned(then, HELD_F, BM, t, fa, d + KS, width);
+            put_turned(then + KS * RPITCH, TILE_F, BN, t, fb, d + KS, width);
         }
         BARRIER();
     }
 }
-OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
+OP void ab_of(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n, const int width) {
     const rows_in b = stream_at(t, s, j);
     float4 f[ROWS_F];
-    fetch_rows(STORED(s), f, t, &b, 0, bytes, n);
+    fetch_rows(STORED(s), f, t, &b, 0, bytes, n, width);
     publish(t, t->mem, p, 0);
     put_rows(t->mem + PS * RPITCH, t, f);
     BARRIER();
     UNROLL
     for (int i = 0; i < BN / PS; i++) { /* unrolled: p is in registers */
         const lptr now = t->mem + (i & 1) * BUF, then = t->mem + ((i + 1) & 1) * BUF;
-        if (i + 1 < BN / PS) fetch_rows(STORED(s), f, t, &b, i + 1, bytes, n);
+        if (i + 1 < BN / PS) fetch_rows(STORED(s), f, t, &b, i + 1, bytes, n, width);
         product(out->x, OC, PS, now + t->ry * 4, now + PS * RPITCH + t->cx * 4, DVP);
         if (i + 1 < BN / PS) {
             publish(t, then, p, i + 1);
@@ -413,6 +421,8 @@ OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __gl
         BARRIER();
     }
 }
+#define mma_abt(t, out, q, s, j) abt_of(t, out, q, s, j, COLUMNS(s))
+#define mma_ab_seen(t, out, p, s, j, bytes, n) ab_of(t, out, p, s, j, bytes, n, COLUMNS(s))
 OP void convert(op_pair *p, acc_pair *s) {
     EACH_PAIR(i) p->x[i] = s->x[i];
 } /* registers; mma_ab publishes them */
@@ -424,21 +434,21 @@ OP void acc_zero(acc_head *o) {
     UNROLL
     for (int i = 0; i < MR * OC; i++) o->x[i] = 0.0f;
 }
-OP void put4(__global out_elem *p, int d, float4 v) {
+OP void put4(__global out_elem *p, int d, float4 v, const int width) {
 #if !ALIGNED
-    if (d < DV) out_put(p, d, v.x);
-    if (d + 1 < DV) out_put(p, d + 1, v.y);
-    if (d + 2 < DV) out_put(p, d + 2, v.z);
-    if (d + 3 < DV) out_put(p, d + 3, v.w);
+    if (d < width) out_put(p, d, v.x);
+    if (d + 1 < width) out_put(p, d + 1, v.y);
+    if (d + 2 < width) out_put(p, d + 2, v.z);
+    if (d + 3 < width) out_put(p, d + 3, v.w);
 #elif OUT == 0
-    if (d < DV) *(__global float4 *)(p + d) = v;
+    if (d < width) *(__global float4 *)(p + d) = v;
 #elif OUT == 1
-    if (d < DV) vstore_half4(v, 0, p + d);
+    if (d < width) vstore_half4(v, 0, p + d);
 #else
-    if (d < DV) *(__global ushort4 *)(p + d) = (ushort4)(bf16_of(v.x), bf16_of(v.y), bf16_of(v.z), bf16_of(v.w));
+    if (d < width) *(__global ushort4 *)(p + d) = (ushort4)(bf16_of(v.x), bf16_of(v.y), bf16_of(v.z), bf16_of(v.w));
 #endif
 }
-OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
+OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o, const int width) {
     EACH_ROW(i) {
         const int r = row0 + FOURS(t->ry, RY, i);
         if (r < y->rows) {
@@ -446,7 +456,7 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o) {
             UNROLL
             for (int c = 0; c < OC; c += 4) {
                 const float *x = o->x + i * OC + c;
-                put4(p, FIRST_COLUMN + FOURS(t->cx, CX, c), (float4)(x[0], x[1], x[2], x[3]));
+                put4(p, FIRST_COLUMN + FOURS(t->cx, CX, c), (float4)(x[0], x[1], x[2], x[3]), width);
             }
         }
     }

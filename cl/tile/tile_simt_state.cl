@@ -124,7 +124,7 @@ OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
     cols_put(WEIGHTS(t), t, f);
     BARRIER();
 }
-OP void mma_abt_lower(tile *t, acc_pair *out, held *q, int s, int j) { mma_abt(t, out, q, s, j); }
+OP void mma_abt_lower(tile *t, acc_pair *out, held *q, int s, int j) { abt_of(t, out, q, s, j, DK); }
 OP void acc_bind(acc_head *o, tensor_out *y, int r0) {}
 
 /* KS rows of the state from d on: the items that own them. No loop in the condition, and none around the barriers of
@@ -143,15 +143,15 @@ OP void mma_state(tile *t, acc_head *o, held *q, acc_state *st, row *f) {
     acc_zero(o);
     UNROLL
     for (int i = 0; i < HELD_F; i++) p[i] = row_at(q->x, FETCHED_ROW(t, i, q->last), q->row);
-    fetch_columns(HELD_STORED, v, HELD_F, t, p, 0);
-    put_turned(t->mem, HELD_F, BM, t, v, 0);
+    fetch_columns(HELD_STORED, v, HELD_F, t, p, 0, DK);
+    put_turned(t->mem, HELD_F, BM, t, v, 0, DK);
     publish_state(t, t->mem + KS * RPITCH, st, 0);
     BARRIER();
     UNROLL_BY(1) for (int d = 0; d < DKP; d += KS) {
         const lptr now = t->mem + (d / KS & 1) * APPLY_BUF, then = t->mem + ((d / KS + 1) & 1) * APPLY_BUF;
-        if (d + KS < DKP) fetch_columns(HELD_STORED, v, HELD_F, t, p, d + KS);
+        if (d + KS < DKP) fetch_columns(HELD_STORED, v, HELD_F, t, p, d + KS, DK);
         product(o->x, OC, KS, now + t->ry * 4, now + KS * RPITCH + t->cx * 4, DVP);
-        if (d + KS < DKP) put_turned(then, HELD_F, BM, t, v, d + KS);
+        if (d + KS < DKP) put_turned(then, HELD_F, BM, t, v, d + KS, DK);
         publish_state(t, then + KS * RPITCH, st, d + KS);
         BARRIER();
     }
@@ -159,7 +159,7 @@ OP void mma_state(tile *t, acc_head *o, held *q, acc_state *st, row *f) {
 }
 OP void mma_state_ab_lower(tile *t, acc_head *o, held *q, acc_state *st, row *f, op_pair *p, int s, int j) {
     mma_state(t, o, q, st, f);
-    mma_ab(t, o, p, s, j);
+    ab_of(t, o, p, s, j, 0, 0, DV);
 }
 
 /* Keys of a slice: `width` columns from `first` on of PS rows from row k on, four a fetch; lines as stored. */

@@ -107,6 +107,14 @@ OP VF score_text(VF x, VI query, VI col, const score_args *a) {
 #endif
     return x;
 }
+/* The gradient of x / score_in, of which d is that of score_text's result times score_out. */
+OP VF score_slope(VF d, VF x, VI query, VI col, const score_args *a) {
+#if SOFTCAP
+    const VF capped = softcap_text(x, a);
+    d *= (VF)(1.0f) - capped * capped;
+#endif
+    return d;
+}
 /* The keys that a query sees by its place alone: from first_seen to last_seen, both inclusive. */
 OP VI first_seen(VI place, const score_args *a) {
 #if WINDOW
@@ -125,6 +133,9 @@ OP VI last_seen(VI place, const score_args *a) {
 #endif
     return last;
 }
+/* The queries that see a key by its place alone, a key at nk - nq + `place`. */
+OP VI first_seer(VI place, const score_args *a) { return CAUSAL ? place : place - a->right; }
+OP VI last_seer(VI place, const score_args *a) { return place + a->left; }
 /* What else hides a key. Asked, as the places are, only for the blocks that the list says need it. */
 OP VI hidden_text(VI query, VI col, const score_args *a) {
     const VI place = query + a->shift;

@@ -40,7 +40,8 @@
  * - Sizes and strides count elements; buffer offsets count bytes; windows, blocks and chunks count tokens.
  * - Masks hide scores, not values: a weight of 0 is multiplied like any other. NaN or infinity in q or k spoils rows
  *   that may see it; in v it may spoil every row whose list has its block of keys (linear attention, q, k and v: every
- *   row from its chunk on). What lies past the end of a sequence is never read.
+ *   row from its chunk on). Backwards, NaN in q, o or their gradients may spoil the gradients of all keys of the blocks
+ *   that the query may see. What lies past the end of a sequence is never read, nor what key padding hides.
  * - What index tensors hold (cu_seqlens, row_ptr, col_idx, tables, positions) is read on the device and trusted.
  */
 #ifndef CLATTN_CLATTN_H
@@ -221,7 +222,7 @@ CLATTN_API clattn_buf clattn_buf_none(void);
 
 typedef enum clattn_pass {
     CLATTN_FWD = 0,
-    CLATTN_BWD = 1,   /**< not in this version: CLATTN_UNSUPPORTED */
+    CLATTN_BWD = 1,   /**< gradients, from q, k, v, o and lse as the forward pass left them, and the gradient of o */
     CLATTN_DECODE = 2 /**< few queries at the end of many keys; linear methods: token by token */
 } clattn_pass;
 /** What k and v are stored as where that is not dtype. */
@@ -542,6 +543,14 @@ typedef enum clattn_slot {
     CLATTN_SCORES,
     /** int32 [b, hq, rows, topk]: the blocks that pattern=scores chose, ascending, then -1; optional output */
     CLATTN_LISTS,
+    /* pass = BWD: gradients. Those of q, k, v, o lie as their tensors do (their strides too, which must then keep rows
+     * apart), in dtype; the others are float */
+    CLATTN_DO,   /**< of o: needed */
+    CLATTN_DLSE, /**< float [b, hq, nq]: of lse; optional, else none arrives there */
+    CLATTN_DQ,   /**< of q, as the next ones an optional output */
+    CLATTN_DK,
+    CLATTN_DV,
+    CLATTN_DSINK, /**< float [hq] */
     CLATTN_SLOT_COUNT
 } clattn_slot;
 

@@ -126,7 +126,7 @@ static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, c
     ct_launch_define(*out, "DK", (long)run->a.dk);
     ct_launch_define(*out, "DV", (long)run->width);
     ct_launch_define(*out, "STORE", run->a.types.q);
-    ct_launch_mixed(*out, &run->a.types, stage->streams);
+    ct_launch_mixed(*out, &run->a.types, stage->streams, 'q');
     ct_launch_define(*out, "OUT", run->a.o_dtype);
     ct_launch_define(*out, "PACKED", run->a.sequences > 0);
     for (int i = 0; i < shape.n_extra; i++) {

@@ -87,7 +87,7 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
         *strides[i] = ct_slot_strides(p, tensors[i]);
         *refs[i] = ct_builder_slot(b, tensors[i], 2);
     }
-    a.lse = ct_builder_slot(b, CLATTN_LSE, 1);
+    a.lse = ct_builder_slot(b, CLATTN_LSE, p->pass == CLATTN_BWD ? 2 : 1);
     if (p->sequences) {
         a.cu_q = ct_builder_cuts(b, CLATTN_CU_SEQLENS);
         a.cu_k = ct_builder_cuts(b, CLATTN_CU_SEQLENS_K);

@@ -10,5 +10,9 @@
 void ct_blocks_of(ct_builder *b, const clattn_layout *layout, ct_blocks *out);
 /* Constants for a known layout; nothing to do for others, or again. */
 clattn_status ct_blocks_on_device(ct_builder *b, const clattn_layout *layout, ct_blocks *blocks);
+/* Those by blocks of keys: which blocks of queries list one. What the host has is transposed there, and *host, then
+ * yours to release, is its layout; else launches do it, and *host is NULL. */
+clattn_status ct_blocks_transpose(ct_builder *b, const clattn_layout *layout, const ct_blocks *blocks,
+                                  clattn_layout **host, ct_blocks *out);
 
 #endif

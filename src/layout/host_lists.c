@@ -186,7 +186,7 @@ static double count_pairs(const maker *m)
 bool ct_lists_shared(const ct_lists_wish *w)
 {
     const int64_t farthest = (w->positions ? w->places : w->nk) - 1;
-    return !w->layout && (w->all_masked || w->left >= farthest);
+    return !w->layout && !w->blocks && (w->all_masked || w->left >= farthest);
 }
 
 clattn_status ct_lists_descending(const ct_lists_wish *w, const clattn_allocator *allocator, int32_t **list,

@@ -7,7 +7,7 @@
 #include "plan/blocks.h"
 
 typedef struct ct_lists_wish {
-    const clattn_layout *layout; /* NULL: every key */
+    const clattn_layout *layout; /* NULL: every key, or lists that only the device has */
     const ct_blocks *blocks;     /* of the layout */
     int64_t nq, nk;              /* longest, if packed */
     int64_t left, right;         /* window in tokens, causal included; CT_UNLIMITED */

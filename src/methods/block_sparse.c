@@ -7,6 +7,7 @@ const ct_method ct_method_block_sparse = {
     .text = "softmax attention over listed key blocks",
     .softmax = true,
     .patterned = true,
-    .build = {[CLATTN_FWD] = ct_softmax_build, [CLATTN_DECODE] = ct_softmax_build},
+    .build =
+        {[CLATTN_FWD] = ct_softmax_build, [CLATTN_BWD] = ct_softmax_build_backward, [CLATTN_DECODE] = ct_softmax_build},
     .reference = ct_softmax_reference,
 };

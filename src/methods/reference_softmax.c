@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "methods/reference_span.h"
+#include "plan/slots.h"
 
 /* One call: what every row needs. */
 typedef struct ct_call {
@@ -132,15 +133,15 @@ out:
     return st;
 }
 
-clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softmax_branch *branch, ct_reference_io *io,
-                                   const clattn_allocator *allocator)
+typedef void (*row_function)(const ct_call *, const ct_place *);
+
+static clattn_status each_row(const clattn_problem *problem, const ct_softmax_branch *branch, ct_reference_io *io,
+                              const clattn_allocator *allocator, row_function row)
 {
-    static void (*const rows[])(const ct_call *, const ct_place *) = {row_double, row_single, row_base2};
     clattn_status st = CLATTN_OK;
     const int64_t all = problem->b * problem->hq * problem->nq, longest = ct_max(problem->nk, branch->n_keys);
     ct_call c = {.problem = problem, .branch = branch, .io = io};
     io->causal = branch->causal > 0;
-    ct_reference_choices(problem, branch->layout, io);
     double *slopes = ct_alloc_array(allocator, (size_t)problem->hq, sizeof(double));
     c.scores = ct_alloc_array(allocator, (size_t)longest, sizeof(double));
     c.sums = ct_alloc_array(allocator, (size_t)problem->dv, sizeof(double));
@@ -155,7 +156,7 @@ clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softm
     const int64_t count = io->rows ? io->n_rows : all;
     for (int64_t r = 0; r < count; r++) {
         const ct_place p = place_of(problem, branch, io, io->rows ? io->rows[r] : r);
-        rows[io->single](&c, &p);
+        row(&c, &p);
     }
 out:
     ct_release(allocator, c.seen);
@@ -163,6 +164,32 @@ out:
     ct_release(allocator, c.scores);
     ct_release(allocator, slopes);
     return st;
+}
+
+clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softmax_branch *branch, ct_reference_io *io,
+                                   const clattn_allocator *allocator)
+{
+    static const row_function rows[] = {row_double, row_single, row_base2};
+    io->causal = branch->causal > 0;
+    ct_reference_choices(problem, branch->layout, io);
+    return each_row(problem, branch, io, allocator, rows[io->single]);
+}
+
+clattn_status ct_reference_softmax_backward(const clattn_problem *problem, const ct_softmax_branch *branch,
+                                            ct_reference_io *io, const clattn_allocator *allocator)
+{
+    static const row_function rows[] = {row_backward_double, row_backward_single, row_backward_base2};
+    for (int slot = CLATTN_DQ; slot < CLATTN_SLOT_COUNT; slot++) {
+        int64_t dims[CT_MOST_DIMS], count = 1;
+        const int rank = io->out[slot] ? ct_slot_shape(problem, NULL, (clattn_slot)slot, dims) : 0;
+        for (int i = 0; i < rank; i++) {
+            count *= dims[i];
+        }
+        for (int64_t i = 0; i < count && rank; i++) {
+            io->out[slot][i] = 0.0;
+        }
+    }
+    return each_row(problem, branch, io, allocator, rows[io->single]);
 }
 
 void ct_reference_gate(const clattn_problem *problem, const ct_reference_io *io, double *gate)

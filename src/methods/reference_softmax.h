@@ -25,6 +25,10 @@ ct_softmax_branch ct_softmax_branch_of(const clattn_problem *problem, const clat
 /* Writes io->out[CLATTN_O] and io->out[CLATTN_LSE] (either may be NULL) of one branch: all rows, or io->rows only. */
 clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softmax_branch *branch, ct_reference_io *io,
                                    const clattn_allocator *allocator);
+/* The gradients of that branch, by the definition: writes io->out[DQ, DK, DV, ...], each where it is wanted; reads DO,
+ * DLSE, and in single precision O, from which a kernel takes delta. */
+clattn_status ct_reference_softmax_backward(const clattn_problem *problem, const ct_softmax_branch *branch,
+                                            ct_reference_io *io, const clattn_allocator *allocator);
 /* Is the block in the list of that head (of that batch)? Reads slots for a layout whose contents are on the device. */
 bool ct_reference_has_block(const clattn_layout *layout, const ct_reference_io *io, int64_t batch, int head,
                             int64_t row, int64_t col);

@@ -1,5 +1,6 @@
 #include "methods/softmax.h"
 
+#include "attend/backward.h"
 #include "merge/merge.h"
 #include "methods/reference_softmax.h"
 #include "select/select.h"
@@ -48,9 +49,26 @@ out:
     return st;
 }
 
+clattn_status ct_softmax_build_backward(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout)
+{
+    clattn_status st = CLATTN_OK;
+    ct_attend attend;
+    CT_TRY(ct_softmax_of(b, problem, layout, &attend));
+    const ct_attend_gradient gradient = {.g = ct_builder_slot(b, CLATTN_DO, 2),
+                                         .dlse = ct_builder_slot(b, CLATTN_DLSE, 1),
+                                         .dq = ct_builder_slot(b, CLATTN_DQ, 1),
+                                         .dk = ct_builder_slot(b, CLATTN_DK, 1),
+                                         .dv = ct_builder_slot(b, CLATTN_DV, 1),
+                                         .dsink = problem->sink ? ct_builder_slot(b, CLATTN_DSINK, 1) : ct_nothing()};
+    CT_TRY(ct_attend_backward_add(b, &attend, &gradient));
+out:
+    return st;
+}
+
 clattn_status ct_softmax_reference(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io,
                                    const clattn_allocator *allocator)
 {
     const ct_softmax_branch branch = ct_softmax_branch_of(problem, layout);
-    return ct_reference_softmax(problem, &branch, io, allocator);
+    return problem->pass == CLATTN_BWD ? ct_reference_softmax_backward(problem, &branch, io, allocator)
+                                       : ct_reference_softmax(problem, &branch, io, allocator);
 }

@@ -12,6 +12,7 @@ clattn_status ct_softmax_of(ct_builder *b, const clattn_problem *problem, const 
 clattn_status ct_softmax_add(ct_builder *b, const ct_attend *attend);
 /* The tree of stages and the reference of a method that is one branch. */
 clattn_status ct_softmax_build(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout);
+clattn_status ct_softmax_build_backward(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout);
 clattn_status ct_softmax_reference(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io,
                                    const clattn_allocator *allocator);
 

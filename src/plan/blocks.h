@@ -6,7 +6,13 @@
 #include "plan/builder.h"
 
 /* FORM in cl/layout/blocks.cl. */
-typedef enum ct_form { CT_FORM_ALL = 0, CT_FORM_CSR = 1, CT_FORM_MASK = 2, CT_FORM_TABLE = 3 } ct_form;
+typedef enum ct_form {
+    CT_FORM_ALL = 0,
+    CT_FORM_CSR = 1,
+    CT_FORM_MASK = 2,
+    CT_FORM_TABLE = 3,
+    CT_FORM_RUNS = 4
+} ct_form;
 
 typedef struct ct_blocks {
     ct_form form;

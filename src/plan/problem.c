@@ -397,6 +397,7 @@ clattn_status clattn_problem_check(const clattn_problem *problem)
     CT_TRY(check_owners(problem, method));
     CT_TRY(check_together(problem));
     CT_TRY(check_sizes(problem));
+    CT_TRY(ct_problem_check_backward(problem));
     if (method->check) {
         CT_TRY(method->check(problem));
     }

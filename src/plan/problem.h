@@ -9,6 +9,8 @@ bool ct_problem_causal(const clattn_problem *problem);
 int64_t ct_problem_batches(const clattn_problem *problem); /* b, or the sequences of a packed one */
 int64_t ct_problem_max_q(const clattn_problem *problem);
 int64_t ct_problem_max_k(const clattn_problem *problem);
+/* What pass=bwd asks beyond what every pass does. */
+clattn_status ct_problem_check_backward(const clattn_problem *problem);
 /* The table's keys, for --help: name, values, help, and the bounds of a number (low < high); false past the end. */
 typedef struct ct_key_help {
     const char *name, *values, *help;

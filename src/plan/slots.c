@@ -14,6 +14,14 @@
     {                                                                                                                  \
         CT_OUTPUT, CT_INPUT, CT_OUTPUT                                                                                 \
     } /* and read by the pass backwards */
+#define ARRIVING                                                                                                       \
+    {                                                                                                                  \
+        [CLATTN_BWD] = CT_INPUT                                                                                        \
+    }
+#define GRADIENT                                                                                                       \
+    {                                                                                                                  \
+        [CLATTN_BWD] = CT_OUTPUT                                                                                       \
+    }
 #define I32          CLATTN_I32
 #define D(name)      CT_DIM_##name
 #define BEHIND(slot) ((slot) + 1)
@@ -67,9 +75,19 @@ const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
     [CLATTN_SCORES] = {.name = "scores", .dims = {D(B), D(HQ), D(ROWS), D(COLS)}, .roles = READ, .contents = CT_RANKS,
         .implies = "pattern=scores"},
     [CLATTN_LISTS] = {.name = "lists", .help = "write this", .dtype = I32, .dims = {D(B), D(HQ), D(ROWS), D(WIDTH)},
-        .roles = WRITTEN, .contents = CT_CHOICES},
+        .roles = {[CLATTN_FWD] = CT_OUTPUT, [CLATTN_DECODE] = CT_OUTPUT}, .contents = CT_CHOICES},
     [CLATTN_LSE_PARTS] = {.name = "lse-parts", .dims = {D(PARTS), D(B), D(HQ), D(NQ)}, .roles = READ,
         .contents = CT_LOG_SUMS},
+    [CLATTN_DO] = {.name = "do", .help = "needed with pass=bwd", .dtype = CT_TYPED, .dims = {D(B), D(HQ), D(NQ), D(DV)},
+        .roles = ARRIVING, .strides = AT(o), .contents = CT_TOKENS},
+    [CLATTN_DLSE] = {.name = "dlse", .dims = {D(B), D(HQ), D(NQ)}, .roles = ARRIVING},
+    [CLATTN_DQ] = {.name = "dq", .label = "dQ", .help = "write this", .dtype = CT_TYPED,
+        .dims = {D(B), D(HQ), D(NQ), D(DQK)}, .roles = GRADIENT, .strides = AT(q), .contents = CT_TOKENS},
+    [CLATTN_DK] = {.name = "dk", .label = "dK", .help = "write this", .dtype = CT_TYPED,
+        .dims = {D(B), D(HK), D(NK), D(DQK)}, .roles = GRADIENT, .strides = AT(k), .contents = CT_TOKENS},
+    [CLATTN_DV] = {.name = "dv", .label = "dV", .help = "write this", .dtype = CT_TYPED,
+        .dims = {D(B), D(HK), D(NK), D(DV)}, .roles = GRADIENT, .strides = AT(v), .contents = CT_TOKENS},
+    [CLATTN_DSINK] = {.name = "dsink", .help = "write this", .dims = {D(HQ)}, .roles = GRADIENT},
 };
 /* clang-format on */
 

@@ -12,7 +12,8 @@ clattn_status ct_select_scores(ct_builder *b, bool causal, ct_blocks *blocks)
     ct_launch *l = NULL;
     const clattn_problem *p = ct_builder_problem(b);
     const int64_t lines = p->b * p->hq * blocks->rows;
-    const ct_ref scores = ct_builder_slot(b, CLATTN_SCORES, 2), lists = ct_builder_slot(b, CLATTN_LISTS, 1);
+    const ct_ref scores = ct_builder_slot(b, CLATTN_SCORES, 2),
+                 lists = p->pass == CLATTN_BWD ? ct_nothing() : ct_builder_slot(b, CLATTN_LISTS, 1);
     blocks->batches = p->b;
     blocks->heads = p->hq;
     blocks->entries = ct_builder_zone(b, "chosen blocks", lines * blocks->width, 4);

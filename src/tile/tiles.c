@@ -91,7 +91,7 @@ static bool shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, c
     out->bm = (int)ct_round_up(out->step * wish->pack, 16);
     out->bn = (int)ct_round_up(out->cols, 4);
     out->items = 1;
-    if (wish->nq * wish->pack <= 8 && wish->block_q == 0) {
+    if (wish->nq * wish->pack <= 8 && wish->block_q == 0 && !wish->backward) {
         shape_cpu_few(wish, out);
     } else if (wish->dots) {
         out->rows = "tile/tile_cpu_dots.cl";
@@ -217,6 +217,7 @@ const ct_tile ct_tiles[] = {
      .accepts = accepts_cpu,
      .shape = shape_cpu,
      .state_shape = state_shape_cpu,
+     .backward = true,
      .mixes = true},
     {.name = "nv_wgmma",
      .rows = {"tile/tile_nv_wgmma.cl"},
@@ -255,6 +256,7 @@ const ct_tile ct_tiles[] = {
      .accepts = accepts_simt,
      .shape = shape_simt,
      .state_shape = state_shape_simt,
+     .backward = true,
      .crowd_bytes = INT64_MAX,
      .mixes = true},
     {.name = "ref",
@@ -266,6 +268,7 @@ const ct_tile ct_tiles[] = {
      .accepts = accepts_ref,
      .shape = shape_ref,
      .state_shape = state_shape_ref,
+     .backward = true,
      .mixes = true},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);
@@ -298,7 +301,12 @@ clattn_status ct_types_taken(ct_builder *b, const ct_types *types)
                : ct_builder_decline(b, "tile %s reads q, k and v of one element type", tile->name);
 }
 
-void ct_launch_mixed(ct_launch *l, const ct_types *types, const char *streams)
+static clattn_dtype type_of(const ct_types *types, char tensor)
+{
+    return tensor == 'q' ? types->q : tensor == 'k' ? types->k : types->v;
+}
+
+void ct_launch_mixed(ct_launch *l, const ct_types *types, const char *streams, char held)
 {
     static const char *const numbered[] = {"STORE_0", "STORE_1", "STORE_2"};
     if (alike(types)) {
@@ -308,6 +316,9 @@ void ct_launch_mixed(ct_launch *l, const ct_types *types, const char *streams)
     ct_launch_define(l, "STORE_k", types->k);
     ct_launch_define(l, "STORE_v", types->v);
     for (size_t i = 0; i < CT_COUNT(numbered) && streams[i]; i++) {
-        ct_launch_define(l, numbered[i], streams[i] == 'q' ? types->q : streams[i] == 'k' ? types->k : types->v);
+        ct_launch_define(l, numbered[i], type_of(types, streams[i]));
+    }
+    if (held != 'q') {
+        ct_launch_define(l, "HELD_STORED", type_of(types, held));
     }
 }

@@ -49,6 +49,7 @@ typedef struct ct_shape_wish {
     int element;        /* bytes of the widest one's; 0: dtype's */
     bool tf32;          /* float operands may be rounded to 10 bits of mantissa */
     bool dots;          /* bfloat16 and ct_dots_pay() */
+    bool backward;      /* two held blocks, two tiles of pairs, and up to two results stay; dk = dv */
     /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
     int streams;
     ct_rows tensors[3]; /* q, k, v: a tile that counts rows in 32 bits declines strides beyond them */
@@ -83,16 +84,17 @@ typedef struct ct_tile {
     int64_t crowd_bytes;
     /* nobody has run any of it: its probe and all its programs are tried, see clattn_trial_mode */
     bool untried;
-    bool mixes; /* tensors may be of different element types */
-    bool tf32;  /* takes float tensors where the problem has tf32=1, and rounds them as operands */
+    bool mixes;    /* tensors may be of different element types */
+    bool backward; /* it has what passes backwards ask of rows */
+    bool tf32;     /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;
 
 int ct_types_widest(const ct_types *types);
 /* Declines types that this candidate's tile does not mix. */
 clattn_status ct_types_taken(ct_builder *b, const ct_types *types);
 /* Tells a kernel of what storage each tensor is where they differ, see cl/tile/storage.cl. streams: the letters of the
- * tensors that its streams are, by number: "kv". */
-void ct_launch_mixed(ct_launch *l, const ct_types *types, const char *streams);
+ * tensors that its streams are, by number: "kv"; held: that of its held rows. */
+void ct_launch_mixed(ct_launch *l, const ct_types *types, const char *streams, char held);
 /* 8, 4 or 1: what all of these strides and widths are multiples of. */
 int ct_tile_aligned(const int64_t *lengths, size_t count);
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */

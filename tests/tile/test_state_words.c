@@ -50,11 +50,11 @@ static const char kernel_text[] =
     "    acc_bind(&y, &to, 0);\n"
     "    mma_state_ab_lower(&t, &y, &h, &st, &d, &p, 2, 0);\n"
     "    mma_atb(&t, &st, &a, 2, 0);\n"
-    "    acc_store(&t, &to, 0, &y);\n"
+    "    acc_store(&t, &to, 0, &y, DV);\n"
     "    state_publish(&t, &st);\n"
     "    acc_bind(&y, &to2, 0);\n"
     "    mma_state(&t, &y, &h, &st, &d);\n"
-    "    acc_store(&t, &to2, 0, &y);\n"
+    "    acc_store(&t, &to2, 0, &y, DV);\n"
     "    state_store(&t, AT(state_out), DV, &st);\n"
     "    float_store(&t, AT(last), col_last(&t, &whole) + col_last(&t, &part));\n"
     "}\n";

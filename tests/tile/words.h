@@ -39,7 +39,7 @@ static const char words_products[] =
     "    f.c = tensor_view(STORE_c, TENSOR_AT(c), &w.c, 0, 0, w.first, w.keys);\n"
     "    f.y = out_view(AT(y), &w.y, 0, 0, w.first, w.rows);\n"
     "    tensor_begin(&f.t, &f.a); tensor_begin(&f.t, &f.b); tensor_begin(&f.t, &f.c);\n"
-    "    held_load(&f.t, &f.h, &f.a, w.row0);\n"
+    "    held_load(&f.t, &f.h, &f.a, w.row0, DK);\n"
     "    held_wait(&f.t);\n"
     "    acc_zero(&f.o);\n"
     "    stream_load(&f.t, 0, 0, &f.b, w.key0);\n"
@@ -74,7 +74,7 @@ static const char words_products[] =
     "    const int rows = min(BM, w.rows - w.row0);\n"
     "    row_load(&f.t, &f.l, AT(e) + w.z_first, w.z_row, w.z_pack, rows);\n"
     "    acc_add(&f.t, &f.o, &f.l, AT(d) + w.z_first, w.z_row, w.z_pack, rows);\n"
-    "    acc_store(&f.t, &f.y, w.row0, &f.o);\n"
+    "    acc_store(&f.t, &f.y, w.row0, &f.o, DV);\n"
     "}\n";
 
 /* z: each row's maximum over the keys; behind z_part its sum, plus 1 that counts once. */
@@ -85,7 +85,7 @@ static const char words_rows[] =
     "    held_at(&f.t, &f.h, 0);\n"
     "    f.a = tensor_view(STORE_a, TENSOR_AT(a), &w.a, 0, 0, w.first, w.rows);\n"
     "    f.b = tensor_view(STORE_b, TENSOR_AT(b), &w.b, 0, 0, w.first, w.keys);\n"
-    "    held_load(&f.t, &f.h, &f.a, w.row0);\n"
+    "    held_load(&f.t, &f.h, &f.a, w.row0, DK);\n"
     "    held_wait(&f.t);\n"
     "    stream_load(&f.t, 0, 0, &f.b, w.key0);\n"
     "    stream_load(&f.t, 0, 1, &f.b, w.key0);\n"
@@ -142,7 +142,7 @@ static const char words_texts[] = "OP VF word_of(const words *w, VI r, VI c, con
                                   "    mma_ab(&f.t, &f.o, &f.p, 1, 0);\n"
                                   "    mma_commit();\n"
                                   "    mma_wait(0);\n"
-                                  "    acc_store(&f.t, &f.y, 0, &f.o);\n"
+                                  "    acc_store(&f.t, &f.y, 0, &f.o, DV);\n"
                                   "}\n";
 
 #endif

@@ -93,9 +93,16 @@ clattn_status runner_fill(runner *r, const clattn_problem *problem, uint64_t see
         int want = 0, rank = 0;
         int64_t dims[5];
         CT_TRY(clattn_plan_slot(r->plan, (clattn_slot)slot, &want, &dtype, &rank, dims));
-        if (want == 2 && !r->mem[slot]) {
+        /* gradients are optional: all of them are made */
+        const bool gradient =
+            want && problem->pass == CLATTN_BWD && ct_slot_is((clattn_slot)slot, CLATTN_BWD, CT_OUTPUT);
+        const bool made_forward = problem->pass == CLATTN_BWD && (slot == CLATTN_O || slot == CLATTN_LSE);
+        if ((want == 2 || gradient) && !made_forward && !r->mem[slot]) {
             CT_TRY(fill_one(r, &fill, (clattn_slot)slot, dtype, rank, dims));
         }
+    }
+    if (problem->pass == CLATTN_BWD) {
+        CT_TRY(runner_forward(r, problem));
     }
 out:
     clattn_layout_release(layout);

@@ -17,15 +17,25 @@ typedef struct run {
     runner runner;
 } run;
 
-/* Of the passes that the tool runs, fwd and decode; what a pass backwards reads of them is another's. */
+/* Results of a pass, by name; O and LSE, which the pass backwards reads, are given to it by others. */
 static bool is_output(clattn_slot slot)
 {
-    return ct_slot_is(slot, CLATTN_FWD, CT_OUTPUT);
+    return ct_slot_is(slot, CLATTN_FWD, CT_OUTPUT) || ct_slot_is(slot, CLATTN_BWD, CT_OUTPUT);
 }
 
 static const char *option_of(clattn_slot slot)
 {
     return slot == CLATTN_O ? "out" : clattn_slot_name(slot);
+}
+
+/* Is it written, whether asked for or not? Backwards, every gradient is where none is asked for. */
+static bool is_made(const run *r, clattn_slot slot)
+{
+    bool asked = false;
+    for (int other = 0; other < CLATTN_SLOT_COUNT; other++) {
+        asked |= r->out[other] != NULL;
+    }
+    return r->problem.pass == CLATTN_BWD ? !asked && ct_slot_is(slot, CLATTN_BWD, CT_OUTPUT) : slot == CLATTN_O;
 }
 
 static clattn_status load_all(run *r)
@@ -80,18 +90,28 @@ static clattn_status give_all(run *r)
         int want = 0, rank = 0;
         int64_t dims[5] = {0};
         CT_TRY(clattn_plan_slot(r->runner.plan, slot, &want, &dtype, &rank, dims));
-        if (!is_output(slot)) {
+        if (r->problem.pass == CLATTN_BWD && (slot == CLATTN_O || slot == CLATTN_LSE) && !r->given.of[slot].data) {
+            continue; /* the forward pass makes them */
+        }
+        if (!ct_slot_is(slot, r->problem.pass, CT_OUTPUT) && (!r->out[slot] || want)) {
             CT_TRY(give_input(r, slot, want, dtype, rank, dims));
             continue;
         }
         if (r->out[slot] && !want) {
             CT_FAIL(CLATTN_INVALID_ARGUMENT, "--%s: the problem has no such output", option_of(slot));
         }
-        if (want == 2 || r->out[slot]) {
+        if (want == 2 || r->out[slot] || (want && is_made(r, slot))) {
             size_t bytes = 0;
             CT_TRY(runner_size(&r->runner, slot, &want, &bytes));
             CT_TRY(runner_give(&r->runner, slot, NULL, bytes));
         }
+    }
+    const bool o = r->given.of[CLATTN_O].data != NULL, lse = r->given.of[CLATTN_LSE].data != NULL;
+    if (r->problem.pass == CLATTN_BWD && o != lse) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "--o-in, --lse-in: both or neither, which computes them first");
+    }
+    if (r->problem.pass == CLATTN_BWD && !o) {
+        CT_TRY(runner_forward(&r->runner, &r->problem));
     }
 out:
     return st;
@@ -130,12 +150,10 @@ static clattn_status take_output(run *r, clattn_slot slot)
     int64_t dims[5] = {0};
     tensor t = {0};
     CT_TRY(clattn_plan_slot(r->runner.plan, slot, &want, &dtype, &rank, dims));
-    const bool swap = slot == CLATTN_O && r->problem.layout == CLATTN_BNHD;
-    if (slot == CLATTN_O) { /* the file's order is that of the inputs, whatever the plan calls it */
-        const int64_t b = r->problem.b, h = r->problem.hq, n = r->problem.nq;
-        const int64_t o[4] = {b, swap ? n : h, swap ? h : n, r->problem.dv};
-        rank = 4;
-        memcpy(dims, o, sizeof o);
+    if (ct_slots[slot].strides && r->problem.layout == CLATTN_BNHD) { /* the file's order is that of the inputs */
+        const int64_t heads = dims[1];
+        dims[1] = dims[2];
+        dims[2] = heads;
     }
     CT_TRY(tensor_make(&t, dtype, rank, dims));
     CT_TRY(runner_read(&r->runner, slot, 0, t.data, tensor_bytes(&t)));
@@ -185,7 +203,7 @@ static clattn_status run_problem(run *r, const place *where, const char *text)
     CT_TRY(runner_run(&r->runner));
     progress_end();
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
-        if (r->out[slot] || slot == CLATTN_O) {
+        if (r->runner.mem[slot] && (r->out[slot] || is_made(r, (clattn_slot)slot))) {
             CT_TRY(take_output(r, (clattn_slot)slot));
         }
     }
@@ -204,7 +222,7 @@ int command_run(int argc, char **argv)
     static run r;
     place_options options = {0};
     place where = {0};
-    option_row rows[CLATTN_SLOT_COUNT + 1];
+    option_row rows[CLATTN_SLOT_COUNT + 3];
     int n = 0;
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         const bool out = is_output((clattn_slot)slot);
@@ -212,6 +230,9 @@ int command_run(int argc, char **argv)
         rows[n++] = (option_row){
             clattn_slot_name((clattn_slot)slot), OPTION_TEXT, out ? &r.out[slot] : &r.in[slot], "F", text, 0, 0};
     }
+    rows[n++] = (option_row){
+        "o-in", OPTION_TEXT, &r.in[CLATTN_O], "F", "pass=bwd: what the forward pass left; else it runs", 0, 0};
+    rows[n++] = (option_row){"lse-in", OPTION_TEXT, &r.in[CLATTN_LSE], "F", "the same of lse", 0, 0};
     rows[n++] = (option_row){"out", OPTION_TEXT, &r.out[CLATTN_O], "F", "where the result goes", 0, 0};
     command_line line = {
         "run PROBLEM --q F --k F --v F [--SLOT F ...] [--out F] [--lse F] [--state-in F] [--state-out F]",

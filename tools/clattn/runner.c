@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "plan/slots.h"
+
 clattn_status runner_open(runner *r, const place *where, const clattn_problem *problem, clattn_layout *layout)
 {
     clattn_status st = CLATTN_OK;
@@ -96,6 +98,49 @@ clattn_status runner_run(runner *r)
     CT_TRY(runner_enqueue(r, NULL));
     CT_TRYCL(clFinish(r->where->queue));
 out:
+    return st;
+}
+
+/* What the forward pass reads is shared with it. */
+static clattn_status share_inputs(const runner *r, runner *forward)
+{
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        int want = 0;
+        const clattn_status st = clattn_plan_slot(forward->plan, (clattn_slot)slot, &want, NULL, NULL, NULL);
+        if (st != CLATTN_OK) {
+            return st;
+        }
+        if (want && r->mem[slot] && ct_slot_is((clattn_slot)slot, CLATTN_FWD, CT_INPUT)) {
+            clRetainMemObject(r->mem[slot]);
+            forward->mem[slot] = r->mem[slot];
+        }
+    }
+    return CLATTN_OK;
+}
+
+clattn_status runner_forward(runner *r, const clattn_problem *problem)
+{
+    static const clattn_slot results[] = {CLATTN_O, CLATTN_LSE};
+    clattn_status st = CLATTN_OK;
+    clattn_problem same = *problem;
+    runner forward = {0};
+    same.pass = CLATTN_FWD;
+    CT_TRY(runner_open(&forward, r->where, &same, NULL));
+    CT_TRY(share_inputs(r, &forward));
+    for (size_t i = 0; i < CT_COUNT(results); i++) {
+        int want = 0;
+        size_t bytes = 0;
+        CT_TRY(runner_size(&forward, results[i], &want, &bytes));
+        CT_TRY(runner_give(&forward, results[i], NULL, bytes));
+    }
+    CT_TRY(runner_run(&forward));
+    for (size_t i = 0; i < CT_COUNT(results); i++) {
+        r->mem[results[i]] = forward.mem[results[i]];
+        r->bytes[results[i]] = forward.bytes[results[i]];
+        forward.mem[results[i]] = NULL;
+    }
+out:
+    runner_close(&forward);
     return st;
 }
 

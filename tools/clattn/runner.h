@@ -18,6 +18,8 @@ clattn_status runner_give(runner *r, clattn_slot slot, const void *data, size_t 
 /* Bytes of the slot's tensor; *want as in clattn_plan_slot. */
 clattn_status runner_size(const runner *r, clattn_slot slot, int *want, size_t *bytes);
 clattn_status runner_enqueue(runner *r, cl_event *event);
+/* Backwards, O and LSE are inputs: runs the forward pass on the inputs that are there, and gives them. */
+clattn_status runner_forward(runner *r, const clattn_problem *problem);
 /* Enqueues and waits. */
 clattn_status runner_run(runner *r);
 /* Waits for everything, then copies `bytes` bytes of the slot from `offset` on. */

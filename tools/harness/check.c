@@ -87,8 +87,29 @@ static void spread_nan(check_run *c)
         tensors[i] = c->slots[CLATTN_Q + i].values;
     }
     if (c->seed & CT_SEED_NAN && c->method->softmax) { /* in linear attention NaN goes on from token to token */
-        ct_spread_nan(c->seed & 0xffffffffu, dims, tensors, c->io.in[CLATTN_KEY_PADDING], !c->method->linear);
+        /* backwards, one query's NaN comes to every key of the blocks that it may see */
+        const bool seen = !c->method->linear && c->problem.pass != CLATTN_BWD;
+        ct_spread_nan(c->seed & 0xffffffffu, dims, tensors, c->io.in[CLATTN_KEY_PADDING], seen);
     }
+}
+
+/* Backwards, O and LSE are what the forward pass leaves, rounded to their storage. */
+static clattn_status fill_forward(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_problem forward = c->problem;
+    ct_reference_io io = c->io;
+    forward.pass = CLATTN_FWD;
+    memset(io.out, 0, sizeof io.out);
+    io.out[CLATTN_O] = c->slots[CLATTN_O].values;
+    io.out[CLATTN_LSE] = c->slots[CLATTN_LSE].values;
+    if (c->problem.pass == CLATTN_BWD) {
+        CT_TRY(c->method->reference(&forward, c->layout, &io, NULL));
+        ct_tensor_pack(&c->slots[CLATTN_O]);
+        ct_tensor_pack(&c->slots[CLATTN_LSE]);
+    }
+out:
+    return st;
 }
 
 static clattn_status make_slots(check_run *c)
@@ -108,13 +129,20 @@ static clattn_status make_slots(check_run *c)
         }
     }
     spread_nan(c);
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) { /* references see what kernels see */
+        if (c->slots[slot].used && !c->slots[slot].output) {
+            ct_tensor_pack(&c->slots[slot]);
+        }
+    }
+    if (c->pair) {
+        c->io.score = c->pair->score;
+        c->io.hidden = c->pair->hidden;
+    }
+    CT_TRY(fill_forward(c));
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         ct_tensor *t = &c->slots[slot];
         if (!t->used) {
             continue;
-        }
-        if (!t->output) {
-            ct_tensor_pack(t);
         }
         const size_t skew = c->seed & CT_SEED_STRIDED ? 24 * clattn_dtype_size(t->dtype) : 0;
         CT_TRY(ct_guarded_make(&t->device, c->place->cl, c->queue, t->output ? NULL : t->raw, t->bytes, skew));

@@ -1,13 +1,13 @@
 /* The check engine: one problem on a device against the double reference.
  *
- * Rule: largest error <= 2 x the same-precision peer's (the worse of base e and base 2; at least three times its RMS
- * error) + 1 ulp of the output's scale in its storage type + 3 ulps of float (a peer can be exact by luck), and RMS of
- * the error over RMS of the reference <= 3e-3 bf16, 4e-4 f16, 5e-6 f32 (or 2 x the peer's, where inputs made to be hard
- * put the peer itself outside). LSE: largest error <= 2 x the peer's + 1e-5 (times its scale if that is above 1). Every
- * element must be finite, but for an LSE of -infinity where the reference says so; what overflows the storage type is
- * compared at its end, where infinity is right. With tf32=1 the peers get q, k and v rounded to 10 bits of mantissa,
- * and the limits are those of f16, which has as many: a kernel may be so inexact and need not.
- * A row of which the reference is NaN (CT_SEED_NAN: it sees one) may hold anything.
+ * Rule: largest error <= 2 x (gradients: 3 x) the same-precision peer's (the worse of base e and base 2; at least three
+ * times its RMS error) + 1 ulp of the output's scale in its storage type + 3 ulps of float (a peer can be exact by
+ * luck), and RMS of the error over RMS of the reference <= 3e-3 bf16, 4e-4 f16, 5e-6 f32 (or 2 x the peer's, where
+ * inputs made to be hard put the peer itself outside). LSE: largest error <= 2 x the peer's + 1e-5 (times its scale if
+ * that is above 1). Every element must be finite, but for an LSE of -infinity where the reference says so; what
+ * overflows the storage type is compared at its end, where infinity is right. With tf32=1 the peers get q, k and v
+ * rounded to 10 bits of mantissa, and the limits are those of f16, which has as many: a kernel may be so inexact and
+ * need not. A row of which the reference is NaN (CT_SEED_NAN: it sees one) may hold anything.
  * Inputs are rounded to the storage type before kernel and reference see them. Outputs and workspace start as NaN,
  * guard bands lie around every buffer, and the padding between strided rows must stay as it was. */
 #ifndef CT_CHECK_H

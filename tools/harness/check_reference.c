@@ -92,10 +92,6 @@ clattn_status ct_check_references(check_run *c)
 {
     clattn_status st = CLATTN_OK;
     CT_TRY(choose_rows(c));
-    if (c->pair) {
-        c->io.score = c->pair->score;
-        c->io.hidden = c->pair->hidden;
-    }
     for (int single = 0; single < 3; single++) {
         CT_TRY(make_outputs(c, c->outputs[single]));
         if (single == 1) {
@@ -134,6 +130,7 @@ static void compare_output(check_run *c, clattn_slot slot)
         .rows = by_query(slot) ? c->io.rows : NULL,
         .n_rows = c->io.n_rows,
         .dtype = t->dtype,
+        .times = c->problem.pass == CLATTN_BWD ? 3.0 : 2.0,
         .tf32 = c->problem.tf32 && t->dtype == CLATTN_F32,
         .log_sum = ct_slots[slot].contents == CT_LOG_SUMS,
         .exact = ct_slots[slot].contents == CT_CHOICES,

@@ -71,7 +71,8 @@ ct_check_figure ct_compare(const ct_comparison *c)
                        3.0 * ct_storage_ulp(CLATTN_F32, figure.scale);
     /* the largest of a peer's few errors may be small by luck; their mean square is not */
     const double usual = 3.0 * sqrt(fmax(sum.peers[0], sum.peers[1]) / fmax(1.0, sum.count));
-    figure.limit_max = 2.0 * fmax(figure.peer_max, usual) + (c->log_sum ? 1e-5 * fmax(1.0, figure.scale) : ulp) + floor;
+    figure.limit_max =
+        c->times * fmax(figure.peer_max, usual) + (c->log_sum ? 1e-5 * fmax(1.0, figure.scale) : ulp) + floor;
     figure.passed = figure.bad == 0 && figure.max <= figure.limit_max;
     figure.limit_rms = INFINITY;
     if (sum.reference > 0) {
@@ -80,7 +81,7 @@ ct_check_figure ct_compare(const ct_comparison *c)
     }
     if (!c->log_sum && figure.scale > 1e3 * FLT_MIN) {
         /* inputs made to be hard may put the peer itself outside of the bound */
-        figure.limit_rms = fmax(rms_bound(c), 2.0 * figure.peer_rms);
+        figure.limit_rms = fmax(rms_bound(c), c->times * figure.peer_rms);
         figure.passed = figure.passed && figure.rms <= figure.limit_rms;
     }
     figure.passed = c->exact ? figure.bad == 0 && figure.max == 0 : figure.passed;

@@ -13,6 +13,7 @@ typedef struct ct_comparison {
     const int64_t *rows;    /* NULL: every row; else these n_rows */
     int64_t n_rows;
     clattn_dtype dtype; /* storage of `got`; the peer is rounded to it */
+    double times;       /* the largest error may be so many times the peer's */
     bool tf32;          /* operands of products were allowed to lose all but 10 bits of mantissa */
     bool log_sum;       /* LSE: its own absolute limit, -infinity is legal */
     bool exact;         /* numbers of things: no error at all */

@@ -48,6 +48,9 @@ static void draw_sizes(clattn_problem *p, const ct_method *method, ct_random *r)
         p->nq = ct_random_int(r, 1, 4);
         p->nk = method->linear && !method->softmax ? p->nq : p->nk;
     }
+    if (p->pass == CLATTN_FWD && method->build[CLATTN_BWD] && ct_random_chance(r, 0.4)) {
+        p->pass = CLATTN_BWD;
+    }
     if (ct_random_chance(r, 0.15)) {
         p->b = 1;
         p->sequences = ct_random_int(r, 1, 5);
@@ -163,7 +166,7 @@ static void draw_square(clattn_problem *p, ct_random *r)
     p->block_q = p->block_k = PICK(r, few);
     p->nq = p->nk = p->block_q * (p->nk > SHORT ? ct_min(p->nk, SQUARE) / p->block_q : ct_random_int(r, 1, 10));
     p->max_q = p->max_k = 0;
-    p->pass = CLATTN_FWD;
+    p->pass = p->pass == CLATTN_DECODE ? CLATTN_FWD : p->pass;
 }
 
 static void draw_pattern(clattn_problem *p, ct_random *r)
@@ -311,7 +314,7 @@ static uint64_t draw_check(const clattn_problem *p, ct_random *r)
     seed |= p->b * p->hk * p->nk <= 4 ? CT_SEED_FAR : 0;
     seed |= ct_random_chance(r, 0.4) ? CT_SEED_STRIDED : 0;
     seed |= ct_random_chance(r, 0.2) ? CT_SEED_OUT_OF_ORDER : 0;
-    seed |= ct_random_chance(r, 0.15) ? CT_SEED_TEXT(ct_random_int(r, 1, ct_text_pairs)) : 0;
+    seed |= p->pass != CLATTN_BWD && ct_random_chance(r, 0.15) ? CT_SEED_TEXT(ct_random_int(r, 1, ct_text_pairs)) : 0;
     return seed;
 }
 

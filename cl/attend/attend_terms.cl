@@ -1,0 +1,23 @@
+/* What attend's passes backwards need of each query row. Its weights are  P = 2^(scale2 (s - from) + minus):
+ *   from = 0, minus = -LSE in base 2 (-infinity where the query sees no key: its weights are 0),
+ *   delta = rowsum(dO o O) - dLSE,   sunk = exp(sink - LSE), the sink's weight.
+ * A line is the row of one (row, head, batch). A row that sees no key takes no part: its delta is 0. */
+#include "attend/args.cl"
+
+LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
+    line t;
+    LINE_BEGIN(&t);
+    if (a.width == 0) { return; }
+    const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
+    const long from = batch * a.o.batch + head * a.o.head + n * a.o.row;
+    VF products = (VF)(0.0f);
+    EACH_COL(c, a.width) { products += get_elem(AT(o) + from, c, a.width) * get_elem(AT(g) + from, c, a.width); }
+    const float sum = line_sum(&t, products), lse = AT(lse)[at];
+    if (ONCE(&t)) {
+        const int unseen = lse == -INFINITY;
+        AT(from)[at] = 0.0f;
+        if (sunk_base) { AT(sunk)[at] = unseen ? 0.0f : exp2((AT(sinks)[head] - lse) * LOG2E); }
+        AT(minus)[at] = unseen ? -INFINITY : lse * -LOG2E;
+        AT(delta)[at] = unseen ? 0.0f : sum - (dlse_base ? AT(dlse)[at] : 0.0f);
+    }
+}

@@ -1,0 +1,38 @@
+/* What the passes of attend's backward share: from the products of a tile of pairs to P and dX.
+ *   x = scale q.k (+ bias),  s = score text of x,  P = exp(s - LSE),  dP = dO V^T,  dS = P o (dP - delta),
+ *   delta = rowsum(dO o O) - dLSE,  dX = dS through the score text backwards
+ * (FlashAttention-2, Dao 2023, algorithm 2). A stage gives, for the query of a visit, TERM(c, name, i) of from and
+ * minus (P = 2^(scale2 (s - from) + minus); minus = -infinity: it sees no key) and delta. No more than BM x BN of any
+ * of it exists at a time. */
+/* p = q k^T and d = dO v^T become P and dX. */
+OP void pair_gradients(stage *c, int masked, int query0, int key0) {
+#if TEXTS
+    acc_pair x; /* what the texts got */
+#if BIAS
+    add_bias(&c->t, &c->p, c->scale_in, query0, key0, &c->a);
+#else
+    EACH_PAIR(i) c->p.x[i] *= c->scale_in;
+#endif
+    EACH_PAIR(i) x.x[i] = c->p.x[i];
+    score_pairs(&c->t, &c->p, 1.0f, query0, key0, &c->a);
+#elif BIAS
+    add_bias(&c->t, &c->p, c->scale_in, query0, key0, &c->a);
+#endif
+    if (PARTIAL && masked) mask_pairs(&c->t, &c->p, query0, key0, &c->a);
+    EACH_PAIR(i) {
+        const VF p = vexp2(fma(c->p.x[i] - TERM(c, from, i), (VF)(c->scale2), TERM(c, minus, i)));
+        VF d = p * (c->d.x[i] - TERM(c, delta, i));
+#if TEXTS
+        VI query = QUERY_AT(&c->t, i) + query0, key = KEY_AT(&c->t, i) + key0;
+        if (GATHERS) {
+            query = min(query, (VI)(c->a.nq - 1));
+            key = min(key, (VI)(c->a.nk - 1));
+        }
+        d = score_slope(d, x.x[i], query, key, &c->a);
+#endif
+        /* behind padding may lie anything, and a text may have no slope where nothing counts */
+        if (PADDING || TEXTS) d = pick(p == (VF)(0.0f), (VF)(0.0f), d);
+        c->p.x[i] = p;
+        c->d.x[i] = d;
+    }
+}

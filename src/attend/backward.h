@@ -1,0 +1,16 @@
+/* Attend backward: gradients of softmax attention over block lists, from O and LSE (FlashAttention-2, Dao 2023). */
+#ifndef CT_ATTEND_BACKWARD_H
+#define CT_ATTEND_BACKWARD_H
+
+#include "attend/attend.h"
+
+/* What a branch's gradients need beside the branch: a's o and lse are read. */
+typedef struct ct_attend_gradient {
+    ct_ref g, dlse;    /* of o, as that lies, and of its type; of lse: nothing, or float [b, hq, nq] */
+    ct_ref dq, dk, dv; /* as q, k, v lie, of o's type; nothing: not wanted */
+    ct_ref dsink;      /* float [hq], or nothing */
+} ct_attend_gradient;
+
+clattn_status ct_attend_backward_add(ct_builder *b, const ct_attend *a, const ct_attend_gradient *gradient);
+
+#endif

@@ -1,0 +1,45 @@
+/* What attend's kernels share, forwards and backwards: the shape of a tile, the lists of its rows, the record and the
+ * -D that its kernels get. */
+#ifndef CT_ATTEND_ITEM_H
+#define CT_ATTEND_ITEM_H
+
+#include "attend/attend.h"
+#include "layout/lists.h"
+#include "plan/arguments.h"
+
+#include "../../cl/attend/args.cl"
+
+typedef struct ct_item {
+    const ct_attend *a;
+    bool backward; /* DK = DV, the wider of both */
+    bool turned;   /* rows are keys, columns queries: lists are transposed */
+    int pack;
+    int64_t parts, groups_y; /* parts of a line; heads that are items of their own */
+    ct_shape shape;
+    ct_lists lists;
+    ct_ref rules, flags; /* of the layout */
+    attend_args args;
+} ct_item;
+
+static inline bool ct_is(ct_ref ref)
+{
+    return ref.where != CT_NOWHERE;
+}
+/* Keys that a query of usual length may see; queries, turned. */
+int64_t ct_item_usual(const ct_item *item);
+/* The tile's shape for it, or the reason why not. */
+clattn_status ct_item_shape(ct_builder *b, ct_item *item);
+clattn_status ct_item_lists(ct_builder *b, ct_item *item);
+/* Fills args, but for its crowd, and makes the constants that kernels read of a layout. */
+clattn_status ct_item_args(ct_builder *b, ct_item *item);
+/* A launch of `kernel`, whose text is `stage`, with its texts and -D. */
+clattn_status ct_item_launch(ct_builder *b, const ct_item *item, const char *kernel, const char *stage,
+                             clattn_dtype out, ct_launch **launch);
+/* Of a struct of CT_REFS: the members of ATTEND_LISTS and ATTEND_SCORES. */
+#define CT_ITEM_REFS(item)                                                                                             \
+    .lines = (item)->lists.lines, .list = (item)->lists.list, .cu_q = (item)->a->cu_q, .cu_k = (item)->a->cu_k,        \
+    .bias = (item)->a->bias, .padding = (item)->a->padding, .slopes = (item)->a->slopes,                               \
+    .positions = (item)->a->positions, .rules = (item)->rules, .flags = (item)->flags,                                 \
+    .text_buffer = (item)->a->text_buffer
+
+#endif

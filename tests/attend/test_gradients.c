@@ -1,0 +1,123 @@
+/* Gradients of attention against the double reference, on every backend of the device. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/core.h"
+#include "support/env.h"
+#include "support/small_run.h"
+
+static void check_on(const ct_env *env, const char *backend, const char *const *problems, size_t count, uint64_t seed)
+{
+    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+    ct_env one = *env;
+    if (!small_usable(backend)) {
+        return;
+    }
+    options.backend = backend;
+    one.place.context = ct_env_context(env, &options);
+    for (size_t i = 0; i < count; i++) {
+        ct_assert_check(&one, problems[i], seed + i);
+    }
+    clattn_context_release(one.place.context);
+}
+
+/* What every tile is asked: a group of heads, widths that differ, ragged ends, rows and columns that see nothing. */
+static void every_tile(void **state)
+{
+    static const char *const problems[] = {
+        "dense hq=4 hk=2 nq=70 nk=45 d=24 dv=40 pass=bwd causal=1 sink=1",
+        "block_sparse hq=4 hk=2 n=100 d=16 block=32x16 pattern=mask per_head=1 pass=bwd",
+        "dense hq=2 hk=1 nq=60 nk=90 d=16 sequences=3 pass=bwd dtype=bf16 causal=1 softcap=2",
+    };
+    for (int b = 0; small_backend(b); b++) {
+        check_on(*state, small_backend(b), problems, CT_COUNT(problems), 1);
+    }
+}
+
+static void variants(void **state)
+{
+    static const char *const problems[] = {
+        "dense b=2 hq=4 hk=2 n=75 d=16 pass=bwd bias=1 bias_b=1 bias_h=1 alibi=1 layout=bnhd",
+        "dense b=2 hq=4 hk=2 n=75 d=16 pass=bwd key_padding=1",
+        "dense h=2 n=64 d=16 kv_dtype=f16 pass=bwd",
+        "block_sparse hq=4 hk=2 n=128 d=16 block=16 pattern=bigbird per_head=1 pass=bwd",
+        "block_sparse h=2 n=150 d=16 block=24x48 pattern=longformer window=20,10 indices=3,50 pass=bwd",
+        "block_sparse b=2 hq=4 hk=2 n=100 d=16 block=16 pattern=scores topk=3 causal=1 pass=bwd",
+    };
+    ct_env env = *(ct_env *)*state;
+    for (size_t i = 0; i < CT_COUNT(problems); i++) {
+        ct_assert_check(&env, problems[i], 21 + i);
+    }
+}
+
+/* Every customary constant as an additive mask, over whole rows, too: LSE alone cannot tell their weights. */
+static void masks(void **state)
+{
+    for (int mask = 1; mask <= CT_MASK_CONSTANTS; mask++) {
+        for (uint64_t seed = 3; seed <= 5; seed++) {
+            ct_assert_check(*state, "dense n=70 h=2 d=16 bias=1 pass=bwd", seed | CT_SEED_BIAS(mask));
+        }
+    }
+}
+
+/* Behind key padding may lie NaN; strides, an out-of-order queue. */
+static void behind_padding(void **state)
+{
+    ct_assert_check(*state, "dense b=2 hq=4 hk=2 n=75 d=16 pass=bwd key_padding=1",
+                    7 | CT_SEED_NAN | CT_SEED_STRIDED | CT_SEED_OUT_OF_ORDER);
+}
+
+/* As many gradients as are asked for: the same bits as among all of them. */
+static void some_of_them(void **state)
+{
+    enum { N = 40, D = 16 };
+    static const char text[] = "dense h=1 n=40 d=16 pass=bwd";
+    double in[5][N * D], out[3][N * D], alone[N * D];
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        small_fill(in[i], N * D, 5, (uint64_t)i);
+    }
+    for (int i = 0; i < N; i++) {
+        in[4][i] = 6.0; /* an LSE */
+    }
+    small_value values[] = {{CLATTN_Q, in[0], NULL},   {CLATTN_K, in[1], NULL},   {CLATTN_V, in[2], NULL},
+                            {CLATTN_O, in[3], NULL},   {CLATTN_DO, in[3], NULL},  {CLATTN_LSE, in[4], NULL},
+                            {CLATTN_DQ, NULL, out[0]}, {CLATTN_DK, NULL, out[1]}, {CLATTN_DV, NULL, out[2]}};
+    ct_assert_status(small_run_text("ref", text, values, 9), CLATTN_OK, NULL);
+    for (int i = 0; i < 3; i++) {
+        values[6] = (small_value){(clattn_slot)(CLATTN_DQ + i), NULL, alone};
+        ct_assert_status(small_run_text("ref", text, values, 7), CLATTN_OK, NULL);
+        assert_memory_equal(alone, out[i], sizeof alone);
+    }
+    ct_assert_status(small_run_text("ref", text, values, 5), CLATTN_INVALID_ARGUMENT, "lse");
+}
+
+static void refused(void **state)
+{
+    clattn_problem p;
+    (void)state;
+    clattn_problem_init(&p);
+    p.pass = CLATTN_BWD;
+    p.score_text = "score";
+    ct_assert_status(clattn_problem_check(&p), CLATTN_UNSUPPORTED, "no derivative");
+    p.score_text = NULL;
+    p.k = (clattn_strides){p.nk * p.dqk, 0, p.dqk}; /* heads that share their keys */
+    ct_assert_status(clattn_problem_check(&p), CLATTN_UNSUPPORTED, "k strides 65536, 0, 64 let rows overlap");
+    p.pass = CLATTN_FWD;
+    ct_assert_status(clattn_problem_check(&p), CLATTN_OK, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_tile),     cmocka_unit_test(variants),     cmocka_unit_test(masks),
+        cmocka_unit_test(behind_padding), cmocka_unit_test(some_of_them), cmocka_unit_test(refused),
+    };
+    return cmocka_run_group_tests_name("gradients", tests, ct_env_setup, ct_env_teardown);
+}

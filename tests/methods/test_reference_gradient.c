@@ -1,0 +1,134 @@
+/* The double reference of gradients against central differences of the forward reference, for every input. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "plan/slots.h"
+#include "support/reference_case.h"
+
+enum { B = 2, HQ = 4, HK = 2, NQ = 5, NK = 7, D = 3, E = 4 };
+#define STEP 1e-5
+
+/* What is differentiated: sum dO o O + sum dLSE LSE, over rows that see a key. */
+static double value_of(ct_case *c, const ct_softmax_branch *branch)
+{
+    double sum = 0;
+    ct_case_softmax(c, branch);
+    for (int64_t i = 0; i < ct_case_outputs(c); i++) {
+        sum += c->slots[CLATTN_DO][i] * c->io.out[CLATTN_O][i];
+    }
+    for (int64_t i = 0; i < ct_case_rows(c); i++) {
+        sum += isfinite(c->io.out[CLATTN_LSE][i]) ? c->slots[CLATTN_DLSE][i] * c->io.out[CLATTN_LSE][i] : 0;
+    }
+    return sum;
+}
+
+static void compare_input(ct_case *c, const ct_softmax_branch *branch, clattn_slot input, const double *gradient,
+                          int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double *x = c->slots[input] + i;
+        const double at = *x;
+        *x = at + STEP;
+        const double above = value_of(c, branch);
+        *x = at - STEP;
+        const double slope = (above - value_of(c, branch)) / (2 * STEP);
+        *x = at;
+        if (!(fabs(slope - gradient[i]) <= 1e-7 * fmax(1, fabs(slope)))) {
+            fail_msg("%s: element %lld is %.12g, differences give %.12g", clattn_slot_name(input), (long long)i,
+                     gradient[i], slope);
+        }
+    }
+}
+
+/* Inputs and their gradients. */
+static const struct {
+    clattn_slot input, gradient;
+} pairs[] = {{CLATTN_Q, CLATTN_DQ}, {CLATTN_K, CLATTN_DK}, {CLATTN_V, CLATTN_DV}, {CLATTN_SINK, CLATTN_DSINK}};
+
+static void compare_all(ct_case *c, const clattn_layout *layout)
+{
+    double *made[CT_COUNT(pairs)];
+    int64_t counts[CT_COUNT(pairs)];
+    const ct_softmax_branch branch = ct_softmax_branch_of(&c->problem, layout);
+    ct_reference_io io = c->io;
+    ct_case_fill(c, CLATTN_DO, ct_case_outputs(c));
+    ct_case_fill(c, CLATTN_DLSE, ct_case_rows(c));
+    memcpy(io.in, c->io.in, sizeof io.in);
+    memset(io.out, 0, sizeof io.out);
+    for (size_t i = 0; i < CT_COUNT(pairs); i++) {
+        int64_t dims[CT_MOST_DIMS];
+        const int rank = ct_slot_shape(&c->problem, NULL, pairs[i].gradient, dims);
+        counts[i] = 1;
+        for (int d = 0; d < rank; d++) {
+            counts[i] *= dims[d];
+        }
+        made[i] = ct_alloc_array(NULL, (size_t)counts[i], sizeof(double));
+        assert_non_null(made[i]);
+        io.out[pairs[i].gradient] = made[i];
+    }
+    assert_int_equal(ct_reference_softmax_backward(&c->problem, &branch, &io, NULL), CLATTN_OK);
+    for (size_t i = 0; i < CT_COUNT(pairs); i++) {
+        if (c->slots[pairs[i].input]) {
+            compare_input(c, &branch, pairs[i].input, made[i], counts[i]);
+        }
+        ct_release(NULL, made[i]);
+    }
+    ct_case_release(c);
+}
+
+static void plain_and_masked(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        ct_case c = ct_case_make(B, HQ, HK, kind == 1 ? NK : NQ, kind == 1 ? NQ : NK, D, E, 1 + (uint64_t)kind);
+        c.problem.causal = kind == 1; /* with rows that see no key */
+        c.problem.window_left = kind == 2 ? 2 : -1;
+        c.problem.window_right = kind == 2 ? 1 : -1;
+        c.problem.scale = kind == 3 ? -0.7 : NAN;
+        compare_all(&c, NULL);
+    }
+}
+
+static void softcap_and_alibi(void **state)
+{
+    (void)state;
+    ct_case c = ct_case_make(1, HQ, HK, NQ, NK, D, E, 11);
+    c.problem.softcap = 1.5;
+    c.problem.alibi = 1;
+    compare_all(&c, NULL);
+}
+
+static void sink_and_bias(void **state)
+{
+    (void)state;
+    ct_case c = ct_case_make(B, HQ, HK, NQ, NK, D, E, 12);
+    c.problem.sink = c.problem.bias = 1;
+    c.problem.bias_b = 1;
+    c.problem.softcap = 2;
+    ct_case_fill(&c, CLATTN_SINK, HQ);
+    ct_case_fill(&c, CLATTN_BIAS, HQ * NQ * NK);
+    compare_all(&c, NULL);
+}
+
+static void over_blocks(void **state)
+{
+    (void)state;
+    static const int32_t row_ptr[] = {0, 1, 1}, col[] = {1}; /* the second block of queries sees nothing */
+    ct_case c = ct_case_make(1, 2, 1, 20, 24, D, E, 13);
+    clattn_layout *layout = NULL;
+    strcpy(c.problem.method, "block_sparse");
+    assert_int_equal(clattn_layout_from_csr(&layout, 1, 20, 24, 16, 16, row_ptr, col, NULL), CLATTN_OK);
+    compare_all(&c, layout);
+    clattn_layout_release(layout);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_and_masked), cmocka_unit_test(softcap_and_alibi),
+                                       cmocka_unit_test(sink_and_bias), cmocka_unit_test(over_blocks)};
+    return cmocka_run_group_tests_name("reference_gradient", tests, NULL, NULL);
+}
