@@ -57,6 +57,7 @@ typedef struct attend_args {
     T(v)                                                                                                               \
     T(g)                                                                                                               \
     B(out_elem, dq)                                                                                                    \
+    B(float, row_slopes)                                                                                               \
     ATTEND_ROWS(T, B, S)                                                                                               \
     ATTEND_LISTS(T, B, S)                                                                                              \
     ATTEND_SCORES(T, B, S)
@@ -67,12 +68,14 @@ typedef struct attend_args {
     T(g)                                                                                                               \
     B(out_elem, dk)                                                                                                    \
     B(out_elem, dv)                                                                                                    \
+    B(float, sums)                                                                                                     \
     ATTEND_ROWS(T, B, S)                                                                                               \
     ATTEND_LISTS(T, B, S)                                                                                              \
     ATTEND_SCORES(T, B, S)
 typedef struct attend_backward_args {
     attend_args a; /* step, rows: of queries in the pass for dq, of keys in that for dk and dv */
     strides dq, dk, dv;
+    i64 sums_row; /* floats of a row of sums: [b][hq][nq][sums_row] */
 } attend_backward_args;
 
 #define ATTEND_TERMS(T, B, S)                                                                                          \
@@ -84,15 +87,49 @@ typedef struct attend_backward_args {
     B(float, from)                                                                                                     \
     B(float, minus)                                                                                                    \
     B(float, delta)                                                                                                    \
-    B(float, sunk)
+    B(float, sunk)                                                                                                     \
+    B(float, sums)
 typedef struct terms_args {
     strides o;
     i64 rows;         /* of a head */
     i32 heads, width; /* width = 0: every group returns at once */
+    i32 sums_row, spare;
 } terms_args;
 
-#define SINK_GRADIENT(T, B, S) B(const float, sunk) B(const float, delta) B(float, dsink)
-typedef struct sink_args {
+#define HEAD_SUMS(T, B, S) B(const float, x) B(const float, y) B(float, sums)
+typedef struct head_sums_args {
     i64 rows; /* of a head; 0: every group returns at once */
     i32 batches, heads;
-} sink_args;
+    f32 factor, spare;
+} head_sums_args;
+
+#define ATTEND_COLLECT(T, B, S) B(const float, sums) B(out_elem, dq)
+typedef struct collect_args {
+    strides dq;
+    i64 rows;            /* of a head */
+    i32 heads, width;    /* width = 0: every group returns at once */
+    i32 sums_row, spare; /* floats of a row of sums */
+    f32 scale, spared;
+} collect_args;
+
+/* dbias: in planes of one head of one batch, or of all that share it. */
+#define ATTEND_BACKWARD_BIAS(T, B, S)                                                                                  \
+    T(q)                                                                                                               \
+    T(k)                                                                                                               \
+    T(v)                                                                                                               \
+    T(g)                                                                                                               \
+    B(float, dbias)                                                                                                    \
+    ATTEND_ROWS(T, B, S)                                                                                               \
+    ATTEND_LISTS(T, B, S)                                                                                              \
+    ATTEND_SCORES(T, B, S)
+typedef struct backward_bias_args {
+    attend_args a;
+    i32 batches, heads; /* that share a plane */
+    i32 planes, parts;  /* planes of a batch; parts of a line */
+} backward_bias_args;
+
+#define FILL_ZEROS(T, B, S) B(float, to)
+typedef struct fill_args {
+    i64 count;        /* 0: every group returns at once */
+    i32 width, spare; /* of a line */
+} fill_args;

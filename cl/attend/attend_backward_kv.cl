@@ -10,9 +10,14 @@
  *   | x DK | | x DV |   | BN x DK  |              back:   dV += P dO, dK += dX Q
  *   +------+ +------+   +----------+              finish: dK * scale
  *
+ * With GATHER the same pass gives dQ: a group does all blocks of keys of a KV head, one after another, and each step
+ * adds its dX^T K to its queries' rows of `sums`, so in a fixed order; attend_collect makes dQ of them.
  * DK = DV: the wider of both, of which WIDTH_K and WIDTH_V columns exist. */
 #define Q 0
 #define G 1
+#ifndef GATHER
+#define GATHER 0 /* 1: dQ leaves every step, and a group does all blocks of keys of its heads */
+#endif
 #define STREAMS 2
 #define HELDS 2
 #define MAY_OVERLAP 1
@@ -33,6 +38,11 @@ typedef struct {
     acc_pair p, d;
     op_pair pp, dx;
     acc_head dk, dv;
+#if GATHER
+    acc_share dq;
+    __global float *sums;    /* of the first head's first query */
+    long sums_row, step_row; /* step_row: this step's first query, in rows of sums */
+#endif
     tensor kt, vt, qt, gt; /* qt, gt: of the group's first head */
     tensor_out dkt, dvt;
     const __global int *lines, *list; /* lines: the first head's */
@@ -44,7 +54,7 @@ typedef struct {
     const __global float *slopes, *bias;
     const __global pattern_rule *rules;
     int n, first_head, heads;
-    int row0, query0, queries, masked; /* of this step; queries: from query0 on; masked: it asks the mask */
+    int row0, rows, query0, queries, masked; /* of this step; queries: from query0 on; masked: it asks the mask */
     score_args a;
     float scale, scale_in, scale2;
 } stage;
@@ -76,6 +86,9 @@ OP void step_hold(stage *c) {
     tensor_begin(&c->t, &c->gt);
     held_load(&c->t, &c->k, &c->kt, c->row0, WIDTH_K);
     held_load(&c->t, &c->v, &c->vt, c->row0, WIDTH_V);
+#if GATHER && PADDING
+    held_hide(&c->t, &c->k, c->a.padding + c->row0, c->a.nk - c->row0);
+#endif
 }
 OP void step_load(stage *c, int s, int j) {
     const group_step at = step_at(c, j);
@@ -101,6 +114,9 @@ OP void step_front(stage *c, int j) {
     c->query0 = at.query0;
     c->queries = c->a.nq - at.query0;
     c->masked = at.entry < at.line.masked;
+#if GATHER
+    c->step_row = first;
+#endif
     c->from = c->from_all + first;
     c->minus = c->minus_all + first;
     c->delta = c->delta_all + first;
@@ -116,7 +132,12 @@ OP void step_back(stage *c, int j) {
     mma_ab(&c->t, &c->dv, &c->pp, G, j);
     mma_ab(&c->t, &c->dk, &c->dx, Q, j);
 }
-OP void step_done(stage *c, int j) {}
+OP void step_done(stage *c, int j) {
+#if GATHER
+    mma_gather(&c->t, &c->dq, &c->dx, &c->k, c->rows);
+    acc_leave(&c->t, &c->dq, c->sums + c->step_row * c->sums_row, c->sums_row, min(c->queries, COLS));
+#endif
+}
 OP void step_finish(stage *c) {
     row f;
     EACH_ROW(r) f.x[r] = c->scale;
@@ -138,6 +159,7 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_BACKWARD_
     const int sequence = PACKED ? seq.number : 0, in = seq.in;
     c->row0 = (PACKED ? at.row - SEQUENCE_LINE(seq.k0, a->step, sequence) : at.row) * a->step;
     const int rows = min(a->step, seq.nk - c->row0);
+    c->rows = rows;
     if (rows <= 0 || (PACKED && c->row0 < 0)) return; /* below 0: cu_seqlens that fall */
     c->kt = tensor_view(STORE_k, TENSOR_OF(k, sequence), &a->k, in, kv, seq.k0, c->row0 + rows);
     c->vt = tensor_view(STORE_v, TENSOR_OF(v, sequence), &a->v, in, kv, seq.k0, c->row0 + rows);
@@ -153,6 +175,10 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_BACKWARD_
     c->from_all = AT(from) + first;
     c->minus_all = AT(minus) + first;
     c->delta_all = AT(delta) + first;
+#if GATHER
+    c->sums = AT(sums) + first * b->sums_row;
+    c->sums_row = b->sums_row;
+#endif
     c->list = AT(list);
     c->n = 0;
     for (int h = 0; h < c->heads; h++) c->n += line_of(c, h).entries;
@@ -170,7 +196,11 @@ TILE_KERNEL void attend_backward_kv(ARGUMENTS(ATTEND_BACKWARD_KV) const attend_b
     TILE_BEGIN(&c.t);
     held_at(&c.t, &c.k, 0);
     held_at(&c.t, &c.v, 1);
-    if (b.a.nq == 0 || (!dk_base && !dv_base)) return;
+    if (b.a.nq == 0 || (!GATHER && !dk_base && !dv_base)) return;
+#if GATHER
+    EACH_ROW_OF_ITEM(at, b.a.rows) attend_item(&c, at, PASSED(ATTEND_BACKWARD_KV) & b);
+#else
     EACH_ITEM(
         &c.t, at, TENSOR_AT(q), b.a.rows, b.a.items, 1, b.a.crowd, attend_item(&c, at, PASSED(ATTEND_BACKWARD_KV) & b))
+#endif
 }

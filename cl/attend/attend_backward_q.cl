@@ -19,6 +19,9 @@
 #define WIDTH(s) DK
 #undef COLUMNS
 #define COLUMNS(s) ((s) == K ? WIDTH_K : WIDTH_V)
+#ifndef QUERIES
+#define QUERIES 1 /* 0: dQ is made elsewhere, this pass is for the slopes alone */
+#endif
 #include "attend/pairs.cl"
 typedef struct {
     tile t;
@@ -26,7 +29,8 @@ typedef struct {
     acc_pair p, d;
     op_pair dx;
     acc_head dq;
-    row from, minus, delta;
+    row from, minus, delta, slopes;
+    __global float *slopes_at; /* as the next ones: of this block's first row */
     tensor qt, gt, kt, vt;
     tensor_out dqt;
     const __global float *from_at, *minus_at, *delta_at; /* of this block's first row */
@@ -51,6 +55,7 @@ OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == K ? &c
 OP void step_begin(stage *c) {
     held_wait(&c->t);
     acc_zero(&c->dq);
+    EACH_ROW(r) c->slopes.x[r] = 0.0f;
     row_load(&c->t, &c->from, c->from_at, 1, 0, c->rows);
     row_load(&c->t, &c->minus, c->minus_at, 1, 0, c->rows);
     row_load(&c->t, &c->delta, c->delta_at, 1, 0, c->rows);
@@ -61,9 +66,12 @@ OP void step_front(stage *c, int j) {
     mma_abt(&c->t, &c->d, &c->g, V, j);
 }
 OP void step_middle(stage *c, int j) { pair_gradients(c, j < c->masked, c->row0, c->key0); }
-OP void step_settle(stage *c, int j) { convert(&c->dx, &c->d); }
+OP void step_settle(stage *c, int j) {
+    if (QUERIES) convert(&c->dx, &c->d);
+}
 OP void step_back(stage *c, int j) {
-#if PADDING
+#if !QUERIES
+#elif PADDING
     const int key0 = stream_first(&c->t, K, j, c->list[j]);
     mma_ab_seen(&c->t, &c->dq, &c->dx, K, j, c->a.padding + key0, c->a.nk - key0);
 #else
@@ -72,10 +80,16 @@ OP void step_back(stage *c, int j) {
 }
 OP void step_done(stage *c, int j) {}
 OP void step_finish(stage *c) {
+#if SLOPES
+    row_join_sum(&c->t, &c->slopes);
+    row_store(&c->t, c->slopes_at, 1, 0, c->rows, &c->slopes);
+#endif
+#if QUERIES
     row f;
     EACH_ROW(r) f.x[r] = c->scale;
     row_scale(&c->dq, &f);
-    acc_store(&c->t, &c->dqt, c->row0, &c->dq, WIDTH_K);
+    if (c->dqt.x) acc_store(&c->t, &c->dqt, c->row0, &c->dq, WIDTH_K);
+#endif
 }
 OP void run(stage *c); /* the schedule */
 
@@ -93,7 +107,9 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_BACKWARD_
     c->kt = tensor_view(STORE_k, TENSOR_OF(k, sequence), &a->k, in, of_kv, seq.k0, seq.nk);
     c->vt = tensor_view(STORE_v, TENSOR_OF(v, sequence), &a->v, in, of_kv, seq.k0, seq.nk);
     c->dqt = out_view(AT(dq), &b->dq, in, head, seq.q0, c->row0 + c->rows);
+    if (!dq_base) c->dqt.x = 0;
     const long first = in * a->lse_batch + head * a->lse_head + seq.q0 + c->row0;
+    if (SLOPES) c->slopes_at = AT(row_slopes) + first;
     c->from_at = AT(from) + first;
     c->minus_at = AT(minus) + first;
     c->delta_at = AT(delta) + first;
@@ -111,7 +127,7 @@ TILE_KERNEL void attend_backward_q(ARGUMENTS(ATTEND_BACKWARD_Q) const attend_bac
     TILE_BEGIN(&c.t);
     held_at(&c.t, &c.q, 0);
     held_at(&c.t, &c.g, 1);
-    if (b.a.nq == 0 || !dq_base) return;
+    if (b.a.nq == 0 || (!SLOPES && !dq_base)) return;
     EACH_ITEM(
         &c.t, at, TENSOR_AT(q), b.a.rows, b.a.items, 1, b.a.crowd, attend_item(&c, at, PASSED(ATTEND_BACKWARD_Q) & b))
 }

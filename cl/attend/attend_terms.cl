@@ -1,7 +1,8 @@
 /* What attend's passes backwards need of each query row. Its weights are  P = 2^(scale2 (s - from) + minus):
  *   from = 0, minus = -LSE in base 2 (-infinity where the query sees no key: its weights are 0),
  *   delta = rowsum(dO o O) - dLSE,   sunk = exp(sink - LSE), the sink's weight.
- * A line is the row of one (row, head, batch). A row that sees no key takes no part: its delta is 0. */
+ * Where dQ is summed in memory, the sums begin with 0. A line is the row of one (row, head, batch). A row that sees no
+ * key takes no part: its delta is 0. */
 #include "attend/args.cl"
 
 LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
@@ -12,6 +13,10 @@ LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
     const long from = batch * a.o.batch + head * a.o.head + n * a.o.row;
     VF products = (VF)(0.0f);
     EACH_COL(c, a.width) { products += get_elem(AT(o) + from, c, a.width) * get_elem(AT(g) + from, c, a.width); }
+    if (sums_base) {
+        __global float *sums = AT(sums) + at * a.sums_row;
+        EACH_COL(c, a.sums_row) { put(sums, c, a.sums_row, (VF)(0.0f)); }
+    }
     const float sum = line_sum(&t, products), lse = AT(lse)[at];
     if (ONCE(&t)) {
         const int unseen = lse == -INFINITY;

@@ -1,8 +1,8 @@
-/* What attend's kernels share: where an item stands, and what becomes of the scores of a tile of pairs. TURNED: the
+/* What attend's kernels share: where an item stands, and what becomes of the scores of a tile of pairs. BY_KEYS: the
  * rows of a tile are keys, its columns queries. */
 #include "attend/args.cl"
-#ifndef TURNED
-#define TURNED 0
+#ifndef BY_KEYS
+#define BY_KEYS 0
 #endif
 #ifndef COLS
 /* columns of a block: fewer than a tile's where a block is no tile */
@@ -15,11 +15,11 @@
 #define PACKED 0 /* sequences one after another: lengths from cu_seqlens */
 #endif
 #define FAR_LSE 1024.0f /* in base 2: beyond, a row's statistics are taken again */
-#define QUERY_AT(t, i) (TURNED ? COL_AT(t, i) : ROW_AT(t, i) / PACK)
-#define KEY_AT(t, i) (TURNED ? ROW_AT(t, i) : COL_AT(t, i))
+#define QUERY_AT(t, i) (BY_KEYS ? COL_AT(t, i) : ROW_AT(t, i) / PACK)
+#define KEY_AT(t, i) (BY_KEYS ? ROW_AT(t, i) : COL_AT(t, i))
 /* Is a row's first, or last, column a matter of its place? */
-#define BEGINS (!KEYED && (WINDOW || (TURNED && CAUSAL)))
-#define ENDS (!KEYED && (WINDOW || (!TURNED && CAUSAL)))
+#define BEGINS (!KEYED && (WINDOW || (BY_KEYS && CAUSAL)))
+#define ENDS (!KEYED && (WINDOW || (!BY_KEYS && CAUSAL)))
 
 /* A sequence: its number, the batch of the tensors that it lies in, its first query and key there, and how many. */
 typedef struct {
@@ -84,13 +84,13 @@ OP void score_tile(tile *t, acc_pair *s, float scale_in, int query0, int key0, c
 }
 /* -infinity where a query does not see a key, and in columns that do not exist. */
 OP void mask_pairs(tile *t, acc_pair *s, int query0, int key0, const score_args *a) {
-    const int row0 = TURNED ? key0 : query0, col0 = TURNED ? query0 : key0;
-    const int cols = min(COLS, (TURNED ? a->nq : a->nk) - col0);
+    const int row0 = BY_KEYS ? key0 : query0, col0 = BY_KEYS ? query0 : key0;
+    const int cols = min(COLS, (BY_KEYS ? a->nq : a->nk) - col0);
     VI first[ROW_LEN], last[ROW_LEN]; /* columns that a row meets, less COL_BASE */
     EACH_ROW(r) {
-        const VI at = ROW_NUMBER(t, r) / PACK + row0 + (TURNED ? -a->shift : a->shift);
-        const VI from = TURNED ? first_seer(at, a) : first_seen(at, a),
-                 to = TURNED ? last_seer(at, a) : last_seen(at, a);
+        const VI at = ROW_NUMBER(t, r) / PACK + row0 + (BY_KEYS ? -a->shift : a->shift);
+        const VI from = BY_KEYS ? first_seer(at, a) : first_seen(at, a),
+                 to = BY_KEYS ? last_seer(at, a) : last_seen(at, a);
         first[r] = (BEGINS ? from - col0 : (VI)(0)) - COL_BASE(t);
         last[r] = (ENDS ? min(to - col0, (VI)(cols - 1)) : (VI)(cols - 1)) - COL_BASE(t);
     }

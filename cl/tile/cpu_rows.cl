@@ -61,7 +61,9 @@ OP void fetch_rows(const int storage, gptr p, long pitch, int from, const int ro
 /* out[i][lane] = INIT + sum_k A(i, k) * B[k][lane]: the one micro-kernel, R rows x C vectors, B has ROW_LEN vectors a
  * row. 16 accumulators hide the latency of the multiply-add; fewer vectors of rows take more rows of the other operand.
  */
-#if ROW_LEN % 4 == 0
+#if NATIVE < 16
+#define MC 1
+#elif ROW_LEN % 4 == 0
 #define MC 4
 #elif ROW_LEN % 3 == 0
 #define MC 3
@@ -70,7 +72,7 @@ OP void fetch_rows(const int storage, gptr p, long pitch, int from, const int ro
 #else
 #define MC 1
 #endif
-#define MR_FOR(n) (MC >= 3 ? 4 : MC == 1 && (n) % 16 == 0 ? 16 : (n) % 8 == 0 ? 8 : 4)
+#define MR_FOR(n) (MC >= 3 || NATIVE < 16 ? 4 : MC == 1 && (n) % 16 == 0 ? 16 : (n) % 8 == 0 ? 8 : 4)
 #define MICRO(R, rows_, len_, INIT, A, STORE_TO, EXTRA)                                                                \
     for (int c0 = 0; c0 < ROW_LEN; c0 += MC)                                                                           \
         for (int i = 0; i < (rows_); i += R) {                                                                         \
@@ -130,6 +132,10 @@ OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *
             s->x[k * ROW_LEN + c] = fma(s->x[k * ROW_LEN + c], (VF)(scale), r);
         }
     }
+}
+OP void pair_leave(tile *t, acc_pair *s, __global float *p, long pitch, int rows, int cols) {
+    for (int k = 0; k < min(cols, BN); k++)
+        for (int r = 0; r < min(rows, BM); r++) p[r * pitch + k] += ((const float *)s->x)[k * BM + r];
 }
 OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o, const int width) {
     for (int c = 0; c < ROW_LEN; c++) {

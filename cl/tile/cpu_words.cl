@@ -1,6 +1,9 @@
 /* What the CPU tiles share: vectors of sixteen floats, the exponential, storage conversions, transposes, streams that
  * are read in place. */
 #include "tile/half16.cl"
+#ifndef NATIVE
+#define NATIVE 16 /* floats of a vector register; fewer: products keep fewer vectors in them */
+#endif
 typedef float16 VF;
 typedef int16 VI;
 #define UNROLL _Pragma("unroll")

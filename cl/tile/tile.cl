@@ -64,6 +64,13 @@
  *                                             and cols that exist
  *   pair_fetch(t, ptr, pitch, rows, cols)     by whoever computes: begins to read what the next pair_scale_add, of the
  *                                             same arguments, adds
+ *   pair_leave(t, &acc_pair, ptr, pitch, rows, cols)   backwards: ptr[row * pitch + col] += x, float, rows and cols
+ * that
+ *                                             exist; the same lane writes a place every time
+ *   Backwards, tiles whose groups may do all blocks of a head (ct_tile.gathers), with -D GATHER:
+ *   mma_gather(t, &acc_share, &op_pair, &held, rows)   share = pair^T . held, over the held rows that exist
+ *   acc_leave(t, &acc_share, ptr, pitch, n)   ptr's rows of floats += share's first n rows; pitch: DK rounded up to 16
+ *   held_hide(t, &held, bytes, n)             rows whose byte is 0 count as zeros in mma_gather
  * 6. Results
  *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out
  *   acc_store(t, &tensor_out, row0, &acc_head, width)               its first `width` columns
@@ -144,6 +151,8 @@
 #define BUFFER_SHARED(type, name) BUFFER_IN(type, name)
 #define AT(name) (name##_base + name##_from)
 #define PASS(name) name##_base, name##_from
+/* A group does every block row of the head that is its place in dimension 1. */
+#define EACH_ROW_OF_ITEM(at, rows) for (item_place at = {0, (int)GROUP(1), 0}; at.row < (rows); at.row++)
 #define TENSOR_OF(name, sequence) TENSOR_AT(name)
 /* Packed sequences: the first line of one that begins at token `first`, where a line has `step` tokens. Every sequence
  * has room for its lines. */
@@ -228,6 +237,12 @@ OP float elem_at(const __global elem *p, long i) { return stored_at(STORE, (stor
         tile *t, acc_pair *s, float scale, const __global float *p, long pitch, int rows, int cols) {                  \
         EACH_PAIR(i)                                                                                                   \
             s->x[i] = fma(s->x[i], scale, gather(p, min(ROW_AT(t, i), rows - 1), pitch, min(COL_AT(t, i), cols - 1))); \
+    }
+/* pair_leave for those tiles. */
+#define PAIR_LEAVE_BY_ELEMENT                                                                                          \
+    OP void pair_leave(tile *t, acc_pair *s, __global float *p, long pitch, int rows, int cols) {                      \
+        EACH_PAIR(i)                                                                                                   \
+            if (ROW_AT(t, i) < rows && COL_AT(t, i) < cols) p[ROW_AT(t, i) * pitch + COL_AT(t, i)] += s->x[i];         \
     }
 OP ushort bf16_of(float x) { /* to nearest, ties to even; NaN stays NaN */
     const uint u = as_uint(x);

@@ -6,8 +6,15 @@
 #define OPERAND VF
 #define MULTIPLY_ADD(sum, a, b) sum = fma(a, b, sum)
 #include "tile/cpu_rows.cl"
+#ifndef GATHER
+#define GATHER 0
+#endif
+#define DKV ((DK + 15) / 16)
 typedef struct {
     VF x[DK * ROW_LEN];
+#if GATHER
+    VF rows[BM * DKV]; /* the same, not turned */
+#endif
 } held;
 typedef struct {
     const VF *x;
@@ -53,16 +60,73 @@ OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
             p[i] = x->x + PACKED_AT(x, r);
         }
         int d = 0;
+#if GATHER
+        for (int i = 0; i < 16 * DKV; i++) q->rows[c * 16 * DKV + i] = (VF)(0.0f);
+#endif
         for (; d + 16 <= width; d += 16) {
             VF r[16];
             UNROLL
             for (int i = 0; i < 16; i++) r[i] = wide(HELD_STORED, p[i], d);
+#if GATHER
+            UNROLL
+            for (int i = 0; i < 16; i++) q->rows[(c * 16 + i) * DKV + d / 16] = r[i];
+#endif
             transpose16(r);
             UNROLL
             for (int i = 0; i < 16; i++) q->x[(d + i) * ROW_LEN + c] = r[i];
         }
         for (; d < width; d++)
-            for (int i = 0; i < 16; i++) ((float *)q->x)[(d * ROW_LEN + c) * 16 + i] = stored_at(HELD_STORED, p[i], d);
+            for (int i = 0; i < 16; i++) {
+                const float x = stored_at(HELD_STORED, p[i], d);
+                ((float *)q->x)[(d * ROW_LEN + c) * 16 + i] = x;
+#if GATHER
+                ((float *)q->rows)[(c * 16 + i) * 16 * DKV + d] = x;
+#endif
+            }
         for (; d < DK; d++) q->x[d * ROW_LEN + c] = 0.0f;
     }
 }
+
+#if GATHER
+/* What acc_leave multiplies: lanes are columns of the held rows. */
+typedef struct {
+    const float *pair;
+    const VF *rows;
+    int n;
+} acc_share;
+OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {
+    out->pair = (const float *)p->x;
+    out->rows = q->rows;
+    out->n = rows;
+}
+#define GATHER_C (NATIVE < 16 ? 1 : 4)
+OP void gather_block(acc_share *x, __global float *y, long pitch, int i, int n, const int c0, const int vectors) {
+    VF a[4][4];
+    UNROLL
+    for (int r = 0; r < 4; r++) UNROLL
+    for (int v = 0; v < vectors; v++) a[r][v] = i + r < n ? vload16(c0 + v, y + (i + r) * pitch) : (VF)(0.0f);
+    _Pragma("unroll 4") for (int k = 0; k < x->n; k++) {
+        UNROLL
+        for (int r = 0; r < 4; r++) {
+            const VF s_ = (VF)(x->pair[(i + r) * BM + k]);
+            UNROLL
+            for (int v = 0; v < vectors; v++) a[r][v] = fma(s_, x->rows[k * DKV + c0 + v], a[r][v]);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < 4; r++)
+        if (i + r < n) UNROLL
+    for (int v = 0; v < vectors; v++) vstore16(a[r][v], c0 + v, y + (i + r) * pitch);
+}
+OP void acc_leave(tile *t, acc_share *x, __global float *y, long pitch, int n) {
+    for (int i = 0; i < n; i += 4) {
+        int c = 0;
+        for (; c + GATHER_C <= DKV; c += GATHER_C) gather_block(x, y, pitch, i, n, c, GATHER_C);
+        for (; c < DKV; c++) gather_block(x, y, pitch, i, n, c, 1);
+    }
+}
+OP void held_hide(tile *t, held *q, const __global uchar *bytes, int n) {
+    for (int r = 0; r < BM; r++)
+        for (int v = 0; v < DKV && is_hidden(bytes, n, r); v++) q->rows[r * DKV + v] = (VF)(0.0f);
+}
+#endif

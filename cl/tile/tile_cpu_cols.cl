@@ -82,7 +82,10 @@ typedef struct {
     for (int r = 0; r < R; r++) UNROLL                                                                                 \
     for (int v = 0; v < C; v++) { STATEMENT; }
 /* All vectors of a head, in blocks of registers: fewer vectors take more rows. */
-#if HV % 4 == 1
+#if NATIVE < 16
+#define EACH_HEAD_BLOCK(BLOCK)                                                                                         \
+    ROLLED for (int c0 = 0; c0 < HV; c0++) { BLOCK(4, 1) }
+#elif HV % 4 == 1
 #define HEAD_REST(BLOCK)                                                                                               \
     {                                                                                                                  \
         const int c0 = HV - 1;                                                                                         \
@@ -103,7 +106,9 @@ typedef struct {
 #else
 #define HEAD_REST(BLOCK)
 #endif
+#if NATIVE >= 16
 #define EACH_HEAD_BLOCK(BLOCK) ROLLED for (int c0 = 0; c0 + 4 <= HV; c0 += 4){BLOCK(4, 4)} HEAD_REST(BLOCK)
+#endif
 
 OP void rows_load(tile *t, held *q, int s, int j) {
     q->x = t->ready[s];
@@ -126,11 +131,14 @@ OP void mma_abt_lower(tile *t, acc_pair *out, held *q, int s, int j) {
     ROLLED for (int i = i0; i < i0 + 16; i += R){REGISTERS(R, C) PRODUCT(                                              \
         R, C, DK, x[(i + r) * x_step + k], m[k * PV + c0 + v]) RESULTS(R, C, z[(i + r) * PV + c0 + v] = a[r][v])}
     ROLLED for (int i0 = 0; i0 < BM; i0 += 16) { /* 16 rows see the vectors up to their own */
-        if (PV == 1) {
-            const int c0 = 0;
-            SCORES_OF(16, 1)
-        }
-        ROLLED for (int c0 = 0; PV > 1 && c0 <= i0 / 16; c0 += 2) { SCORES_OF(8, 2) }
+#if NATIVE < 16
+        ROLLED for (int c0 = 0; c0 <= i0 / 16; c0++) { SCORES_OF(4, 1) }
+#elif PV == 1
+        const int c0 = 0;
+        SCORES_OF(16, 1)
+#else
+        ROLLED for (int c0 = 0; c0 <= i0 / 16; c0 += 2) { SCORES_OF(8, 2) }
+#endif
     }
 }
 OP void acc_bind(acc_head *o, tensor_out *y, int r0) {

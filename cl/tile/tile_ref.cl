@@ -61,6 +61,7 @@ OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p
 #define at_column(t, p, i, n) ((p)[min(COL_AT(t, i), (n)-1)])
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 PAIR_SCALE_ADD_BY_GATHER
+PAIR_LEAVE_BY_ELEMENT
 OP float row_once(tile *t, float x) { return x; }
 OP void fold_max(tile *t, row *r, parts *p) {
     EACH_ROW(i) r->x[i] = fmax(r->x[i], p->x[i]);
@@ -149,4 +150,26 @@ OP void row_load(tile *t, row *r, const __global float *y, long step, long pack,
 OP void row_store(tile *t, __global float *y, long step, long pack, int rows, row *r) {
     EACH_ROW(i)
         if (i < rows) y[i / PACK * step + i % PACK * pack] = r->x[i];
+}
+/* A group that does all blocks of a head. */
+typedef struct {
+    op_pair *pair;
+    held *rows;
+    int n;
+} acc_share;
+OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {
+    out->pair = p;
+    out->rows = q;
+    out->n = rows;
+}
+OP void acc_leave(tile *t, acc_share *x, __global float *y, long pitch, int n) {
+    for (int i = 0; i < n * DK; i++) {
+        float a = y[i / DK * pitch + i % DK];
+        for (int k = 0; k < x->n; k++) a = fma(x->pair->x[k * BN + i / DK], x->rows->x[k * DK + i % DK], a);
+        y[i / DK * pitch + i % DK] = a;
+    }
+}
+OP void held_hide(tile *t, held *q, const __global uchar *bytes, int n) {
+    for (int i = 0; i < BM * DK; i++)
+        if (is_hidden(bytes, n, i / DK)) q->x[i] = 0.0f;
 }

@@ -52,7 +52,7 @@ OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
     for (int i = 0; i < BN * DK; i++)
         a->x[i] = tensor_at(STORED(s), &t->tile[s][j & 1], i / DK, i % DK, DK) * f->x[i / DK];
 }
-OP void mma_abt_lower(tile *t, acc_pair *out, held *q, int s, int j) { mma_abt(t, out, q, s, j); }
+OP void mma_abt_lower(tile *t, acc_pair *out, held *q, int s, int j) { abt_of(t, out, q, s, j, DK); }
 OP void mma_state(tile *t, acc_head *o, held *q, acc_state *st, row *f) {
     for (int i = 0; i < BM * DV; i++) {
         float a = 0.0f;

@@ -201,6 +201,7 @@ OP int gather_byte(const __global uchar *p, int r, long pitch, int c) { return p
 #define at_column(t, p, i, n) ((p)[min(COL_AT(t, i), (n)-1)])
 OP int gather_int(const __global int *p, int r, long pitch, int c) { return p[r * pitch + c]; }
 PAIR_SCALE_ADD_BY_GATHER
+PAIR_LEAVE_BY_ELEMENT
 
 /* A row's values over its CX items: by shuffles, else through local memory. Between two joins lies a product: its
  * barriers guard the buffer. */

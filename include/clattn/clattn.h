@@ -550,7 +550,9 @@ typedef enum clattn_slot {
     CLATTN_DQ,   /**< of q, as the next ones an optional output */
     CLATTN_DK,
     CLATTN_DV,
-    CLATTN_DSINK, /**< float [hq] */
+    CLATTN_DSINK,         /**< float [hq] */
+    CLATTN_DBIAS,         /**< float [bias_b, bias_h, nq, nk] */
+    CLATTN_DALIBI_SLOPES, /**< float [hq]: alibi = 2 */
     CLATTN_SLOT_COUNT
 } clattn_slot;
 

@@ -1,4 +1,5 @@
-/* Host side of attend's passes backwards: the terms of rows, dQ by rows of queries, dK and dV by rows of keys. */
+/* Host side of attend's pass backwards: the terms of rows, dQ by rows of queries, dK and dV by rows of keys, or all of
+ * them in one pass by rows of keys. */
 #include "attend/backward.h"
 
 #include "attend/item.h"
@@ -9,7 +10,9 @@ typedef struct backward {
     const ct_attend *a;
     const ct_attend_gradient *gradient;
     ct_ref from, minus, delta, sunk; /* cl/attend/attend_terms.cl */
-    ct_item queries;                 /* blocks of them, with their lists */
+    int64_t sums_row;                /* 0: two passes; else one, which leaves dQ in rows of so many floats */
+    ct_ref sums;
+    ct_item queries; /* blocks of them, with their lists */
     double pairs;
     int64_t entries; /* of all lists */
 } backward;
@@ -24,6 +27,9 @@ static clattn_status add_terms(ct_builder *b, backward *w)
     w->minus = ct_builder_zone(b, "minus LSE", rows, 4);
     w->delta = ct_builder_zone(b, "delta", rows, 4);
     w->sunk = ct_is(w->gradient->dsink) ? ct_builder_zone(b, "weights of the sink", rows, 4) : ct_nothing();
+    if (w->sums_row) {
+        w->sums = ct_builder_zone(b, "sums of dq", rows * w->sums_row, 4);
+    }
     const struct {
         CT_REFS(ATTEND_TERMS)
     } buffers = {.o = a->o,
@@ -34,8 +40,10 @@ static clattn_status add_terms(ct_builder *b, backward *w)
                  .from = w->from,
                  .minus = w->minus,
                  .delta = w->delta,
-                 .sunk = w->sunk};
-    const terms_args args = {.o = a->os, .rows = a->nq, .heads = (i32)a->hq, .width = (i32)a->dv};
+                 .sunk = w->sunk,
+                 .sums = w->sums};
+    const terms_args args = {
+        .o = a->os, .rows = a->nq, .heads = (i32)a->hq, .width = (i32)a->dv, .sums_row = (i32)w->sums_row};
     CT_TRY(ct_line_launch(b, "attend/attend_terms.cl", "attend_terms", rows, &l));
     ct_launch_define(l, "STORE", a->out);
     CT_ARGUMENTS(l, &buffers, &args);
@@ -43,16 +51,17 @@ out:
     return st;
 }
 
-static clattn_status add_sink(ct_builder *b, const backward *w)
+/* factor times the sums over a head's rows of x, or of x y. */
+static clattn_status add_head_sums(ct_builder *b, const backward *w, ct_ref x, ct_ref y, double factor, ct_ref sums)
 {
     clattn_status st = CLATTN_OK;
     ct_launch *l = NULL;
     const ct_attend *a = w->a;
     const struct {
-        CT_REFS(SINK_GRADIENT)
-    } buffers = {.sunk = w->sunk, .delta = w->delta, .dsink = w->gradient->dsink};
-    const sink_args args = {.rows = a->nq, .batches = (i32)a->b, .heads = (i32)a->hq};
-    CT_TRY(ct_line_launch(b, "attend/sink_gradient.cl", "sink_gradient", a->hq, &l));
+        CT_REFS(HEAD_SUMS)
+    } buffers = {.x = x, .y = y, .sums = sums};
+    const head_sums_args args = {.rows = a->nq, .batches = (i32)a->b, .heads = (i32)a->hq, .factor = (f32)factor};
+    CT_TRY(ct_line_launch(b, "attend/head_sums.cl", "head_sums", a->hq, &l));
     CT_ARGUMENTS(l, &buffers, &args);
 out:
     return st;
@@ -70,9 +79,10 @@ out:
     return st;
 }
 
-static attend_backward_args args_of(const ct_item *item)
+static attend_backward_args args_of(const backward *w, const ct_item *item)
 {
-    return (attend_backward_args){.a = item->args, .dq = item->a->qs, .dk = item->a->ks, .dv = item->a->vs};
+    const ct_attend *a = w->a;
+    return (attend_backward_args){.a = item->args, .dq = a->qs, .dk = a->ks, .dv = a->vs, .sums_row = w->sums_row};
 }
 
 /* Statistics of the rows that are far from 0, block of queries by block. */
@@ -113,7 +123,7 @@ static clattn_status add_keys(ct_builder *b, backward *w)
     const ct_attend *a = w->a;
     CT_TRY(make_item(b, a, true, &item));
     CT_TRY(ct_item_launch(b, &item, "attend_backward_kv", "attend/attend_backward_kv.cl", a->out, &l));
-    const attend_backward_args args = args_of(&item);
+    const attend_backward_args args = args_of(w, &item);
     const struct {
         CT_REFS(ATTEND_BACKWARD_KV)
     } buffers = {.q = a->q,
@@ -122,19 +132,23 @@ static clattn_status add_keys(ct_builder *b, backward *w)
                  .g = w->gradient->g,
                  .dk = w->gradient->dk,
                  .dv = w->gradient->dv,
+                 .sums = w->sums,
                  .from = w->from,
                  .minus = w->minus,
                  .delta = w->delta,
                  CT_ITEM_REFS(&item)};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_main(l);
-    ct_launch_groups(l, item.lists.rows, item.groups_y, 1, item.shape.items);
+    if (w->sums_row) {
+        ct_launch_define(l, "GATHER", 1);
+    }
+    ct_launch_groups(l, w->sums_row ? 1 : item.lists.rows, item.groups_y, 1, item.shape.items);
     w->entries += item.lists.entries;
 out:
     return st;
 }
 
-/* dQ of the blocks of queries. */
+/* dQ of the blocks of queries, unless it is made already, and the gradient of ALiBi's slopes. */
 static clattn_status add_queries(ct_builder *b, backward *w)
 {
     clattn_status st = CLATTN_OK;
@@ -142,22 +156,109 @@ static clattn_status add_queries(ct_builder *b, backward *w)
     const ct_attend *a = w->a;
     const ct_item item = w->queries;
     CT_TRY(ct_item_launch(b, &item, "attend_backward_q", "attend/attend_backward_q.cl", a->out, &l));
-    const attend_backward_args args = args_of(&item);
+    const attend_backward_args args = args_of(w, &item);
+    const bool slopes = ct_is(w->gradient->dslopes);
+    const ct_ref of_rows = slopes ? ct_builder_zone(b, "slopes of rows", a->b * a->hq * a->nq, 4) : ct_nothing();
     const struct {
         CT_REFS(ATTEND_BACKWARD_Q)
     } buffers = {.q = a->q,
                  .k = a->k,
                  .v = a->v,
                  .g = w->gradient->g,
-                 .dq = w->gradient->dq,
+                 .dq = w->sums_row ? ct_nothing() : w->gradient->dq,
+                 .row_slopes = of_rows,
                  .from = w->from,
                  .minus = w->minus,
                  .delta = w->delta,
                  CT_ITEM_REFS(&item)};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, item.lists.rows, item.groups_y, 1, item.shape.items);
+    if (slopes) {
+        ct_launch_define(l, "SLOPES", 1);
+        CT_TRY(add_head_sums(b, w, of_rows, ct_nothing(), 1, w->gradient->dslopes));
+    }
+    if (w->sums_row) {
+        ct_launch_define(l, "QUERIES", 0);
+    }
 out:
     return st;
+}
+
+static clattn_status add_zeros(ct_builder *b, ct_ref to, int64_t count)
+{
+    clattn_status st = CLATTN_OK;
+    ct_launch *l = NULL;
+    const struct {
+        CT_REFS(FILL_ZEROS)
+    } buffers = {.to = to};
+    const fill_args args = {.count = count, .width = 1024};
+    CT_TRY(ct_line_launch(b, "attend/fill_zeros.cl", "fill_zeros", ct_ceil_div(count, args.width), &l));
+    CT_ARGUMENTS(l, &buffers, &args);
+out:
+    return st;
+}
+
+/* The bias's gradient, a plane at a time: heads and batches that share one are one item's work, lines are cut. */
+static clattn_status add_bias(ct_builder *b, const backward *w)
+{
+    clattn_status st = CLATTN_OK;
+    ct_launch *l = NULL;
+    const ct_attend *a = w->a;
+    const ct_item *item = &w->queries;
+    const int64_t planes = a->bias_b * a->bias_h, groups = item->lists.rows * planes;
+    const int64_t enough = 4 * (int64_t)ct_builder_context(b)->env.facts.compute_units;
+    const int64_t parts = ct_max(1, ct_min(item->lists.longest, ct_ceil_div(enough, ct_max(groups, 1))));
+    CT_TRY(add_zeros(b, w->gradient->dbias, planes * a->nq * a->nk));
+    CT_TRY(ct_item_launch(b, item, "attend_backward_bias", "attend/attend_backward_bias.cl", CLATTN_F32, &l));
+    const backward_bias_args args = {.a = item->args,
+                                     .batches = (i32)(a->b / a->bias_b),
+                                     .heads = (i32)(a->hq / a->bias_h),
+                                     .planes = (i32)a->bias_h,
+                                     .parts = (i32)parts};
+    const struct {
+        CT_REFS(ATTEND_BACKWARD_BIAS)
+    } buffers = {.q = a->q,
+                 .k = a->k,
+                 .v = a->v,
+                 .g = w->gradient->g,
+                 .dbias = w->gradient->dbias,
+                 .from = w->from,
+                 .minus = w->minus,
+                 .delta = w->delta,
+                 CT_ITEM_REFS(item)};
+    CT_ARGUMENTS(l, &buffers, &args);
+    ct_launch_groups(l, item->lists.rows, planes, parts, item->shape.items);
+out:
+    return st;
+}
+
+/* dQ of what the one pass has left. */
+static clattn_status add_collect(ct_builder *b, const backward *w)
+{
+    clattn_status st = CLATTN_OK;
+    ct_launch *l = NULL;
+    const ct_attend *a = w->a;
+    const struct {
+        CT_REFS(ATTEND_COLLECT)
+    } buffers = {.sums = w->sums, .dq = w->gradient->dq};
+    const collect_args args = {.dq = a->qs,
+                               .rows = a->nq,
+                               .heads = (i32)a->hq,
+                               .width = (i32)a->dqk,
+                               .sums_row = (i32)w->sums_row,
+                               .scale = (f32)a->scale};
+    CT_TRY(ct_line_launch(b, "attend/attend_collect.cl", "attend_collect", a->b * a->hq * a->nq, &l));
+    ct_launch_define(l, "OUT", a->out);
+    CT_ARGUMENTS(l, &buffers, &args);
+out:
+    return st;
+}
+
+/* One pass, where a group may do a whole head and heads are enough to fill the device: floats of a row of its sums. */
+static int64_t sums_row_of(ct_builder *b, const ct_attend *a)
+{
+    const bool enough = a->b * a->hk >= (int64_t)ct_builder_context(b)->env.facts.compute_units;
+    return ct_builder_tile(b)->gathers && enough ? ct_round_up(ct_max(a->dqk, a->dv), 16) : 0;
 }
 
 /* Five products of the useful pairs: S, dP, dV, dK, dQ. */
@@ -178,18 +279,26 @@ static void count_work(ct_builder *b, const backward *w)
 clattn_status ct_attend_backward_add(ct_builder *b, const ct_attend *a, const ct_attend_gradient *gradient)
 {
     clattn_status st = CLATTN_OK;
-    backward w = {.a = a, .gradient = gradient};
+    backward w = {.a = a, .gradient = gradient, .sums = ct_nothing(), .sums_row = sums_row_of(b, a)};
     if (!ct_builder_tile(b)->backward) {
         CT_TRY(ct_builder_decline(b, "tile %s has no pass backwards", ct_builder_tile(b)->name));
     }
     CT_TRY(ct_types_taken(b, &a->types));
     CT_TRY(add_terms(b, &w));
     CT_TRY(add_statistics(b, &w));
-    if (ct_is(gradient->dsink)) {
-        CT_TRY(add_sink(b, &w));
-    }
     CT_TRY(add_keys(b, &w));
-    CT_TRY(add_queries(b, &w));
+    if (w.sums_row) {
+        CT_TRY(add_collect(b, &w));
+    }
+    if (!w.sums_row || ct_is(gradient->dslopes)) {
+        CT_TRY(add_queries(b, &w));
+    }
+    if (ct_is(gradient->dsink)) {
+        CT_TRY(add_head_sums(b, &w, w.sunk, w.delta, -1, gradient->dsink));
+    }
+    if (ct_is(gradient->dbias)) {
+        CT_TRY(add_bias(b, &w));
+    }
     count_work(b, &w);
 out:
     return st;

@@ -6,9 +6,10 @@
 
 /* What a branch's gradients need beside the branch: a's o and lse are read. */
 typedef struct ct_attend_gradient {
-    ct_ref g, dlse;    /* of o, as that lies, and of its type; of lse: nothing, or float [b, hq, nq] */
-    ct_ref dq, dk, dv; /* as q, k, v lie, of o's type; nothing: not wanted */
-    ct_ref dsink;      /* float [hq], or nothing */
+    ct_ref g, dlse;        /* of o, as that lies, and of its type; of lse: nothing, or float [b, hq, nq] */
+    ct_ref dq, dk, dv;     /* as q, k, v lie, of o's type; nothing: not wanted */
+    ct_ref dsink, dslopes; /* float [hq], or nothing */
+    ct_ref dbias;          /* float [bias_b, bias_h, nq, nk], or nothing */
 } ct_attend_gradient;
 
 clattn_status ct_attend_backward_add(ct_builder *b, const ct_attend *a, const ct_attend_gradient *gradient);

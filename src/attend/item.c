@@ -214,7 +214,7 @@ static void define(ct_launch *l, const ct_item *item, clattn_dtype out)
         {"BN", item->shape.bn},
         {"DK", width_of(item, a->dqk)},
         {"DV", width_of(item, a->dv)},
-        {"TURNED", item->turned},
+        {"BY_KEYS", item->turned},
         {"PACK", item->pack},
         {"STORE", a->types.q},
         {"OUT", out},

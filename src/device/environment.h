@@ -12,6 +12,7 @@ typedef struct ct_device_facts {
     cl_uint compute_units;
     cl_ulong local_memory;
     size_t max_group;
+    cl_uint vector;       /* floats that a vector register holds */
     bool dots;            /* this CPU has AVX512-BF16 */
     bool fp16, subgroups; /* as advertised; kernels need neither */
     int nv_capability;    /* NVIDIA compute capability, 90 for 9.0; 0: none */

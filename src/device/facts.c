@@ -68,7 +68,11 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
         CT_TRY(read_capability(device, &f->nv_capability));
     }
     f->cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof f->vector, &f->vector, NULL));
 #if defined(__x86_64__) && defined(__GNUC__)
+    if (f->cpu && __builtin_cpu_supports("avx512f")) {
+        f->vector = 16; /* some runtimes say 8 */
+    }
     f->dots = f->cpu && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
 #endif
 out:

@@ -24,6 +24,7 @@ typedef struct ct_place {
     int64_t q_at, k_at, v_at; /* this row of Q; first row of K and V of this sequence */
     int64_t n_keys;
     const double *bias; /* of this row, from this sequence's first key; NULL: none */
+    int64_t bias_at;    /* where that is in the tensor */
     const double *padding;
 } ct_place;
 
@@ -94,7 +95,8 @@ static ct_place place_of(const clattn_problem *problem, const ct_softmax_branch 
         const int64_t bias_b = problem->bias_b ? problem->bias_b : problem->b;
         const int64_t bias_h = problem->bias_h ? problem->bias_h : problem->hq;
         const int64_t plane = (bias_b > 1 ? b : 0) * bias_h + (bias_h > 1 ? h : 0);
-        p.bias = io->in[CLATTN_BIAS] + (plane * problem->nq + i) * problem->nk + p.span.k0;
+        p.bias_at = (plane * problem->nq + i) * problem->nk + p.span.k0;
+        p.bias = io->in[CLATTN_BIAS] + p.bias_at;
     }
     if (io->in[CLATTN_KEY_PADDING]) {
         p.padding = io->in[CLATTN_KEY_PADDING] + b * problem->nk + p.span.k0;

@@ -49,6 +49,12 @@ out:
     return st;
 }
 
+/* The gradient of an input that the problem may do without. */
+static ct_ref wanted(ct_builder *b, bool there, clattn_slot slot)
+{
+    return there ? ct_builder_slot(b, slot, 1) : ct_nothing();
+}
+
 clattn_status ct_softmax_build_backward(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout)
 {
     clattn_status st = CLATTN_OK;
@@ -59,7 +65,9 @@ clattn_status ct_softmax_build_backward(ct_builder *b, const clattn_problem *pro
                                          .dq = ct_builder_slot(b, CLATTN_DQ, 1),
                                          .dk = ct_builder_slot(b, CLATTN_DK, 1),
                                          .dv = ct_builder_slot(b, CLATTN_DV, 1),
-                                         .dsink = problem->sink ? ct_builder_slot(b, CLATTN_DSINK, 1) : ct_nothing()};
+                                         .dsink = wanted(b, problem->sink, CLATTN_DSINK),
+                                         .dslopes = wanted(b, problem->alibi == 2, CLATTN_DALIBI_SLOPES),
+                                         .dbias = wanted(b, problem->bias, CLATTN_DBIAS)};
     CT_TRY(ct_attend_backward_add(b, &attend, &gradient));
 out:
     return st;

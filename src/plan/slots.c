@@ -88,6 +88,9 @@ const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
     [CLATTN_DV] = {.name = "dv", .label = "dV", .help = "write this", .dtype = CT_TYPED,
         .dims = {D(B), D(HK), D(NK), D(DV)}, .roles = GRADIENT, .strides = AT(v), .contents = CT_TOKENS},
     [CLATTN_DSINK] = {.name = "dsink", .help = "write this", .dims = {D(HQ)}, .roles = GRADIENT},
+    [CLATTN_DBIAS] = {.name = "dbias", .help = "write this", .dims = {D(BIAS_B), D(BIAS_H), D(NQ), D(NK)},
+        .roles = GRADIENT},
+    [CLATTN_DALIBI_SLOPES] = {.name = "dalibi-slopes", .help = "write this", .dims = {D(HQ)}, .roles = GRADIENT},
 };
 /* clang-format on */
 

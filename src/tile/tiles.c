@@ -77,9 +77,16 @@ static void shape_cpu_few(const ct_shape_wish *wish, ct_shape *out)
     out->bn = (int)ct_round_up(out->cols, 16);
 }
 
+/* Vectors of sixteen floats take two registers or more, of which there are sixteen: products keep fewer of them. */
+static void say_vector(const ct_device_facts *facts, ct_shape *out)
+{
+    if (facts->vector < 16) {
+        out->extra[out->n_extra++] = (ct_define){"NATIVE", 8};
+    }
+}
+
 static bool shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
 {
-    (void)facts;
     const int most = 64 / wish->pack > 0 ? 64 / wish->pack : 1;
     out->step = part_of(wish->block_q, (int)ct_min(most, wish->nq), wish->pack >= 16 ? 1 : 16 / wish->pack);
     out->cols = part_of(wish->block_k, 64, 4);
@@ -91,6 +98,7 @@ static bool shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, c
     out->bm = (int)ct_round_up(out->step * wish->pack, 16);
     out->bn = (int)ct_round_up(out->cols, 4);
     out->items = 1;
+    say_vector(facts, out);
     if (wish->nq * wish->pack <= 8 && wish->block_q == 0 && !wish->backward) {
         shape_cpu_few(wish, out);
     } else if (wish->dots) {
@@ -159,7 +167,8 @@ static bool state_shape_one(const ct_shape_wish *wish, int usual, int most, ct_s
 static bool state_shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why,
                             size_t bytes)
 {
-    (void)facts, (void)why, (void)bytes;
+    (void)why, (void)bytes;
+    say_vector(facts, out);
     return state_shape_one(wish, 16, 128, out);
 }
 
@@ -218,6 +227,7 @@ const ct_tile ct_tiles[] = {
      .shape = shape_cpu,
      .state_shape = state_shape_cpu,
      .backward = true,
+     .gathers = true,
      .mixes = true},
     {.name = "nv_wgmma",
      .rows = {"tile/tile_nv_wgmma.cl"},
@@ -269,6 +279,7 @@ const ct_tile ct_tiles[] = {
      .shape = shape_ref,
      .state_shape = state_shape_ref,
      .backward = true,
+     .gathers = true,
      .mixes = true},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);

@@ -86,6 +86,7 @@ typedef struct ct_tile {
     bool untried;
     bool mixes;    /* tensors may be of different element types */
     bool backward; /* it has what passes backwards ask of rows */
+    bool gathers;  /* and a group of it may do all blocks of keys of a head, so that one pass gives every gradient */
     bool tf32;     /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;
 

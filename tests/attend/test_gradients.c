@@ -43,7 +43,7 @@ static void every_tile(void **state)
 static void variants(void **state)
 {
     static const char *const problems[] = {
-        "dense b=2 hq=4 hk=2 n=75 d=16 pass=bwd bias=1 bias_b=1 bias_h=1 alibi=1 layout=bnhd",
+        "dense b=2 hq=4 hk=2 n=75 d=16 pass=bwd bias=1 bias_b=1 bias_h=1 alibi=2 layout=bnhd",
         "dense b=2 hq=4 hk=2 n=75 d=16 pass=bwd key_padding=1",
         "dense h=2 n=64 d=16 kv_dtype=f16 pass=bwd",
         "block_sparse hq=4 hk=2 n=128 d=16 block=16 pattern=bigbird per_head=1 pass=bwd",

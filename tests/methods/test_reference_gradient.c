@@ -47,7 +47,8 @@ static void compare_input(ct_case *c, const ct_softmax_branch *branch, clattn_sl
 /* Inputs and their gradients. */
 static const struct {
     clattn_slot input, gradient;
-} pairs[] = {{CLATTN_Q, CLATTN_DQ}, {CLATTN_K, CLATTN_DK}, {CLATTN_V, CLATTN_DV}, {CLATTN_SINK, CLATTN_DSINK}};
+} pairs[] = {{CLATTN_Q, CLATTN_DQ},       {CLATTN_K, CLATTN_DK},       {CLATTN_V, CLATTN_DV},
+             {CLATTN_SINK, CLATTN_DSINK}, {CLATTN_BIAS, CLATTN_DBIAS}, {CLATTN_ALIBI_SLOPES, CLATTN_DALIBI_SLOPES}};
 
 static void compare_all(ct_case *c, const clattn_layout *layout)
 {
@@ -98,7 +99,8 @@ static void softcap_and_alibi(void **state)
     (void)state;
     ct_case c = ct_case_make(1, HQ, HK, NQ, NK, D, E, 11);
     c.problem.softcap = 1.5;
-    c.problem.alibi = 1;
+    c.problem.alibi = 2;
+    ct_case_fill(&c, CLATTN_ALIBI_SLOPES, HQ);
     compare_all(&c, NULL);
 }
 

@@ -158,7 +158,9 @@ static void plans_are_checked(void **state)
     ct_assert_status(clattn_plan_create(&made, NULL, &problem, NULL), CLATTN_INVALID_ARGUMENT, "context");
     ct_assert_status(clattn_plan_create(&made, env->place.context, NULL, NULL), CLATTN_INVALID_ARGUMENT, "problem");
     problem.pass = CLATTN_BWD;
+    strcpy(problem.method, "linear");
     ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_UNSUPPORTED, "pass=bwd");
+    strcpy(problem.method, "dense");
     problem.pass = CLATTN_FWD;
     const int32_t row_ptr[] = {0, 1}, col[] = {0};
     assert_int_equal(clattn_layout_from_csr(&layout, 1, 64, 64, 64, 64, row_ptr, col, NULL), CLATTN_OK);

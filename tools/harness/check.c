@@ -290,6 +290,7 @@ static void check_release(check_run *c)
         ct_release(NULL, c->rounded[i]);
     }
     ct_release(NULL, c->rows);
+    ct_release(NULL, c->key_rows);
     ct_guarded_release(&c->workspace);
     clattn_plan_release(c->plan);
     clattn_layout_release(c->layout);

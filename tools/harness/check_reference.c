@@ -20,6 +20,39 @@ void ct_check_complain(check_run *c, const char *text)
     }
 }
 
+/* Rows `first` ... of `heads` heads of `each` batch, which has `of_batch` heads of `rows` rows. */
+static int64_t add_rows(int64_t *out, int64_t batches, int64_t of_batch, int64_t first, int64_t heads, int64_t rows)
+{
+    int64_t n = 0;
+    for (int64_t b = 0; b < batches; b++) {
+        for (int64_t i = 0; i < heads * rows; i++) {
+            out[n++] = (b * of_batch + first) * rows + i;
+        }
+    }
+    return n;
+}
+
+/* Backwards, every row of a head has a share in its keys' gradients: one KV head, with its query heads, of all batches.
+ */
+static clattn_status choose_head(check_run *c)
+{
+    clattn_status st = CLATTN_OK;
+    const clattn_problem *p = &c->problem;
+    const int64_t group = p->hq / p->hk;
+    ct_random random = ct_random_of(c->seed, 1000);
+    c->head = ct_random_int(&random, 0, p->hk - 1);
+    c->rows = ct_alloc_array(NULL, (size_t)(p->b * group * p->nq), sizeof(int64_t));
+    c->key_rows = ct_alloc_array(NULL, (size_t)(p->b * p->nk), sizeof(int64_t));
+    if (!c->rows || !c->key_rows) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for the rows of %lld heads", (long long)(p->b * group));
+    }
+    c->io.n_rows = add_rows(c->rows, p->b, p->hq, c->head * group, group, p->nq);
+    c->n_key_rows = add_rows(c->key_rows, p->b, p->hk, c->head, 1, p->nk);
+    c->io.rows = c->rows;
+out:
+    return st;
+}
+
 /* All rows if the reference can afford them; else a sample that always has the first and the last. */
 static clattn_status choose_rows(check_run *c)
 {
@@ -29,6 +62,9 @@ static clattn_status choose_rows(check_run *c)
     const double row = (double)keys * (double)(p->dqk + p->dv), work = row * (double)all;
     if (work <= WORK_LIMIT) {
         return CLATTN_OK;
+    }
+    if (p->pass == CLATTN_BWD) {
+        return choose_head(c);
     }
     c->io.n_rows = ct_min(all, ct_max(LEAST_ROWS, (int64_t)(WORK_LIMIT / row)));
     c->rows = ct_alloc_array(NULL, (size_t)c->io.n_rows, sizeof(int64_t));
@@ -105,11 +141,26 @@ out:
     return st;
 }
 
-/* One value, or one row of values, for each query of each head: rows may be sampled. */
-static bool by_query(clattn_slot slot)
+/* Of a comparison: which rows count, where not all of them do. A row is what each query, each key or each head has. */
+static void take_rows(const check_run *c, const ct_tensor *t, ct_comparison *comparison)
 {
-    const ct_dim *dims = ct_slots[slot].dims;
-    return dims[0] == CT_DIM_B && dims[1] == CT_DIM_HQ && dims[2] == CT_DIM_NQ;
+    const ct_dim *dims = ct_slots[t->slot].dims;
+    const int64_t group = c->problem.hq / c->problem.hk;
+    const bool of_batch = dims[0] == CT_DIM_B;
+    comparison->width = 1;
+    if (of_batch && dims[1] == CT_DIM_HQ && dims[2] == CT_DIM_NQ) {
+        comparison->width = t->rank == 4 ? t->dims[3] : 1;
+        comparison->rows = c->io.rows;
+        comparison->n_rows = c->io.n_rows;
+    } else if (of_batch && dims[1] == CT_DIM_HK && dims[2] == CT_DIM_NK) {
+        comparison->width = t->dims[3];
+        comparison->rows = c->key_rows;
+        comparison->n_rows = c->n_key_rows;
+    } else if (dims[0] == CT_DIM_HQ && c->key_rows) {
+        comparison->width = t->count / c->problem.hq * group;
+        comparison->rows = &c->head;
+        comparison->n_rows = 1;
+    }
 }
 
 static const char *label_of(int slot)
@@ -121,14 +172,11 @@ static void compare_output(check_run *c, clattn_slot slot)
 {
     const ct_tensor *t = &c->slots[slot];
     ct_check_figure *figure = &c->result->figures[slot];
-    const ct_comparison comparison = {
+    ct_comparison comparison = {
         .got = t->values,
         .reference = c->outputs[0][slot],
         .peers = {c->outputs[1][slot], c->outputs[2][slot]},
         .count = t->count,
-        .width = by_query(slot) && t->rank == 4 ? t->dims[3] : 1,
-        .rows = by_query(slot) ? c->io.rows : NULL,
-        .n_rows = c->io.n_rows,
         .dtype = t->dtype,
         .times = c->problem.pass == CLATTN_BWD ? 3.0 : 2.0,
         .tf32 = c->problem.tf32 && t->dtype == CLATTN_F32,
@@ -136,6 +184,7 @@ static void compare_output(check_run *c, clattn_slot slot)
         .exact = ct_slots[slot].contents == CT_CHOICES,
         .nan = (c->seed & CT_SEED_NAN) != 0,
     };
+    take_rows(c, t, &comparison);
     *figure = ct_compare(&comparison);
     if (!figure->passed) {
         char text[256];
