@@ -70,7 +70,8 @@
  *   Backwards, tiles whose groups may do all blocks of a head (ct_tile.gathers), with -D GATHER:
  *   mma_gather(t, &acc_share, &op_pair, &held, rows)   share = pair^T . held, over the held rows that exist
  *   acc_leave(t, &acc_share, ptr, pitch, n)   ptr's rows of floats += share's first n rows; pitch: DK rounded up to 16
- *   held_hide(t, &held, bytes, n)             rows whose byte is 0 count as zeros in mma_gather
+ *   held_hide(t, &held, bytes, n)             rows whose byte is 0 count as zeros in mma_gather; their pairs mean
+ *                                             nothing
  * 6. Results
  *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out
  *   acc_store(t, &tensor_out, row0, &acc_head, width)               its first `width` columns
