@@ -115,12 +115,17 @@ need_build() {
 # Each non-empty line that is no comment.
 lines_of() { grep -Ev '^[[:space:]]*(#|$)' "$1"; }
 
-# for_each WORDS: each line of standard input for each word (a backend, a chip), as pairs for `xargs -0 -n 2`.
+# for_each WORDS: each line of standard input for each word (a backend, a chip), as pairs for `xargs -0 -n 2`. A line that begins with
+# backend=WORD,WORD is for those alone.
 for_each() {
-    local word line lines
+    local word line lines only
     mapfile -t lines
     for word in $1; do
-        for line in "${lines[@]}"; do printf '%s\0%s\0' "$word" "$line"; done
+        for line in "${lines[@]}"; do
+            only=$word
+            [[ $line != backend=* ]] || { only=${line%% *} only=${only#backend=}; line=${line#* }; }
+            [[ ,$only, != *,$word,* ]] || printf '%s\0%s\0' "$word" "$line"
+        done
     done
 }
 

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/common.sh"
 need_build
 work=$build/implementations
-export seconds=${CLATTN_CHECK_SECONDS:-90} build
+export seconds=${CLATTN_CHECK_SECONDS:-150} build
 mkdir -p "$work"
 
 # Each of the next functions sets the environment of one implementation, the tests to run and the backends to check.
