@@ -31,9 +31,7 @@ static void check_on(const ct_env *env, const char *backend, const char *const *
 static void every_tile(void **state)
 {
     static const char *const problems[] = {
-        "block_sparse hq=4 hk=2 nq=70 nk=45 d=24 dv=40 block=32x16 pattern=mask per_head=1 pass=bwd causal=1 sink=1",
-        "dense hq=2 hk=1 nq=60 nk=90 d=16 sequences=3 pass=bwd dtype=bf16 causal=1 softcap=2",
-    };
+        "block_sparse hq=4 hk=2 nq=70 nk=45 d=24 dv=40 block=32x16 pattern=mask per_head=1 pass=bwd causal=1 sink=1"};
     for (int b = 0; small_backend(b); b++) {
         check_on(*state, small_backend(b), problems, CT_COUNT(problems), 1);
     }
@@ -43,8 +41,8 @@ static void variants(void **state)
 {
     static const char *const problems[] = {
         "dense b=2 hq=4 hk=2 n=75 d=16 pass=bwd bias=1 bias_b=1 bias_h=1 alibi=2 layout=bnhd",
-        "dense h=2 n=64 d=16 kv_dtype=f16 pass=bwd window=20,10",
-        "block_sparse h=2 n=150 d=16 block=24x48 pattern=longformer window=20,10 indices=3,50 pass=bwd",
+        "dense hq=2 hk=1 nq=60 nk=90 d=16 sequences=3 pass=bwd dtype=bf16 causal=1 softcap=2",
+        "block_sparse h=2 n=150 d=16 block=24x48 pattern=longformer window=20,10 indices=3,50 kv_dtype=f16 pass=bwd",
         "block_sparse b=2 hq=4 hk=2 n=100 d=16 block=16 pattern=scores topk=3 causal=1 pass=bwd",
     };
     ct_env env = *(ct_env *)*state;
