@@ -1,5 +1,5 @@
-/* What attend_forward gets: its buffers in order, and the record by value. One text for the host and for kernels; see
- * src/plan/arguments.h and cl/tile/tile.cl. */
+/* What the attend kernels get: their buffers in order, and a record by value. One text for the host and for kernels;
+ * see src/plan/arguments.h and cl/tile/tile.cl. */
 #define ATTEND_SCORES(T, B, S)                                                                                         \
     B(const float, bias)                                                                                               \
     B(const uchar, padding)                                                                                            \
@@ -50,28 +50,10 @@ typedef struct attend_args {
     ATTEND_LISTS(T, B, S)                                                                                              \
     ATTEND_SCORES(T, B, S)                                                                                             \
     B(const float, sinks)
-/* The pass backwards. g: the gradient of o, as that lies. */
-#define ATTEND_BACKWARD_Q(T, B, S)                                                                                     \
-    T(q)                                                                                                               \
-    T(k)                                                                                                               \
-    T(v)                                                                                                               \
-    T(g)                                                                                                               \
-    B(out_elem, dq)                                                                                                    \
-    B(float, row_slopes)                                                                                               \
-    ATTEND_ROWS(T, B, S)                                                                                               \
-    ATTEND_LISTS(T, B, S)                                                                                              \
-    ATTEND_SCORES(T, B, S)
-#define ATTEND_BACKWARD_KV(T, B, S)                                                                                    \
-    T(q)                                                                                                               \
-    T(k)                                                                                                               \
-    T(v)                                                                                                               \
-    T(g)                                                                                                               \
-    B(out_elem, dk)                                                                                                    \
-    B(out_elem, dv)                                                                                                    \
-    B(float, sums)                                                                                                     \
-    ATTEND_ROWS(T, B, S)                                                                                               \
-    ATTEND_LISTS(T, B, S)                                                                                              \
-    ATTEND_SCORES(T, B, S)
+/* The pass backwards: what each of its kernels over tiles of pairs reads. g: the gradient of o, as that lies. */
+#define ATTEND_BACKWARD(T, B, S) T(q) T(k) T(v) T(g) ATTEND_ROWS(T, B, S) ATTEND_LISTS(T, B, S) ATTEND_SCORES(T, B, S)
+#define ATTEND_BACKWARD_Q(T, B, S) ATTEND_BACKWARD(T, B, S) B(out_elem, dq) B(float, row_slopes)
+#define ATTEND_BACKWARD_KV(T, B, S) ATTEND_BACKWARD(T, B, S) B(out_elem, dk) B(out_elem, dv) B(float, sums)
 typedef struct attend_backward_args {
     attend_args a; /* step, rows: of queries in the pass for dq, of keys in that for dk and dv */
     strides dq, dk, dv;
@@ -113,15 +95,7 @@ typedef struct collect_args {
 } collect_args;
 
 /* dbias: in planes of one head of one batch, or of all that share it. */
-#define ATTEND_BACKWARD_BIAS(T, B, S)                                                                                  \
-    T(q)                                                                                                               \
-    T(k)                                                                                                               \
-    T(v)                                                                                                               \
-    T(g)                                                                                                               \
-    B(float, dbias)                                                                                                    \
-    ATTEND_ROWS(T, B, S)                                                                                               \
-    ATTEND_LISTS(T, B, S)                                                                                              \
-    ATTEND_SCORES(T, B, S)
+#define ATTEND_BACKWARD_BIAS(T, B, S) ATTEND_BACKWARD(T, B, S) B(float, dbias)
 typedef struct backward_bias_args {
     attend_args a;
     i32 batches, heads; /* that share a plane */

@@ -158,15 +158,14 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_BACKWARD_
     const span seq = span_of(PACKED ? c->line.sequence : of_all, PASS(cu_q), PASS(cu_k), a);
     const int sequence = PACKED ? seq.number : 0, in = seq.in;
     c->row0 = (PACKED ? at.row - SEQUENCE_LINE(seq.k0, a->step, sequence) : at.row) * a->step;
-    const int rows = min(a->step, seq.nk - c->row0);
-    c->rows = rows;
-    if (rows <= 0 || (PACKED && c->row0 < 0)) return; /* below 0: cu_seqlens that fall */
-    c->kt = tensor_view(STORE_k, TENSOR_OF(k, sequence), &a->k, in, kv, seq.k0, c->row0 + rows);
-    c->vt = tensor_view(STORE_v, TENSOR_OF(v, sequence), &a->v, in, kv, seq.k0, c->row0 + rows);
+    c->rows = min(a->step, seq.nk - c->row0);
+    if (c->rows <= 0 || (PACKED && c->row0 < 0)) return; /* below 0: cu_seqlens that fall */
+    c->kt = tensor_view(STORE_k, TENSOR_OF(k, sequence), &a->k, in, kv, seq.k0, c->row0 + c->rows);
+    c->vt = tensor_view(STORE_v, TENSOR_OF(v, sequence), &a->v, in, kv, seq.k0, c->row0 + c->rows);
     c->qt = tensor_view(STORE_q, TENSOR_OF(q, sequence), &a->q, in, c->first_head, seq.q0, seq.nq);
     c->gt = tensor_view(STORE_g, TENSOR_OF(g, sequence), &a->o, in, c->first_head, seq.q0, seq.nq);
-    c->dkt = out_view(AT(dk), &b->dk, in, kv, seq.k0, c->row0 + rows);
-    c->dvt = out_view(AT(dv), &b->dv, in, kv, seq.k0, c->row0 + rows);
+    c->dkt = out_view(AT(dk), &b->dk, in, kv, seq.k0, c->row0 + c->rows);
+    c->dvt = out_view(AT(dv), &b->dv, in, kv, seq.k0, c->row0 + c->rows);
     if (!dk_base) c->dkt.x = 0;
     if (!dv_base) c->dvt.x = 0;
     c->lse_head = a->lse_head;

@@ -11,17 +11,11 @@
 OP VF counted(VF p, VF d) { return pick(p == (VF)(0.0f), (VF)(0.0f), d); }
 /* p = q k^T and d = dO v^T become P and dX. */
 OP void pair_gradients(stage *c, int masked, int query0, int key0) {
+    if (BIAS) add_bias(&c->t, &c->p, c->scale_in, query0, key0, &c->a);
 #if TEXTS
-    acc_pair x; /* what the texts got */
-#if BIAS
-    add_bias(&c->t, &c->p, c->scale_in, query0, key0, &c->a);
-#else
-    EACH_PAIR(i) c->p.x[i] *= c->scale_in;
-#endif
-    EACH_PAIR(i) x.x[i] = c->p.x[i];
+    acc_pair x; /* what the texts get */
+    EACH_PAIR(i) x.x[i] = c->p.x[i] = BIAS ? c->p.x[i] : c->p.x[i] * c->scale_in;
     score_pairs(&c->t, &c->p, 1.0f, query0, key0, &c->a);
-#elif BIAS
-    add_bias(&c->t, &c->p, c->scale_in, query0, key0, &c->a);
 #endif
 #if SLOPES
     parts slopes;

@@ -17,6 +17,11 @@ typedef struct backward {
     int64_t entries; /* of all lists */
 } backward;
 
+/* Of a struct of CT_REFS: the members of ATTEND_BACKWARD. */
+#define BACKWARD_REFS(w, item)                                                                                         \
+    .q = (w)->a->q, .k = (w)->a->k, .v = (w)->a->v, .g = (w)->gradient->g, .from = (w)->from, .minus = (w)->minus,     \
+    .delta = (w)->delta, CT_ITEM_REFS(item)
+
 static clattn_status add_terms(ct_builder *b, backward *w)
 {
     clattn_status st = CLATTN_OK;
@@ -126,17 +131,7 @@ static clattn_status add_keys(ct_builder *b, backward *w)
     const attend_backward_args args = args_of(w, &item);
     const struct {
         CT_REFS(ATTEND_BACKWARD_KV)
-    } buffers = {.q = a->q,
-                 .k = a->k,
-                 .v = a->v,
-                 .g = w->gradient->g,
-                 .dk = w->gradient->dk,
-                 .dv = w->gradient->dv,
-                 .sums = w->sums,
-                 .from = w->from,
-                 .minus = w->minus,
-                 .delta = w->delta,
-                 CT_ITEM_REFS(&item)};
+    } buffers = {BACKWARD_REFS(w, &item), .dk = w->gradient->dk, .dv = w->gradient->dv, .sums = w->sums};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_main(l);
     if (w->sums_row) {
@@ -161,16 +156,7 @@ static clattn_status add_queries(ct_builder *b, backward *w)
     const ct_ref of_rows = slopes ? ct_builder_zone(b, "slopes of rows", a->b * a->hq * a->nq, 4) : ct_nothing();
     const struct {
         CT_REFS(ATTEND_BACKWARD_Q)
-    } buffers = {.q = a->q,
-                 .k = a->k,
-                 .v = a->v,
-                 .g = w->gradient->g,
-                 .dq = w->sums_row ? ct_nothing() : w->gradient->dq,
-                 .row_slopes = of_rows,
-                 .from = w->from,
-                 .minus = w->minus,
-                 .delta = w->delta,
-                 CT_ITEM_REFS(&item)};
+    } buffers = {BACKWARD_REFS(w, &item), .dq = w->sums_row ? ct_nothing() : w->gradient->dq, .row_slopes = of_rows};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, item.lists.rows, item.groups_y, 1, item.shape.items);
     if (slopes) {
@@ -217,15 +203,7 @@ static clattn_status add_bias(ct_builder *b, const backward *w)
                                      .parts = (i32)parts};
     const struct {
         CT_REFS(ATTEND_BACKWARD_BIAS)
-    } buffers = {.q = a->q,
-                 .k = a->k,
-                 .v = a->v,
-                 .g = w->gradient->g,
-                 .dbias = w->gradient->dbias,
-                 .from = w->from,
-                 .minus = w->minus,
-                 .delta = w->delta,
-                 CT_ITEM_REFS(item)};
+    } buffers = {BACKWARD_REFS(w, item), .dbias = w->gradient->dbias};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, item->lists.rows, planes, parts, item->shape.items);
 out:

@@ -20,7 +20,7 @@ void ct_check_complain(check_run *c, const char *text)
     }
 }
 
-/* Rows `first` ... of `heads` heads of `each` batch, which has `of_batch` heads of `rows` rows. */
+/* All rows of heads `first` ... first + heads - 1 of each batch, which has `of_batch` heads of `rows` rows. */
 static int64_t add_rows(int64_t *out, int64_t batches, int64_t of_batch, int64_t first, int64_t heads, int64_t rows)
 {
     int64_t n = 0;
