@@ -52,7 +52,7 @@ TILE_KERNEL void accumulate_apply(ARGUMENTS(ACCUMULATE_APPLY) const accumulate_a
     if (p.tokens <= 0) return;
     c.qt = tensor_view(STORE_q, TENSOR_OF(q, p.sequence), &a.q, p.in, p.head, p.first, p.from + p.tokens);
     c.ot = out_view(AT(o), &a.o, p.in, p.head, p.first, p.from + p.tokens);
-    c.state_in = AT(state) + (OWN ? p.index : (long)item) * DK * DV;
+    c.state_in = AT(state) + (OWN ? p.index : p.index / a.segments) * DK * DV;
     c.from = p.from;
     c.step = a.step;
     c.n = (p.tokens + a.step - 1) / a.step;

@@ -27,14 +27,14 @@ typedef struct {
     acc_state state;
     decays d;
 #if STORED
-    acc_pair seen; /* scale * D_i / D_k */
+    acc_pair seen; /* both * D_i / D_k */
 #endif
     tensor qt, kt, vt;
     tensor_out ot;
     const __global float *state_in;
     __global float *state_out;
     int n, from, step, tokens;
-    float scale;
+    float scale, weight, both;
 } stage;
 
 OP void step_hold(stage *c) {
@@ -49,12 +49,12 @@ OP void step_begin(stage *c) {
     state_load(&c->t, &c->state, c->state_in, DV);
     state_publish(&c->t, &c->state);
 #if STORED
-    EACH_LOWER(i) c->seen.x[i] = vexp2(TO_VF(ROW_AT(&c->t, i) - COL_AT(&c->t, i)) * c->d.rate) * c->scale;
+    EACH_LOWER(i) c->seen.x[i] = vexp2(TO_VF(ROW_AT(&c->t, i) - COL_AT(&c->t, i)) * c->d.rate) * c->both;
 #endif
 }
 OP void step_front(stage *c, int j) {
     rows_load(&c->t, &c->q, Q, j);
-    decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), c->scale);
+    decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), c->scale, c->weight);
     mma_abt_lower(&c->t, &c->s, &c->q, K, j);
 }
 OP void step_middle(stage *c, int j) {
@@ -65,12 +65,12 @@ OP void step_middle(stage *c, int j) {
 #if STORED
         e *= c->seen.x[i];
 #elif DECAY == 2
-        e *= c->scale * vexp2((c->d.row_whole.x[ROW_OF(i)] - c->d.whole.x[KEY_OF(i)]) +
-                              (c->d.row_part.x[ROW_OF(i)] - c->d.part.x[KEY_OF(i)]));
+        e *= c->both * vexp2((c->d.row_whole.x[ROW_OF(i)] - c->d.whole.x[KEY_OF(i)]) +
+                             (c->d.row_part.x[ROW_OF(i)] - c->d.part.x[KEY_OF(i)]));
 #elif DECAY == 1
-        e *= c->scale * vexp2(TO_VF(gap) * c->d.rate);
+        e *= c->both * vexp2(TO_VF(gap) * c->d.rate);
 #else
-        e *= c->scale;
+        e *= c->both;
 #endif
         c->s.x[i] = pick(gap >= 0, e, (VF)(0.0f));
     }
@@ -113,6 +113,8 @@ TILE_KERNEL void accumulate_forward(ARGUMENTS(ACCUMULATE_FORWARD) const accumula
     c.tokens = p.tokens;
     c.n = (p.tokens + a.step - 1) / a.step;
     c.scale = a.scale;
+    c.weight = a.weight;
+    c.both = a.scale * a.weight;
     decays_begin(&c.d, AT(decay), &a, &p);
     run(&c);
 }

@@ -1,5 +1,5 @@
-/* accumulate state:  S = sum_k (D_(n-1) / D_k) k_k v_k^T over the keys of a segment, and D_(n-1), what is left of the
- * state that entered it. An item is one segment of one head of one batch or sequence. */
+/* accumulate state:  S = weight sum_k (D_(n-1) / D_k) k_k v_k^T over the keys of a segment, and D_(n-1), what is
+ * left of the state that entered it. An item is one segment of one head of one batch or sequence. */
 #define K 0
 #define V 1
 #define STREAMS 2
@@ -18,7 +18,7 @@ typedef struct {
     tensor kt, vt;
     __global float *state_out, *fade_out;
     int n, from, step, tokens;
-    float fade;
+    float fade, weight;
 } stage;
 
 OP void step_hold(stage *c) {
@@ -31,7 +31,7 @@ OP void step_begin(stage *c) {
     c->fade = 1.0f;
 }
 OP void step_front(stage *c, int j) {
-    decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), 1.0f);
+    decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), 1.0f, c->weight);
 }
 OP void step_middle(stage *c, int j) { c->fade *= c->d.keep; }
 OP void step_settle(stage *c, int j) {
@@ -59,6 +59,7 @@ TILE_KERNEL void accumulate_state(ARGUMENTS(ACCUMULATE_STATE) const accumulate_a
     c.from = p.from;
     c.step = a.step;
     c.tokens = p.tokens;
+    c.weight = a.weight;
     c.n = (p.tokens + a.step - 1) / a.step;
     decays_begin(&c.d, AT(decay), &a, &p);
     run(&c);

@@ -12,11 +12,13 @@
 typedef struct accumulate_args {
     strides q, k, v, o; /* in elements */
     i64 decay_batch, decay_head;
-    i32 nq, nk;            /* nk = 0: every group returns at once */
-    i32 heads, group;      /* query heads of a batch; those that share a KV head */
-    i32 step;              /* tokens of a chunk, BN at most */
-    i32 segment, segments; /* tokens of a segment, a multiple of step; their number */
-    f32 scale;
+    i32 nq, nk;                  /* nk = 0: every group returns at once */
+    i32 heads, group;            /* query heads of a batch; those that share a KV head */
+    i32 state_heads, state_step; /* of a batch's states; from one head's to the next head's */
+    i32 step;                    /* tokens of a chunk, BN at most */
+    i32 segment, segments;       /* tokens of a segment, a multiple of step; their number */
+    f32 scale, weight;           /* of what is read of a state; of what a key adds to it */
+    i32 spare;
 } accumulate_args;
 
 #define ACCUMULATE_FEATURE(T, B, S) B(const elem, x) B(float, y) B(const uchar, padding)
@@ -26,12 +28,62 @@ typedef struct feature_args {
     i32 heads, width, rows, spare;
 } feature_args;
 
+#define FEATURE_BACKWARD(T, B, S) B(const elem, x) B(const float, g) B(out_elem, dx) B(const uchar, padding)
+typedef struct feature_backward_args {
+    strides x, dx;
+    i64 n, padding_batch;         /* n = 0: every group returns at once */
+    i32 heads, width, wide, rows; /* wide: floats of a row of g, width at least */
+} feature_backward_args;
+
+#define DIVIDE_BACKWARD(T, B, S) B(const elem, g) B(const float, x) B(float, dx)
+typedef struct divide_backward_args {
+    strides g;
+    i64 n; /* 0: every group returns at once */
+    i32 heads, width, rows, spare;
+} divide_backward_args;
+
+#define TURN_STATES(T, B, S) B(const float, from) B(float, to) B(const float, decay) B(const int, cu)
+typedef struct turn_args {
+    i64 decay_batch, decay_head;
+    i32 rows, cols; /* of `to`; rows = 0: every group returns at once */
+    i32 heads, spare;
+} turn_args;
+
+#define TURN_DECAYS(T, B, S) B(const float, from) B(float, to) B(const int, cu)
+typedef struct decays_args {
+    i64 n; /* tokens of a head; 0: every group returns at once */
+    i32 width, sequences;
+} decays_args;
+
+#define ACCUMULATE_DOTS(T, B, S) B(const elem, w) B(const float, x) B(float, to)
+typedef struct dots_args {
+    strides w, x;
+    i64 n, to_batch, to_head; /* n = 0: every group returns at once */
+    i32 width, rows;
+} dots_args;
+
+#define DECAY_BACKWARD(T, B, S)                                                                                        \
+    B(const float, of_q)                                                                                               \
+    B(const float, of_k)                                                                                               \
+    B(const float, state) B(const float, dstate) B(float, ddecay) B(const int, cu)
+typedef struct decay_backward_args {
+    i64 n; /* tokens of a head; 0: every group returns at once */
+    i32 heads, batches, size, spare;
+} decay_backward_args;
+
 #define ACCUMULATE_DIVIDE(T, B, S) B(const float, x) B(out_elem, o)
 typedef struct divide_args {
     strides o;
     i64 n; /* 0: every group returns at once */
     i32 heads, width, rows, spare;
 } divide_args;
+
+#define ACCUMULATE_PLUS(T, B, S) S(const float, x) B(const float, y) S(out_elem, o)
+typedef struct plus_args {
+    strides o;
+    i64 n; /* 0: every group returns at once */
+    i32 heads, width, rows, spare;
+} plus_args;
 
 #define ACCUMULATE_SCAN(T, B, S) B(float, states) B(const float, fade) S(const float, state_in) S(float, state_out)
 typedef struct scan_args {

@@ -1,25 +1,27 @@
 /* The decays of one chunk.
  * Token i of a chunk of m tokens (from 0) has the running decay D_i = decay_0 ... decay_i. Needed are D_i (what is left
  * of the state that entered), D_(m-1) / D_k (what is left of key k when the chunk ends), D_i / D_k (what query i sees
- * of key k); all exponents are <= 0. */
+ * of key k); all exponents are <= 0.
+ * REVERSED: what a token fades, it fades behind itself: D_i = decay_0 ... decay_(i-1), and a chunk hands on D_m. A
+ * token's decays come so already (reversed_decays.cl). */
 typedef struct {
     float rate;              /* log2 of a head's decay */
     const __global float *g; /* a token's */
     col whole, part;         /* log2 of D_k, see col_sum */
     row row_whole, row_part;
     row inter;  /* scale * D_i           */
-    col outer;  /* D_(m-1) / D_k         */
+    col outer;  /* weight * D_(m-1) / D_k */
     float keep; /* D_(m-1)               */
     int m;
 } decays;
 
 OP void decays_begin(decays *d, const __global float *g, const accumulate_args *a, const portion *p) {
     d->m = 0;
-    d->rate = DECAY == 1 ? max(g[p->head] * LOG2E, -1000.0f) : 0.0f;
+    d->rate = DECAY == 1 ? max(g[p->head * a->decay_head] * LOG2E, -1000.0f) : 0.0f;
     d->g = DECAY == 2 ? g + p->in * a->decay_batch + p->head * a->decay_head + p->first + p->from : g;
 }
 /* The decays of the chunk of m tokens that starts at token `from` of the portion. */
-OP void decays_of(tile *t, decays *d, int from, int m, float scale) {
+OP void decays_of(tile *t, decays *d, int from, int m, float scale, float weight) {
     if (DECAY < 2 && m == d->m) return;
     d->m = m;
     float last = DECAY == 1 ? (float)m * d->rate : 0.0f;
@@ -34,8 +36,8 @@ OP void decays_of(tile *t, decays *d, int from, int m, float scale) {
         const VI k = KEY_AT(t, i);
         VF begin = (VF)(0.0f), end = (VF)(0.0f);
         if (DECAY == 1) {
-            begin = TO_VF(k + 1) * d->rate;
-            end = TO_VF(m - 1 - k) * d->rate;
+            begin = TO_VF(k + 1 - REVERSED) * d->rate;
+            end = TO_VF(m - 1 - k + REVERSED) * d->rate;
         }
         if (DECAY == 2) {
             begin = d->whole.x[i] + d->part.x[i];
@@ -43,7 +45,7 @@ OP void decays_of(tile *t, decays *d, int from, int m, float scale) {
         }
         const VF entered = DECAY ? vexp2(begin) : (VF)(1.0f), left = DECAY ? vexp2(end) : (VF)(1.0f);
         before.x[i] = entered * scale;
-        d->outer.x[i] = pick(k < m, left, (VF)(0.0f));
+        d->outer.x[i] = pick(k < m, left * weight, (VF)(0.0f));
     }
     row_of_col(t, &d->inter, &before);
     d->keep = DECAY ? exp2(last) : 1.0f;

@@ -27,6 +27,6 @@ LINE_KERNEL void accumulate_scan(ARGUMENTS(ACCUMULATE_SCAN) const scan_args a) {
                     e = e * f[first + i] + own[i];
                 }
         }
-        if (FINAL) put(AT(state_out) + item * a.size + from, c, width, e);
+        if (FINAL && state_out_base) put(AT(state_out) + item * a.size + from, c, width, e);
     }
 }

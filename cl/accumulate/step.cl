@@ -24,7 +24,7 @@ LINE_KERNEL void accumulate_step(ARGUMENTS(ACCUMULATE_STEP) const accumulate_arg
     const __global elem *value = AT(v) + p.in * a.v.batch + kv * a.v.head + p.first * a.v.row + column;
     __global out_elem *out = AT(o) + p.in * a.o.batch + p.head * a.o.head + p.first * a.o.row + column;
     const __global float *g = AT(decay) + (DECAY == 2      ? p.in * a.decay_batch + p.head * a.decay_head + p.first
-                                              : DECAY == 1 ? p.head
+                                              : DECAY == 1 ? p.head * a.decay_head
                                                            : 0);
     const int initial = INITIAL && state_in_base;
     const long at = (long)LINE_Y() * DK * DV + column;

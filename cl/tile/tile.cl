@@ -115,6 +115,10 @@
 #ifndef DV
 #define DV DK
 #endif
+/* 1: a stage's tokens run from the last to the first: tensors begin at their last row, and row strides are negative */
+#ifndef REVERSED
+#define REVERSED 0
+#endif
 /* backwards DK = DV, the wider of both: what exists of them */
 #ifndef WIDTH_K
 #define WIDTH_K DK

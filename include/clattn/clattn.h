@@ -340,6 +340,7 @@ typedef struct clattn_problem {
     clattn_decay decay; /**< a text's "lightning" starts with ALIBI, a field filled by hand with NONE */
     double decay_value;
     int decay_layer, decay_layers; /**< MINIMAX, FLA: 0 <= layer < layers */
+    int ddecay;                    /**< pass = BWD: slot DDECAY is there; then every product is made of floats */
     int state; /**< linear: slot STATE_OUT is written, and STATE_IN is read if it is passed, else zeros */
     /** linear, sparse_linear; where sparse_linear has IDENTITY it takes SOFTMAX, which can be normalised */
     clattn_feature feature;
@@ -553,6 +554,9 @@ typedef enum clattn_slot {
     CLATTN_DSINK,         /**< float [hq] */
     CLATTN_DBIAS,         /**< float [bias_b, bias_h, nq, nk] */
     CLATTN_DALIBI_SLOPES, /**< float [hq]: alibi = 2 */
+    CLATTN_DSTATE_OUT,    /**< of STATE_OUT, of its shape: optional, else none arrives there */
+    CLATTN_DSTATE_IN,     /**< of STATE_IN, or of the zeros in its place */
+    CLATTN_DDECAY,        /**< of g = ln(decay): float [b, hq, n] where decays are a token's, else [hq]; ddecay = 1 */
     CLATTN_SLOT_COUNT
 } clattn_slot;
 

@@ -129,6 +129,9 @@ static clattn_status stage_launch(ct_builder *b, const ct_accumulate_run *run, c
     ct_launch_mixed(*out, &run->a.types, stage->streams, 'q');
     ct_launch_define(*out, "OUT", run->a.o_dtype);
     ct_launch_define(*out, "PACKED", run->a.sequences > 0);
+    if (run->a.reversed) {
+        ct_launch_define(*out, "REVERSED", 1);
+    }
     for (int i = 0; i < shape.n_extra; i++) {
         ct_launch_define(*out, shape.extra[i].name, shape.extra[i].value);
     }
@@ -136,9 +139,9 @@ out:
     return st;
 }
 
-static void stage_groups(ct_launch *l, const ct_accumulate_run *run, const accumulate_args *args)
+static void stage_groups(ct_launch *l, const ct_accumulate_run *run, int64_t items)
 {
-    ct_launch_groups(l, args->segments, run->items, ct_max(run->shape.parts, 1), run->shape.items);
+    ct_launch_groups(l, run->args.segments, items, ct_max(run->shape.parts, 1), run->shape.items);
 }
 
 static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct_ref state_in, ct_ref state_out)
@@ -162,13 +165,13 @@ static clattn_status add_forward(ct_builder *b, const ct_accumulate_run *run, ct
                  .decay = run->a.decay,
                  .cu = run->a.cu_q};
     CT_ARGUMENTS(l, &buffers, &run->args);
-    stage_groups(l, run, &run->args);
+    stage_groups(l, run, run->items);
     ct_launch_main(l);
     return CLATTN_OK;
 }
 
-static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, const accumulate_args *args, ct_ref states,
-                                ct_ref fade)
+/* The states of the segments of all heads that have one. */
+static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, ct_ref states, ct_ref fade)
 {
     ct_launch *l = NULL;
     const stage_of states_of = {"accumulate/accumulate_state.cl", "accumulate_state", "kv",
@@ -182,8 +185,11 @@ static clattn_status add_states(ct_builder *b, const ct_accumulate_run *run, con
         CT_REFS(ACCUMULATE_STATE)
     } buffers = {
         .k = run->a.k, .v = run->a.v, .state_out = states, .fade = fade, .decay = run->a.decay, .cu = run->a.cu_k};
-    CT_ARGUMENTS(l, &buffers, args);
-    stage_groups(l, run, args);
+    accumulate_args args = run->args;
+    args.heads = args.state_heads;
+    args.state_step = 1;
+    CT_ARGUMENTS(l, &buffers, &args);
+    stage_groups(l, run, run->states);
     return CLATTN_OK;
 }
 
@@ -206,12 +212,12 @@ static clattn_status add_scan(ct_builder *b, const ct_accumulate_run *run, int s
         CT_REFS(ACCUMULATE_SCAN)
     } buffers = {.states = states, .fade = fade, .state_in = run->a.state_in, .state_out = state_out};
     CT_ARGUMENTS(l, &buffers, &args);
-    ct_launch_groups(l, ct_ceil_div(size, slab), run->items, 1, ct_builder_tile(b)->line_items);
+    ct_launch_groups(l, ct_ceil_div(size, slab), run->states, 1, ct_builder_tile(b)->line_items);
     return CLATTN_OK;
 }
 
 /* o = S^T phi(q), with one S of all keys, or one of each segment of the queries. */
-static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, const accumulate_args *args, ct_ref state)
+static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, ct_ref state)
 {
     ct_launch *l = NULL;
     const stage_of apply = {"accumulate/accumulate_apply.cl", "accumulate_apply", "q", false};
@@ -223,26 +229,71 @@ static clattn_status add_apply(ct_builder *b, const ct_accumulate_run *run, cons
     const struct {
         CT_REFS(ACCUMULATE_APPLY)
     } buffers = {.q = run->a.q, .o = run->a.o, .state = state, .cu = run->a.cu_q};
-    CT_ARGUMENTS(l, &buffers, args);
-    stage_groups(l, run, args);
+    CT_ARGUMENTS(l, &buffers, &run->args);
+    stage_groups(l, run, run->items);
     ct_launch_main(l);
     return CLATTN_OK;
+}
+
+/* With the state that enters each segment, or none. */
+static clattn_status add_chunks(ct_builder *b, const ct_accumulate_run *run, ct_ref states)
+{
+    return add_forward(b, run, states, ct_nothing());
+}
+
+typedef clattn_status (*add_output)(ct_builder *b, const ct_accumulate_run *run, ct_ref state);
+
+/* o, or the sum of what the members of a head of q give: their states lie `state` floats apart. */
+static clattn_status each_member(ct_builder *b, const ct_accumulate_run *run, ct_ref states, int64_t state,
+                                 add_output add)
+{
+    clattn_status st = CLATTN_OK;
+    const int64_t members = run->args.state_step;
+    const int64_t floats = run->a.batch * run->a.heads * run->a.nq * run->width;
+    ct_builder_serves(b, run->a.serves);
+    if (members == 1) {
+        CT_TRY(add(b, run, states));
+        CT_TRY(ct_accumulate_dots(b, run, run->a.o, 0));
+        goto out;
+    }
+    const ct_ref sum = ct_builder_zone(b, "sum of members", floats, sizeof(float));
+    const ct_ref part = ct_builder_zone(b, "a member", floats, sizeof(float));
+    for (int64_t i = 0; i < members; i++) {
+        ct_accumulate_run one = ct_accumulate_member(run, i, i ? part : sum);
+        CT_TRY(take_tensors(b, &one));
+        CT_TRY(add(b, &one, states.where == CT_NOWHERE ? states : ct_ref_at(states, i * state)));
+        CT_TRY(ct_accumulate_dots(b, run, one.a.o, i));
+        if (i) {
+            CT_TRY(ct_accumulate_plus(b, run, sum, part, i == members - 1));
+        }
+    }
+out:
+    return st;
 }
 
 static clattn_status add_causal(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
-    const bool leaves = run->a.state_out.where != CT_NOWHERE;
+    const ct_accumulate *a = &run->a;
+    const bool leaves = a->state_out.where != CT_NOWHERE;
+    /* one launch gives both, unless o may be absent or is a sum */
+    const bool both = !run->shape.rounds_state && !a->reversed && run->args.state_step == 1;
     choose_segments(b, run, run->longest_k, true, &run->args);
-    if (run->args.segments == 1 && !(run->shape.rounds_state && leaves)) {
-        return add_forward(b, run, run->a.state_in, run->a.state_out);
+    const int64_t state = run->a.dk * run->width;
+    if (run->args.segments == 1 && leaves && both) {
+        CT_TRY(add_forward(b, run, a->state_in, a->state_out));
+        CT_TRY(ct_accumulate_dots(b, run, a->o, 0));
+        goto out;
     }
-    const int64_t count = run->items * run->args.segments;
-    const ct_ref states = ct_builder_zone(b, "states of segments", count * run->a.dk * run->width, sizeof(float));
+    if (run->args.segments == 1 && !leaves) {
+        return each_member(b, run, a->state_in, state, add_chunks);
+    }
+    const int64_t count = run->states * run->args.segments;
+    const ct_ref states = ct_builder_zone(b, "states of segments", count * state, sizeof(float));
     const ct_ref fade = ct_builder_zone(b, "decays of segments", count, sizeof(float));
-    CT_TRY(add_states(b, run, &run->args, states, fade));
-    CT_TRY(add_scan(b, run, run->args.segments, states, fade, run->a.state_out));
-    CT_TRY(add_forward(b, run, states, ct_nothing()));
+    CT_TRY(add_states(b, run, states, fade));
+    CT_TRY(add_scan(b, run, run->args.segments, states, fade, a->state_out));
+    CT_TRY(each_member(b, run, states, state * run->args.segments, add_chunks));
 out:
     return st;
 }
@@ -250,23 +301,22 @@ out:
 static clattn_status add_full(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
-    accumulate_args keys = run->args, queries = run->args;
-    choose_segments(b, run, run->longest_k, false, &keys);
-    choose_segments(b, run, run->longest_q, false, &queries);
-    const int64_t size = run->a.dk * run->width;
-    const ct_ref states = ct_builder_zone(b, "states of segments", run->items * keys.segments * size, sizeof(float));
-    const ct_ref fade = ct_builder_zone(b, "decays of segments", run->items * keys.segments, sizeof(float));
-    const bool alone =
-        keys.segments == 1 && run->a.state_in.where == CT_NOWHERE && run->a.state_out.where == CT_NOWHERE;
-    const ct_ref total = alone ? states
-                         : run->a.state_out.where != CT_NOWHERE
-                             ? run->a.state_out
-                             : ct_builder_zone(b, "state", run->items * size, sizeof(float));
-    CT_TRY(add_states(b, run, &keys, states, fade));
+    ct_accumulate_run keys = *run, queries = *run;
+    choose_segments(b, run, run->longest_k, false, &keys.args);
+    choose_segments(b, run, run->longest_q, false, &queries.args);
+    const int segments = keys.args.segments;
+    const int64_t size = run->a.dk * run->width, count = run->states * segments;
+    const ct_ref states = ct_builder_zone(b, "states of segments", count * size, sizeof(float));
+    const ct_ref fade = ct_builder_zone(b, "decays of segments", count, sizeof(float));
+    const bool alone = segments == 1 && run->a.state_in.where == CT_NOWHERE && run->a.state_out.where == CT_NOWHERE;
+    const ct_ref total = alone                                  ? states
+                         : run->a.state_out.where != CT_NOWHERE ? run->a.state_out
+                                                                : ct_builder_zone(b, "state", run->states * size, 4);
+    CT_TRY(add_states(b, &keys, states, fade));
     if (!alone) {
-        CT_TRY(add_scan(b, run, keys.segments, states, fade, total));
+        CT_TRY(add_scan(b, run, segments, states, fade, total));
     }
-    CT_TRY(add_apply(b, run, &queries, total));
+    CT_TRY(each_member(b, &queries, total, size, add_apply));
 out:
     return st;
 }
@@ -276,67 +326,50 @@ static clattn_status add_rows(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
     const ct_blocks *blocks = run->a.left_out;
-    accumulate_args keys = run->args, queries = run->args;
-    keys.segment = blocks->block_k;
-    keys.segments = blocks->cols;
-    queries.segment = blocks->block_q;
-    queries.segments = blocks->rows;
-    const int64_t size = run->a.dk * run->width;
-    const ct_ref states = ct_builder_zone(b, "states of blocks", run->items * keys.segments * size, sizeof(float));
-    const ct_ref fade = ct_builder_zone(b, "decays of blocks", run->items * keys.segments, sizeof(float));
-    const ct_ref sums = ct_builder_zone(b, "states of block rows", run->items * queries.segments * size, sizeof(float));
-    CT_TRY(add_states(b, run, &keys, states, fade));
+    ct_accumulate_run keys = *run, queries = *run;
+    keys.args.segment = blocks->block_k;
+    keys.args.segments = blocks->cols;
+    queries.args.segment = blocks->block_q;
+    queries.args.segments = blocks->rows;
+    const int64_t size = run->a.dk * run->width, of_keys = run->states * blocks->cols;
+    const int64_t of_rows = run->states * blocks->rows;
+    const ct_ref states = ct_builder_zone(b, "states of blocks", of_keys * size, sizeof(float));
+    const ct_ref fade = ct_builder_zone(b, "decays of blocks", of_keys, sizeof(float));
+    const ct_ref sums = ct_builder_zone(b, "states of block rows", of_rows * size, sizeof(float));
+    CT_TRY(add_states(b, &keys, states, fade));
     CT_TRY(ct_accumulate_rows(b, run, states, sums));
-    CT_TRY(add_apply(b, run, &queries, sums));
+    CT_TRY(each_member(b, &queries, sums, size * blocks->rows, add_apply));
 out:
     return st;
 }
 
-static void fill_args(ct_accumulate_run *run)
+clattn_status ct_accumulate_run_add(ct_builder *b, ct_accumulate_run *run)
 {
-    const ct_accumulate *a = &run->a;
-    run->items = (a->sequences ? a->sequences : a->batch) * a->heads;
-    run->width = a->dv + a->normalise;
-    run->longest_q = a->sequences ? a->longest_q : a->nq;
-    run->longest_k = a->sequences ? a->longest_k : a->nk;
-    run->args = (accumulate_args){
-        .q = a->q_strides,
-        .k = a->k_strides,
-        .v = a->v_strides,
-        .o = a->o_strides,
-        .decay_batch = a->heads * a->nk,
-        .decay_head = a->nk,
-        .nq = (int32_t)a->nq,
-        .nk = (int32_t)a->nk,
-        .heads = (int32_t)a->heads,
-        .group = (int32_t)(a->heads / a->kv_heads),
-        .step = 1,
-        .segment = (int32_t)run->longest_k,
-        .segments = 1,
-        .scale = (float)a->scale,
-    };
+    clattn_status st = CLATTN_OK;
+    ct_builder_serves(b, run->a.serves | run->a.serves_state);
+    CT_TRY(choose_shape(b, run, &forward, &run->shape));
+    run->args.step = (int32_t)run->shape.step;
+    if (run->args.state_step == 1) {
+        CT_TRY(take_tensors(b, run));
+    }
+    CT_TRY(run->a.causal ? add_causal(b, run) : run->a.left_out ? add_rows(b, run) : add_full(b, run));
+out:
+    return st;
 }
 
 clattn_status ct_accumulate_add(ct_builder *b, const ct_accumulate *accumulate)
 {
     clattn_status st = CLATTN_OK;
-    ct_accumulate_run run = {.a = *accumulate};
-    fill_args(&run);
-    const ct_ref result = run.a.o;
+    ct_accumulate_run run = ct_accumulate_begin(accumulate);
     if (run.a.steps) {
         CT_TRY(ct_accumulate_steps(b, &run));
         goto out;
     }
     CT_TRY(ct_accumulate_features(b, &run));
-    CT_TRY(choose_shape(b, &run, &forward, &run.shape));
-    run.args.step = (int32_t)run.shape.step;
-    CT_TRY(take_tensors(b, &run));
-    CT_TRY(run.a.causal ? add_causal(b, &run) : run.a.left_out ? add_rows(b, &run) : add_full(b, &run));
+    CT_TRY(ct_accumulate_run_add(b, &run));
     if (run.a.normalise) {
-        const ct_ref sums = run.a.o;
-        run.a = *accumulate;
-        run.a.o = result;
-        CT_TRY(ct_accumulate_divide(b, &run, sums));
+        ct_accumulate_run result = ct_accumulate_begin(accumulate);
+        CT_TRY(ct_accumulate_divide(b, &result, run.a.o));
     }
 out:
     return st;

@@ -7,7 +7,17 @@
 
 typedef enum ct_fading { CT_FADE_NONE = 0, CT_FADE_HEAD = 1, CT_FADE_TOKEN = 2 } ct_fading; /* DECAY in cl/accumulate */
 
-/* S_t = decay_t S_(t-1) + phi(k_t) v_t^T,  o_t = scale S_t^T phi(q_t), or with one S for all queries if not causal.
+/* to[b][state head][token] = w_i . o_i for each token of each member's o, which is float, before they are summed;
+ * w is of q's heads and tokens. */
+typedef struct ct_dots {
+    ct_ref w, to; /* to: nothing, if not wanted */
+    clattn_strides strides;
+    clattn_dtype type;
+} ct_dots;
+
+/* Heads of k may be more than those of q: then the heads of k that share one of q ("members") each have a state,
+ * and o is the sum over them.
+ * S_t = decay_t S_(t-1) + phi(k_t) v_t^T,  o_t = scale S_t^T phi(q_t), or with one S for all queries if not causal.
  * Normalised: S has one column more, the sum of phi(k), and o is divided by (scale z.phi(q) + 1e-10). */
 typedef struct ct_accumulate {
     int64_t batch, heads, kv_heads, nq, nk, dk, dv;
@@ -23,11 +33,18 @@ typedef struct ct_accumulate {
     ct_ref padding;             /* uint8 [batch, nk], 0 hides a key; or nothing */
     ct_ref state_in, state_out; /* float [batch or sequences, heads, dk, dv (+1)], or nothing */
     double scale;
-    bool causal; /* nq = nk, and the same sequences */
-    bool steps;  /* token by token, for a few tokens; causal only */
+    double weight; /* of what a key adds to a state: S_t = decay_t S_(t-1) + weight phi(k_t) v_t^T */
+    bool causal;   /* nq = nk, and the same sequences */
+    /* causal: from the last token to the first, S_t = decay_(t+1) S_(t+1) + weight phi(k_t) v_t^T; state_in stands
+     * behind the last token, state_out is decay_0 S_0. A token's decays come reversed, see ct_accumulate_turn_decays */
+    bool reversed;
+    bool steps; /* token by token, for a few tokens; causal only */
     clattn_feature feature;
     bool normalise;
-    int chunk; /* tokens; 0: chosen */
+    int chunk;  /* tokens; 0: chosen */
+    bool exact; /* products of floats, whatever the storage */
+    ct_dots dots;
+    uint64_t serves, serves_state; /* see ct_builder_serves: of o, of state_out */
     /* not causal: a block of queries sees only the key blocks that its list lacks; NULL: every key */
     const ct_blocks *left_out;
 } ct_accumulate;

@@ -5,8 +5,6 @@
 #include "tile/tiles.h"
 #include "line/line.h"
 
-#define ROWS_A_GROUP 64 /* a group of one row would cost more to start than to run */
-
 typedef struct feature_of {
     const char *zone;
     ct_ref *x;
@@ -31,7 +29,7 @@ static clattn_status add_feature(ct_builder *b, const ct_accumulate *a, const fe
                                .padding_batch = a->nk,
                                .heads = (int32_t)f->heads,
                                .width = (int32_t)f->width,
-                               .rows = ROWS_A_GROUP};
+                               .rows = CT_ROWS_A_GROUP};
     const ct_ref zone = ct_builder_zone(b, f->zone, a->batch * f->heads * f->n * full, sizeof(float));
     ct_launch_define(l, "FEATURE", f->feature);
     ct_launch_define(l, "ONES", f->ones);
@@ -41,7 +39,7 @@ static clattn_status add_feature(ct_builder *b, const ct_accumulate *a, const fe
         CT_REFS(ACCUMULATE_FEATURE)
     } buffers = {.x = *f->x, .y = zone, .padding = f->padded ? a->padding : ct_nothing()};
     CT_ARGUMENTS(l, &buffers, &args);
-    ct_launch_groups(l, ct_ceil_div(f->n, ROWS_A_GROUP), f->heads, a->batch, ct_builder_tile(b)->line_items);
+    ct_launch_groups(l, ct_ceil_div(f->n, CT_ROWS_A_GROUP), f->heads, a->batch, ct_builder_tile(b)->line_items);
     *f->x = zone;
     *f->dtype = CLATTN_F32;
     *f->strides = (clattn_strides){f->heads * f->n * full, f->n * full, full};
@@ -68,11 +66,12 @@ clattn_status ct_accumulate_features(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
     ct_accumulate *a = &run->a;
-    const bool padded = a->padding.where != CT_NOWHERE;
-    if (a->feature != CLATTN_IDENTITY || padded) {
+    const bool padded = a->padding.where != CT_NOWHERE, narrow = a->exact && a->o_dtype != CLATTN_F32;
+    const bool wider = a->exact && (a->types.k != CLATTN_F32 || narrow);
+    if (a->feature != CLATTN_IDENTITY || padded || wider) {
         CT_TRY(add_feature_qk(b, run));
     }
-    if (a->normalise || padded) { /* a hidden key's v may hold anything, and 0 times NaN is NaN */
+    if (a->normalise || padded || wider) { /* a hidden key's v may hold anything, and 0 times NaN is NaN */
         const feature_of ones = {"v, 1", &a->v,           &run->args.v, a->kv_heads, a->nk,
                                  a->dv,  CLATTN_IDENTITY, a->normalise, padded,      &a->types.v};
         CT_TRY(add_feature(b, a, &ones));
@@ -87,6 +86,12 @@ out:
     return st;
 }
 
+clattn_status ct_accumulate_floats(ct_builder *b, const ct_accumulate *a, const char *zone, ct_ref *x,
+                                   clattn_strides *s, clattn_dtype *dtype)
+{
+    return add_feature(b, a, &(feature_of){zone, x, s, a->heads, a->nq, a->dv, CLATTN_IDENTITY, false, false, dtype});
+}
+
 clattn_status ct_accumulate_divide(ct_builder *b, const ct_accumulate_run *run, ct_ref from)
 {
     ct_launch *l = NULL;
@@ -96,13 +101,13 @@ clattn_status ct_accumulate_divide(ct_builder *b, const ct_accumulate_run *run, 
         return st;
     }
     const divide_args args = {
-        .o = a->o_strides, .n = a->nq, .heads = (int32_t)a->heads, .width = (int32_t)a->dv, .rows = ROWS_A_GROUP};
+        .o = a->o_strides, .n = a->nq, .heads = (int32_t)a->heads, .width = (int32_t)a->dv, .rows = CT_ROWS_A_GROUP};
     ct_launch_define(l, "OUT", a->o_dtype);
     const struct {
         CT_REFS(ACCUMULATE_DIVIDE)
     } buffers = {.x = from, .o = a->o};
     CT_ARGUMENTS(l, &buffers, &args);
-    ct_launch_groups(l, ct_ceil_div(a->nq, ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
+    ct_launch_groups(l, ct_ceil_div(a->nq, CT_ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
     return CLATTN_OK;
 }
 

@@ -21,6 +21,10 @@ clattn_status ct_accumulate_check(const clattn_problem *p)
         return ct_fail(CLATTN_INVALID_ARGUMENT,
                        "causal=0: a decay is undefined without an order of the keys; decay=none, or causal=1");
     }
+    if (p->ddecay && (p->pass != CLATTN_BWD || p->decay == CLATTN_DECAY_NONE)) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "ddecay=1: %s",
+                       p->pass != CLATTN_BWD ? "only pass=bwd has gradients" : "decay=none has no gradient");
+    }
     if (!causal && p->pass == CLATTN_DECODE) {
         return ct_fail(CLATTN_UNSUPPORTED,
                        "causal=0: pass=decode carries a state from token to token, which is causal");
@@ -75,7 +79,7 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
         .q = ct_builder_slot(b, CLATTN_Q, 2),
         .k = ct_builder_slot(b, CLATTN_K, 2),
         .v = ct_builder_slot(b, CLATTN_V, 2),
-        .o = ct_builder_slot(b, CLATTN_O, 2),
+        .o = p->pass == CLATTN_BWD ? ct_nothing() : ct_builder_slot(b, CLATTN_O, 2),
         .q_strides = ct_slot_strides(p, CLATTN_Q),
         .k_strides = ct_slot_strides(p, CLATTN_K),
         .v_strides = ct_slot_strides(p, CLATTN_V),
@@ -83,10 +87,12 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
         .types = {ct_slot_dtype(p, CLATTN_Q), ct_slot_dtype(p, CLATTN_K), ct_slot_dtype(p, CLATTN_V)},
         .o_dtype = p->dtype,
         .scale = isnan(p->scale) ? 1.0 : p->scale,
+        .weight = 1.0,
         .causal = causal,
         .feature = p->feature,
         .normalise = p->normalise != 0,
         .chunk = p->chunk,
+        .exact = p->ddecay != 0,
         .cu_q = ct_nothing(),
         .cu_k = ct_nothing(),
         .padding = ct_nothing(),
@@ -102,7 +108,7 @@ clattn_status ct_accumulate_of(ct_builder *b, const clattn_problem *p, ct_accumu
     }
     if (p->state) {
         a->state_in = ct_builder_slot(b, CLATTN_STATE_IN, 1);
-        a->state_out = ct_builder_slot(b, CLATTN_STATE_OUT, 2);
+        a->state_out = p->pass == CLATTN_BWD ? ct_nothing() : ct_builder_slot(b, CLATTN_STATE_OUT, 2);
     }
     return decay_of(b, p, a);
 }

@@ -17,7 +17,7 @@ clattn_status ct_accumulate_rows(ct_builder *b, const ct_accumulate_run *run, ct
                             .width = blocks->width,
                             .list_batches = (i32)blocks->batches,
                             .list_heads = (i32)blocks->heads,
-                            .heads = (i32)run->a.heads};
+                            .heads = run->args.state_heads};
     const struct {
         CT_REFS(ACCUMULATE_ROWS)
     } buffers = {
@@ -25,7 +25,7 @@ clattn_status ct_accumulate_rows(ct_builder *b, const ct_accumulate_run *run, ct
     CT_TRY(ct_line_launch(b, "accumulate/rows.cl", "accumulate_rows", 1, &l));
     ct_launch_define(l, "FORM", blocks->form);
     CT_ARGUMENTS(l, &buffers, &args);
-    ct_launch_groups(l, ct_ceil_div(size, SLAB), blocks->rows, run->items, ct_builder_tile(b)->line_items);
+    ct_launch_groups(l, ct_ceil_div(size, SLAB), blocks->rows, run->states, ct_builder_tile(b)->line_items);
 out:
     return st;
 }

@@ -21,10 +21,6 @@ typedef struct ct_item {
     attend_args args;
 } ct_item;
 
-static inline bool ct_is(ct_ref ref)
-{
-    return ref.where != CT_NOWHERE;
-}
 /* Keys that a query of usual length may see; queries, turned. */
 int64_t ct_item_usual(const ct_item *item);
 /* The tile's shape for it, or the reason why not. */

@@ -1,6 +1,7 @@
 #include "methods/linear.h"
 
 #include "accumulate/accumulate.h"
+#include "accumulate/backward.h"
 #include "methods/reference_linear.h"
 
 static clattn_status add(ct_builder *b, const clattn_problem *problem, bool steps)
@@ -27,12 +28,32 @@ clattn_status ct_linear_steps(ct_builder *b, const clattn_problem *problem, cons
     return add(b, problem, true);
 }
 
+clattn_status ct_linear_build_backward(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout)
+{
+    clattn_status st = CLATTN_OK;
+    ct_accumulate a;
+    (void)layout;
+    CT_TRY(ct_accumulate_of(b, problem, &a));
+    const ct_accumulate_gradient gradient = {
+        .g = ct_builder_slot(b, CLATTN_DO, 2),
+        .dq = ct_builder_slot(b, CLATTN_DQ, 1),
+        .dk = ct_builder_slot(b, CLATTN_DK, 1),
+        .dv = ct_builder_slot(b, CLATTN_DV, 1),
+        .dstate_out = problem->state ? ct_builder_slot(b, CLATTN_DSTATE_OUT, 1) : ct_nothing(),
+        .dstate_in = problem->state ? ct_builder_slot(b, CLATTN_DSTATE_IN, 1) : ct_nothing(),
+        .ddecay = problem->ddecay ? ct_builder_slot(b, CLATTN_DDECAY, 1) : ct_nothing()};
+    CT_TRY(ct_accumulate_backward_add(b, &a, &gradient));
+out:
+    return st;
+}
+
 clattn_status ct_linear_reference(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io,
                                   const clattn_allocator *allocator)
 {
     (void)layout;
     const ct_linear_branch branch = ct_linear_branch_of(problem);
-    return ct_reference_linear(problem, &branch, io, allocator);
+    return problem->pass == CLATTN_BWD ? ct_reference_linear_backward(problem, &branch, io, allocator)
+                                       : ct_reference_linear(problem, &branch, io, allocator);
 }
 
 const ct_method ct_method_linear = {
@@ -41,6 +62,7 @@ const ct_method ct_method_linear = {
     .linear = true,
     .mapped = true,
     .check = ct_accumulate_check,
-    .build = {[CLATTN_FWD] = ct_linear_build, [CLATTN_DECODE] = ct_linear_steps},
+    .build =
+        {[CLATTN_FWD] = ct_linear_build, [CLATTN_BWD] = ct_linear_build_backward, [CLATTN_DECODE] = ct_linear_steps},
     .reference = ct_linear_reference,
 };

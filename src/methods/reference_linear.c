@@ -16,6 +16,9 @@ typedef struct ct_call {
     const double *g;       /* [hq] */
     unsigned char *wanted; /* [b * hq * nq] or NULL: every row */
     void *state, *phi, *phi_k, *sums;
+    /* backwards: the state's gradient; states kept every so many tokens, and those of the tokens between two */
+    void *gradient, *kept, *inside;
+    int64_t every;
 } ct_call;
 
 /* One query head of one sequence: pointers to its first rows. */
@@ -26,6 +29,8 @@ typedef struct ct_head {
     const double *q, *k, *v, *token_g, *padding, *state_in;
     double *o, *state_out;
     double g;
+    const double *g_o, *g_state; /* backwards: what arrives */
+    double *dstate, *ddecay;
 } ct_head;
 
 static bool wanted(const ct_call *c, int64_t row)
@@ -44,6 +49,7 @@ static bool left_out(const ct_call *c, const ct_head *h, int64_t query, int64_t 
 #define NAME(x) x##_double
 #define EXP     exp
 #include "methods/reference_linear.inc"
+#include "methods/reference_linear_backward.inc"
 #undef REAL
 #undef NAME
 #undef EXP
@@ -51,6 +57,7 @@ static bool left_out(const ct_call *c, const ct_head *h, int64_t query, int64_t 
 #define NAME(x) x##_single
 #define EXP     expf
 #include "methods/reference_linear.inc"
+#include "methods/reference_linear_backward.inc"
 
 static ct_head head_of(const ct_call *c, int64_t sequence, int head)
 {
@@ -71,6 +78,13 @@ static ct_head head_of(const ct_call *c, int64_t sequence, int head)
     h.state_out = c->io->out[CLATTN_STATE_OUT] ? c->io->out[CLATTN_STATE_OUT] + state : NULL;
     if (c->branch->decay == CLATTN_DECAY_TOKEN && in[CLATTN_DECAY]) {
         h.token_g = in[CLATTN_DECAY] + (h.span.batch * problem->hq + head) * problem->nk + h.span.k0;
+    }
+    h.g_o = in[CLATTN_DO] ? in[CLATTN_DO] + row * problem->dv : NULL;
+    h.g_state = in[CLATTN_DSTATE_OUT] ? in[CLATTN_DSTATE_OUT] + state : NULL;
+    h.dstate = c->io->out[CLATTN_DSTATE_IN] ? c->io->out[CLATTN_DSTATE_IN] + state : NULL;
+    if (c->io->out[CLATTN_DDECAY]) {
+        const int64_t tokens = (h.span.batch * problem->hq + head) * problem->nk + h.span.k0;
+        h.ddecay = c->io->out[CLATTN_DDECAY] + (h.token_g ? tokens : head);
     }
     return h;
 }
@@ -109,6 +123,9 @@ out:
 
 static void call_release(ct_call *c, const clattn_allocator *allocator)
 {
+    ct_release(allocator, c->inside);
+    ct_release(allocator, c->kept);
+    ct_release(allocator, c->gradient);
     ct_release(allocator, c->sums);
     ct_release(allocator, c->phi_k);
     ct_release(allocator, c->phi);
@@ -147,6 +164,22 @@ out:
     return st;
 }
 
+/* Room for the states of about two square roots of the tokens. */
+static clattn_status call_make_backward(ct_call *c, const clattn_allocator *allocator)
+{
+    const int64_t n = c->problem->nk;
+    const size_t size = (size_t)(c->problem->dqk * c->width);
+    c->every = ct_max((int64_t)sqrt((double)n), 1);
+    c->gradient = ct_alloc_array(allocator, size, sizeof(double));
+    c->kept = ct_alloc_array(allocator, size * (size_t)(n / c->every + 1), sizeof(double));
+    c->inside = ct_alloc_array(allocator, size * (size_t)c->every, sizeof(double));
+    if (!c->gradient || !c->kept || !c->inside) {
+        return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for %lld reference states of %lld x %lld",
+                       (long long)(n / c->every + 1 + c->every), (long long)c->problem->dqk, (long long)c->width);
+    }
+    return CLATTN_OK;
+}
+
 /* Query rows before the first key of a causal sequence (nq > nk), and rows of no sequence, see nothing: 0. */
 static void zero_rows(const ct_call *c)
 {
@@ -172,12 +205,23 @@ static void head_pairs(const ct_call *c, const ct_head *h)
     }
 }
 
+static void head_gradients(const ct_call *c, const ct_head *h)
+{
+    if (wanted(c, (h->span.batch * c->problem->hq + h->head) * c->problem->nq)) {
+        (c->io->single ? head_backward_single : head_backward_double)(c, h);
+    }
+}
+
 static clattn_status each_head(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
                                const clattn_allocator *allocator, void (*one)(const ct_call *, const ct_head *))
 {
     clattn_status st = CLATTN_OK;
     ct_call c = {.problem = problem, .branch = branch, .io = io};
     CT_TRY(call_make(&c, allocator));
+    if (one == head_gradients) {
+        ct_reference_zero_gradients(problem, io);
+        CT_TRY(call_make_backward(&c, allocator));
+    }
     zero_rows(&c);
     for (int64_t s = 0; s < ct_span_count(problem); s++) {
         for (int head = 0; head < problem->hq; head++) {
@@ -194,6 +238,12 @@ clattn_status ct_reference_linear(const clattn_problem *problem, const ct_linear
                                   const clattn_allocator *allocator)
 {
     return each_head(problem, branch, io, allocator, head_recurrence);
+}
+
+clattn_status ct_reference_linear_backward(const clattn_problem *problem, const ct_linear_branch *branch,
+                                           ct_reference_io *io, const clattn_allocator *allocator)
+{
+    return each_head(problem, branch, io, allocator, head_gradients);
 }
 
 clattn_status ct_reference_linear_pairs(const clattn_problem *problem, const ct_linear_branch *branch,

@@ -27,6 +27,10 @@ ct_linear_branch ct_linear_branch_of(const clattn_problem *problem);
  */
 clattn_status ct_reference_linear(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
                                   const clattn_allocator *allocator);
+/* Its gradients: what arrives is DO and, if it is there, DSTATE_OUT; writes those of DQ, DK, DV, DSTATE_IN that
+ * are there. With io->rows: the heads whose rows are among them. */
+clattn_status ct_reference_linear_backward(const clattn_problem *problem, const ct_linear_branch *branch,
+                                           ct_reference_io *io, const clattn_allocator *allocator);
 /* The same from the other side, without states: o_i = sum over visible j of weight_ij scale (phi(q_i).phi(k_j)) v_j,
  * weight the product of the decays between, divided by (sum of the same without v + epsilon) if normalise. Visible:
  * causal (bottom-right), not padded, and not in a listed block of branch->layout (whole blocks; the layout's token

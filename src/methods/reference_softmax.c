@@ -181,16 +181,7 @@ clattn_status ct_reference_softmax_backward(const clattn_problem *problem, const
                                             ct_reference_io *io, const clattn_allocator *allocator)
 {
     static const row_function rows[] = {row_backward_double, row_backward_single, row_backward_base2};
-    for (int slot = CLATTN_DQ; slot < CLATTN_SLOT_COUNT; slot++) {
-        int64_t dims[CT_MOST_DIMS], count = 1;
-        const int rank = io->out[slot] ? ct_slot_shape(problem, NULL, (clattn_slot)slot, dims) : 0;
-        for (int i = 0; i < rank; i++) {
-            count *= dims[i];
-        }
-        for (int64_t i = 0; i < count && rank; i++) {
-            io->out[slot][i] = 0.0;
-        }
-    }
+    ct_reference_zero_gradients(problem, io);
     return each_row(problem, branch, io, allocator, rows[io->single]);
 }
 

@@ -1,5 +1,7 @@
 #include "methods/reference_span.h"
 
+#include "plan/slots.h"
+
 int64_t ct_span_count(const clattn_problem *problem)
 {
     return problem->sequences > 0 ? problem->sequences : problem->b;
@@ -36,4 +38,18 @@ ct_span ct_span_at(const clattn_problem *problem, const ct_reference_io *io, int
     }
     *local = 0;
     return (ct_span){0, 0, row, 0, 0, 0};
+}
+
+void ct_reference_zero_gradients(const clattn_problem *problem, ct_reference_io *io)
+{
+    for (int slot = CLATTN_DQ; slot < CLATTN_SLOT_COUNT; slot++) {
+        int64_t dims[CT_MOST_DIMS], count = 1;
+        const int rank = io->out[slot] ? ct_slot_shape(problem, NULL, (clattn_slot)slot, dims) : 0;
+        for (int i = 0; i < rank; i++) {
+            count *= dims[i];
+        }
+        for (int64_t i = 0; i < count && rank; i++) {
+            io->out[slot][i] = 0.0;
+        }
+    }
 }

@@ -16,5 +16,7 @@ ct_span ct_span_of(const clattn_problem *problem, const ct_reference_io *io, int
 /* The span that holds query row `row` of batch entry `batch`; *local gets its row in the span. nq = 0 if none does. */
 ct_span ct_span_at(const clattn_problem *problem, const ct_reference_io *io, int64_t batch, int64_t row,
                    int64_t *local);
+/* Zeros in every gradient that is wanted. */
+void ct_reference_zero_gradients(const clattn_problem *problem, ct_reference_io *io);
 
 #endif

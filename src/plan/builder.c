@@ -105,12 +105,29 @@ ct_ref ct_ref_at(ct_ref ref, int64_t offset_elements)
     return ref;
 }
 
+/* Room for twice as many launches. */
+static clattn_status grow(clattn_plan *plan)
+{
+    const int room = plan->room ? 2 * plan->room : 16;
+    ct_launch **launches = ct_alloc_array(&plan->allocator, (size_t)room, sizeof(ct_launch *));
+    if (!launches) {
+        return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no memory for %d launches", room);
+    }
+    if (plan->n_launches) {
+        memcpy(launches, plan->launches, (size_t)plan->n_launches * sizeof(ct_launch *));
+    }
+    ct_release(&plan->allocator, plan->launches);
+    plan->launches = launches;
+    plan->room = room;
+    return CLATTN_OK;
+}
+
 clattn_status ct_builder_launch(ct_builder *b, const char *kernel, ct_launch **out)
 {
     clattn_status st = CLATTN_OK;
     clattn_plan *plan = b->plan;
-    if (plan->n_launches == CT_MAX_LAUNCHES) {
-        CT_FAIL(CLATTN_INTERNAL, "kernel '%s': more than %d launches", kernel, CT_MAX_LAUNCHES);
+    if (plan->n_launches == plan->room) {
+        CT_TRY(grow(plan));
     }
     ct_launch *launch = ct_alloc(&plan->allocator, sizeof *launch);
     if (!launch) {
@@ -121,6 +138,7 @@ clattn_status ct_builder_launch(ct_builder *b, const char *kernel, ct_launch **o
     launch->spec.options = plan->options;
     launch->warm = -1;
     launch->items = 1;
+    launch->serves = b->serves;
     plan->launches[plan->n_launches++] = launch;
     *out = launch;
 out:
@@ -206,6 +224,12 @@ void ct_launch_warm(ct_launch *l, int value_index)
 void ct_launch_main(ct_launch *l)
 {
     l->main = true;
+}
+
+_Static_assert(CLATTN_SLOT_COUNT <= 64, "a set of slots has 64 bits");
+void ct_builder_serves(ct_builder *b, uint64_t slots)
+{
+    b->serves = slots;
 }
 
 void ct_builder_align(ct_builder *b, int elements)

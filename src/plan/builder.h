@@ -21,6 +21,10 @@ static inline ct_ref ct_nothing(void)
 {
     return (ct_ref){CT_NOWHERE, 0, 0, 1, 0};
 }
+static inline bool ct_is(ct_ref ref)
+{
+    return ref.where != CT_NOWHERE;
+}
 
 typedef struct ct_builder ct_builder;
 typedef struct ct_launch ct_launch;
@@ -81,6 +85,10 @@ void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items);
  * replaced by `bytes` zeros for the warm-up launch at plan creation. Kernels must read nothing before that test. */
 void ct_launch_warm(ct_launch *l, int value_index);
 /* q, k, v, o must start at multiples of so many elements: the kernels read vectors. */
+/* Of launches added from now on: one that serves outputs alone that the caller may leave out is left out with them.
+ * `slots`: a set of CT_ONE_SLOT; 0: every launch is made. */
+#define CT_ONE_SLOT(slot) ((uint64_t)1 << (slot))
+void ct_builder_serves(ct_builder *b, uint64_t slots);
 void ct_builder_align(ct_builder *b, int elements);
 void ct_builder_work(ct_builder *b, ct_work work);
 /* Marks the launch whose name stands for the plan. */

@@ -116,6 +116,16 @@ cl_int ct_launch_enqueue(const ct_launch *l, cl_command_queue queue, cl_uint n_w
                                   wait_list, event);
 }
 
+/* Whether anybody gets what it makes. */
+static bool is_asked(const ct_launch *l, const clattn_buf *by_slot)
+{
+    bool asked = l->serves == 0;
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT && !asked; slot++) {
+        asked = l->serves & CT_ONE_SLOT(slot) && (by_slot[slot].mem || by_slot[slot].svm);
+    }
+    return asked;
+}
+
 /* The events that a launch waits for, and those it leaves. In order: the queue itself keeps the sequence. Out of order:
  * each launch waits for the one before it. */
 static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool in_order, const clattn_buf *by_slot,
@@ -123,11 +133,20 @@ static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool 
 {
     clattn_status st = CLATTN_OK;
     cl_event before = NULL, after = NULL;
-    for (int i = 0; i < plan->n_launches; i++) {
+    int end = plan->n_launches;
+    bool first = true;
+    while (end > 0 && !is_asked(plan->launches[end - 1], by_slot)) {
+        end--;
+    }
+    for (int i = 0; i < end; i++) {
         ct_launch *l = plan->launches[i];
-        const bool last = i == plan->n_launches - 1;
-        const cl_uint n = i == 0 ? n_wait : before ? 1 : 0;
-        const cl_event *list = i == 0 ? wait_list : &before;
+        const bool last = i == end - 1;
+        const cl_uint n = first ? n_wait : before ? 1 : 0;
+        const cl_event *list = first ? wait_list : &before;
+        if (!is_asked(l, by_slot)) {
+            continue;
+        }
+        first = false;
         const bool wants = last ? event != NULL : !in_order;
         CT_TRY(ct_launch_set(plan, l, by_slot, workspace, NULL));
         const cl_int error = ct_launch_enqueue(l, queue, n, n ? list : NULL, wants ? &after : NULL);
@@ -139,6 +158,9 @@ static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool 
         }
         before = after;
         after = NULL;
+    }
+    if (event && first) {
+        CT_TRYCL(clEnqueueMarkerWithWaitList(queue, n_wait, wait_list, &before)); /* nothing was asked for */
     }
     if (event) {
         *event = before;

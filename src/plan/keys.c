@@ -293,6 +293,7 @@ const ct_key ct_keys[] = {
     INT("topk", pattern.topk, 1, LARGEST, P, "scores: blocks a row; slot scores [b, hq, rows, cols]"),
     OWN("decay", "none|alibi|minimax:LAYER/LAYERS|fla:LAYER/LAYERS|retention|head|token|NUMBER<=0", L,
         "of the linear state", read_decay, write_decay),
+    FLAG("ddecay", ddecay, L, "pass=bwd: write ddecay, the gradient of ln(decay)"),
     FLAG("state", state, L, "read state-in and write state-out"),
     CHOICE("feature", feature, "identity|elu|relu|silu|softmax", CT_FOR_MAPS, "map of q and k"),
     FLAG("normalise", normalise, CT_FOR_MAPS, "divide by the sum of weights"),

@@ -38,6 +38,7 @@ void clattn_plan_release(clattn_plan *plan)
         return;
     }
     ct_plan_clear(plan);
+    ct_release(&plan->allocator, plan->launches);
     clattn_layout_release(plan->layout);
     ct_release(&plan->allocator, plan->score_text);
     ct_release(&plan->allocator, plan->mask_text);

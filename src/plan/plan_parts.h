@@ -9,9 +9,8 @@
 #include "plan/method.h"
 #include "plan/builder.h"
 
-#define CT_MAX_LAUNCHES  24
 #define CT_MAX_ARGS      64
-#define CT_MAX_ZONES     24
+#define CT_MAX_ZONES     64
 #define CT_MAX_CONSTANTS 24
 #define CT_VALUE_BYTES   512
 /* in a second or third dimension: CUDA's bound; what has more is launched in the first */
@@ -39,6 +38,7 @@ struct ct_launch {
     size_t groups[3], items;
     size_t offset[3]; /* of the first item: FOLD_X, FOLD_Y of cl/tile/tile.cl, else 0 */
     bool main, overflow, too_many;
+    uint64_t serves; /* see ct_builder_serves */
     const ct_program *program;
     cl_kernel kernel;
 };
@@ -69,8 +69,8 @@ struct clattn_plan {
     const char *options;   /* of its programs, see ct_program_spec */
     bool untried;          /* nobody has run the tile: all its programs are tried */
     pthread_mutex_t mutex; /* kernel arguments are set and launched under it */
-    ct_launch *launches[CT_MAX_LAUNCHES];
-    int n_launches;
+    ct_launch **launches;
+    int n_launches, room; /* room: of `launches` */
     ct_plan_slot slots[CLATTN_SLOT_COUNT];
     ct_zone zones[CT_MAX_ZONES];
     int n_zones;
@@ -95,6 +95,7 @@ struct clattn_plan {
 
 struct ct_builder {
     clattn_plan *plan;
+    uint64_t serves;
     char declined[512];
 };
 

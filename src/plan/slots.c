@@ -43,7 +43,8 @@ const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
         .contents = CT_STATES, .implies = "state=1"},
     [CLATTN_STATE_OUT] = {.name = "state-out", .label = "state", .help = "write this",
         .dims = {D(SEQUENCES), D(HQ), D(DQK), D(STATE)},
-        .roles = WRITTEN, .contents = CT_STATES, .implies = "state=1", .in_place_of = BEHIND(CLATTN_STATE_IN)},
+        .roles = {[CLATTN_FWD] = CT_OUTPUT, [CLATTN_DECODE] = CT_OUTPUT}, .contents = CT_STATES,
+        .implies = "state=1", .in_place_of = BEHIND(CLATTN_STATE_IN)},
     [CLATTN_DECAY] = {.name = "decay", .dims = {D(HQ)}, .per_token = {D(B), D(HQ), D(NK)}, .roles = READ,
         .contents = CT_DECAYS},
     [CLATTN_GATE] = {.name = "gate", .dims = {D(B), D(HQ), D(NQ)}, .roles = READ, .contents = CT_GATES,
@@ -91,6 +92,13 @@ const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
     [CLATTN_DBIAS] = {.name = "dbias", .help = "write this", .dims = {D(BIAS_B), D(BIAS_H), D(NQ), D(NK)},
         .roles = GRADIENT},
     [CLATTN_DALIBI_SLOPES] = {.name = "dalibi-slopes", .help = "write this", .dims = {D(HQ)}, .roles = GRADIENT},
+    [CLATTN_DSTATE_OUT] = {.name = "dstate-out", .dims = {D(SEQUENCES), D(HQ), D(DQK), D(STATE)}, .roles = ARRIVING,
+        .contents = CT_STATES, .implies = "state=1"},
+    [CLATTN_DSTATE_IN] = {.name = "dstate-in", .help = "write this",
+        .dims = {D(SEQUENCES), D(HQ), D(DQK), D(STATE)}, .roles = GRADIENT, .contents = CT_STATES,
+        .implies = "state=1"},
+    [CLATTN_DDECAY] = {.name = "ddecay", .help = "write this", .dims = {D(HQ)}, .per_token = {D(B), D(HQ), D(NK)},
+        .roles = GRADIENT, .implies = "ddecay=1"},
 };
 /* clang-format on */
 

@@ -12,30 +12,80 @@
 enum { B = 2, HQ = 4, HK = 2, NQ = 5, NK = 7, D = 3, E = 4 };
 #define STEP 1e-5
 
-/* What is differentiated: sum dO o O + sum dLSE LSE, over rows that see a key. */
-static double value_of(ct_case *c, const ct_softmax_branch *branch)
+/* A method's references. */
+typedef struct method {
+    void (*forward)(ct_case *c, const clattn_layout *layout);
+    clattn_status (*backward)(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io);
+    bool has_lse;
+} method;
+
+static void softmax_forward(ct_case *c, const clattn_layout *layout)
+{
+    const ct_softmax_branch branch = ct_softmax_branch_of(&c->problem, layout);
+    ct_case_softmax(c, &branch);
+}
+
+static clattn_status softmax_backward(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io)
+{
+    const ct_softmax_branch branch = ct_softmax_branch_of(problem, layout);
+    return ct_reference_softmax_backward(problem, &branch, io, NULL);
+}
+
+static void linear_forward(ct_case *c, const clattn_layout *layout)
+{
+    const ct_linear_branch branch = ct_linear_branch_of(&c->problem);
+    (void)layout;
+    ct_case_linear(c, &branch);
+}
+
+static clattn_status linear_backward(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io)
+{
+    const ct_linear_branch branch = ct_linear_branch_of(problem);
+    (void)layout;
+    return ct_reference_linear_backward(problem, &branch, io, NULL);
+}
+
+static const method softmax = {softmax_forward, softmax_backward, true};
+static const method linear = {linear_forward, linear_backward, false};
+
+static int64_t count_of(const ct_case *c, clattn_slot slot)
+{
+    int64_t dims[CT_MOST_DIMS], count = 1;
+    const int rank = ct_slot_shape(&c->problem, NULL, slot, dims);
+    for (int d = 0; d < rank; d++) {
+        count *= dims[d];
+    }
+    return count;
+}
+
+/* What is differentiated: sum dO o O + sum dLSE LSE, over rows that see a key, + sum dS o S. */
+static double value_of(ct_case *c, const method *m, const clattn_layout *layout)
 {
     double sum = 0;
-    ct_case_softmax(c, branch);
+    const double *dstate = c->slots[CLATTN_DSTATE_OUT];
+    m->forward(c, layout);
     for (int64_t i = 0; i < ct_case_outputs(c); i++) {
         sum += c->slots[CLATTN_DO][i] * c->io.out[CLATTN_O][i];
     }
-    for (int64_t i = 0; i < ct_case_rows(c); i++) {
+    for (int64_t i = 0; i < ct_case_rows(c) && m->has_lse; i++) {
         sum += isfinite(c->io.out[CLATTN_LSE][i]) ? c->slots[CLATTN_DLSE][i] * c->io.out[CLATTN_LSE][i] : 0;
+    }
+    for (int64_t i = 0; i < count_of(c, CLATTN_STATE_OUT) && dstate; i++) {
+        sum += dstate[i] * c->io.out[CLATTN_STATE_OUT][i];
     }
     return sum;
 }
 
-static void compare_input(ct_case *c, const ct_softmax_branch *branch, clattn_slot input, const double *gradient,
-                          int64_t count)
+static void compare_input(ct_case *c, const method *m, const clattn_layout *layout, clattn_slot input,
+                          const double *gradient, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
         double *x = c->slots[input] + i;
         const double at = *x;
         *x = at + STEP;
-        const double above = value_of(c, branch);
+        const double above = value_of(c, m, layout);
         *x = at - STEP;
-        const double slope = (above - value_of(c, branch)) / (2 * STEP);
+        const double slope = (above - value_of(c, m, layout)) / (2 * STEP);
         *x = at;
         if (!(fabs(slope - gradient[i]) <= 1e-7 * fmax(1, fabs(slope)))) {
             fail_msg("%s: element %lld is %.12g, differences give %.12g", clattn_slot_name(input), (long long)i,
@@ -47,34 +97,34 @@ static void compare_input(ct_case *c, const ct_softmax_branch *branch, clattn_sl
 /* Inputs and their gradients. */
 static const struct {
     clattn_slot input, gradient;
-} pairs[] = {{CLATTN_Q, CLATTN_DQ},       {CLATTN_K, CLATTN_DK},       {CLATTN_V, CLATTN_DV},
-             {CLATTN_SINK, CLATTN_DSINK}, {CLATTN_BIAS, CLATTN_DBIAS}, {CLATTN_ALIBI_SLOPES, CLATTN_DALIBI_SLOPES}};
+} pairs[] = {{CLATTN_Q, CLATTN_DQ},
+             {CLATTN_K, CLATTN_DK},
+             {CLATTN_V, CLATTN_DV},
+             {CLATTN_SINK, CLATTN_DSINK},
+             {CLATTN_BIAS, CLATTN_DBIAS},
+             {CLATTN_ALIBI_SLOPES, CLATTN_DALIBI_SLOPES},
+             {CLATTN_STATE_IN, CLATTN_DSTATE_IN},
+             {CLATTN_DECAY, CLATTN_DDECAY}};
 
-static void compare_all(ct_case *c, const clattn_layout *layout)
+static void compare_all(ct_case *c, const method *m, const clattn_layout *layout)
 {
     double *made[CT_COUNT(pairs)];
     int64_t counts[CT_COUNT(pairs)];
-    const ct_softmax_branch branch = ct_softmax_branch_of(&c->problem, layout);
     ct_reference_io io = c->io;
     ct_case_fill(c, CLATTN_DO, ct_case_outputs(c));
     ct_case_fill(c, CLATTN_DLSE, ct_case_rows(c));
     memcpy(io.in, c->io.in, sizeof io.in);
     memset(io.out, 0, sizeof io.out);
     for (size_t i = 0; i < CT_COUNT(pairs); i++) {
-        int64_t dims[CT_MOST_DIMS];
-        const int rank = ct_slot_shape(&c->problem, NULL, pairs[i].gradient, dims);
-        counts[i] = 1;
-        for (int d = 0; d < rank; d++) {
-            counts[i] *= dims[d];
-        }
+        counts[i] = count_of(c, pairs[i].gradient);
         made[i] = ct_alloc_array(NULL, (size_t)counts[i], sizeof(double));
         assert_non_null(made[i]);
         io.out[pairs[i].gradient] = made[i];
     }
-    assert_int_equal(ct_reference_softmax_backward(&c->problem, &branch, &io, NULL), CLATTN_OK);
+    assert_int_equal(m->backward(&c->problem, layout, &io), CLATTN_OK);
     for (size_t i = 0; i < CT_COUNT(pairs); i++) {
         if (c->slots[pairs[i].input]) {
-            compare_input(c, &branch, pairs[i].input, made[i], counts[i]);
+            compare_input(c, m, layout, pairs[i].input, made[i], counts[i]);
         }
         ct_release(NULL, made[i]);
     }
@@ -90,7 +140,7 @@ static void plain_and_masked(void **state)
         c.problem.window_left = kind == 2 ? 2 : -1;
         c.problem.window_right = kind == 2 ? 1 : -1;
         c.problem.scale = kind == 3 ? -0.7 : NAN;
-        compare_all(&c, NULL);
+        compare_all(&c, &softmax, NULL);
     }
 }
 
@@ -101,7 +151,7 @@ static void softcap_and_alibi(void **state)
     c.problem.softcap = 1.5;
     c.problem.alibi = 2;
     ct_case_fill(&c, CLATTN_ALIBI_SLOPES, HQ);
-    compare_all(&c, NULL);
+    compare_all(&c, &softmax, NULL);
 }
 
 static void sink_and_bias(void **state)
@@ -113,7 +163,7 @@ static void sink_and_bias(void **state)
     c.problem.softcap = 2;
     ct_case_fill(&c, CLATTN_SINK, HQ);
     ct_case_fill(&c, CLATTN_BIAS, HQ * NQ * NK);
-    compare_all(&c, NULL);
+    compare_all(&c, &softmax, NULL);
 }
 
 static void over_blocks(void **state)
@@ -124,13 +174,43 @@ static void over_blocks(void **state)
     clattn_layout *layout = NULL;
     strcpy(c.problem.method, "block_sparse");
     assert_int_equal(clattn_layout_from_csr(&layout, 1, 20, 24, 16, 16, row_ptr, col, NULL), CLATTN_OK);
-    compare_all(&c, layout);
+    compare_all(&c, &softmax, layout);
     clattn_layout_release(layout);
+}
+
+/* Decays of heads and of tokens, states that come in and go out, every feature, divided or not. */
+static void linear_states(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 6; kind++) {
+        const bool full = kind == 5, tokens = kind % 2;
+        ct_case c = ct_case_make(B, HQ, HK, full ? NQ : NK, NK, D, E, 20 + (uint64_t)kind);
+        strcpy(c.problem.method, "linear");
+        c.problem.causal = !full;
+        c.problem.scale = 0.7;
+        c.problem.state = 1;
+        c.problem.feature = (clattn_feature)(kind % 5);
+        c.problem.normalise = kind == 1 || kind == 4;
+        c.problem.decay = full ? CLATTN_DECAY_NONE : tokens ? CLATTN_DECAY_TOKEN : CLATTN_DECAY_HEAD;
+        const int64_t states = count_of(&c, CLATTN_STATE_IN), width = c.problem.dv + c.problem.normalise;
+        double *in = ct_case_fill(&c, CLATTN_STATE_IN, states);
+        for (int64_t i = width - 1; i < states && c.problem.normalise; i += width) {
+            in[i] = 1 + fabs(in[i]); /* a sum of weights */
+        }
+        ct_case_fill(&c, CLATTN_DSTATE_OUT, states);
+        const int64_t decays = full ? 0 : count_of(&c, CLATTN_DECAY);
+        double *g = full ? NULL : ct_case_fill(&c, CLATTN_DECAY, decays);
+        for (int64_t i = 0; i < decays; i++) {
+            g[i] = -fabs(g[i]);
+        }
+        compare_all(&c, &linear, NULL);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(plain_and_masked), cmocka_unit_test(softcap_and_alibi),
-                                       cmocka_unit_test(sink_and_bias), cmocka_unit_test(over_blocks)};
+                                       cmocka_unit_test(sink_and_bias), cmocka_unit_test(over_blocks),
+                                       cmocka_unit_test(linear_states)};
     return cmocka_run_group_tests_name("reference_gradient", tests, NULL, NULL);
 }

@@ -157,9 +157,9 @@ static void plans_are_checked(void **state)
     ct_assert_status(clattn_plan_create(NULL, env->place.context, &problem, NULL), CLATTN_INVALID_ARGUMENT, "out");
     ct_assert_status(clattn_plan_create(&made, NULL, &problem, NULL), CLATTN_INVALID_ARGUMENT, "context");
     ct_assert_status(clattn_plan_create(&made, env->place.context, NULL, NULL), CLATTN_INVALID_ARGUMENT, "problem");
-    problem.pass = CLATTN_BWD;
-    strcpy(problem.method, "linear");
-    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_UNSUPPORTED, "pass=bwd");
+    problem.pass = CLATTN_DECODE;
+    strcpy(problem.method, "sparse_linear");
+    ct_assert_status(clattn_plan_create(&made, env->place.context, &problem, NULL), CLATTN_UNSUPPORTED, "pass=decode");
     strcpy(problem.method, "dense");
     problem.pass = CLATTN_FWD;
     const int32_t row_ptr[] = {0, 1}, col[] = {0};

@@ -124,6 +124,16 @@ clattn_status runner_forward(runner *r, const clattn_problem *problem)
     clattn_status st = CLATTN_OK;
     clattn_problem same = *problem;
     runner forward = {0};
+    bool wanted = false;
+    for (size_t i = 0; i < CT_COUNT(results); i++) {
+        int want = 0;
+        size_t bytes = 0;
+        CT_TRY(runner_size(r, results[i], &want, &bytes));
+        wanted |= want > 0;
+    }
+    if (!wanted) { /* the pass backwards asks for neither */
+        goto out;
+    }
     same.pass = CLATTN_FWD;
     CT_TRY(runner_open(&forward, r->where, &same, NULL));
     CT_TRY(share_inputs(r, &forward));

@@ -103,7 +103,7 @@ static clattn_status fill_forward(check_run *c)
     memset(io.out, 0, sizeof io.out);
     io.out[CLATTN_O] = c->slots[CLATTN_O].values;
     io.out[CLATTN_LSE] = c->slots[CLATTN_LSE].values;
-    if (c->problem.pass == CLATTN_BWD) {
+    if (c->problem.pass == CLATTN_BWD && (io.out[CLATTN_O] || io.out[CLATTN_LSE])) {
         CT_TRY(c->method->reference(&forward, c->layout, &io, NULL));
         ct_tensor_pack(&c->slots[CLATTN_O]);
         ct_tensor_pack(&c->slots[CLATTN_LSE]);
@@ -291,6 +291,7 @@ static void check_release(check_run *c)
     }
     ct_release(NULL, c->rows);
     ct_release(NULL, c->key_rows);
+    ct_release(NULL, c->state_rows);
     ct_guarded_release(&c->workspace);
     clattn_plan_release(c->plan);
     clattn_layout_release(c->layout);

@@ -43,11 +43,13 @@ static clattn_status choose_head(check_run *c)
     c->head = ct_random_int(&random, 0, p->hk - 1);
     c->rows = ct_alloc_array(NULL, (size_t)(p->b * group * p->nq), sizeof(int64_t));
     c->key_rows = ct_alloc_array(NULL, (size_t)(p->b * p->nk), sizeof(int64_t));
-    if (!c->rows || !c->key_rows) {
+    c->state_rows = ct_alloc_array(NULL, (size_t)(ct_problem_batches(p) * group), sizeof(int64_t));
+    if (!c->rows || !c->key_rows || !c->state_rows) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for the rows of %lld heads", (long long)(p->b * group));
     }
     c->io.n_rows = add_rows(c->rows, p->b, p->hq, c->head * group, group, p->nq);
     c->n_key_rows = add_rows(c->key_rows, p->b, p->hk, c->head, 1, p->nk);
+    c->n_state_rows = add_rows(c->state_rows, ct_problem_batches(p), p->hq, c->head * group, group, 1);
     c->io.rows = c->rows;
 out:
     return st;
@@ -59,7 +61,9 @@ static clattn_status choose_rows(check_run *c)
     clattn_status st = CLATTN_OK;
     const clattn_problem *p = &c->problem;
     const int64_t all = p->b * p->hq * p->nq, keys = ct_problem_max_k(p);
-    const double row = (double)keys * (double)(p->dqk + p->dv), work = row * (double)all;
+    const bool recurrent = p->pass == CLATTN_BWD && !c->method->softmax;
+    const double row = recurrent ? 6.0 * (double)(p->dqk * p->dv) : (double)keys * (double)(p->dqk + p->dv);
+    const double work = row * (double)all;
     if (work <= WORK_LIMIT) {
         return CLATTN_OK;
     }
@@ -156,6 +160,10 @@ static void take_rows(const check_run *c, const ct_tensor *t, ct_comparison *com
         comparison->width = t->dims[3];
         comparison->rows = c->key_rows;
         comparison->n_rows = c->n_key_rows;
+    } else if (dims[0] == CT_DIM_SEQUENCES && c->key_rows) {
+        comparison->width = t->dims[2] * t->dims[3];
+        comparison->rows = c->state_rows;
+        comparison->n_rows = c->n_state_rows;
     } else if (dims[0] == CT_DIM_HQ && c->key_rows) {
         comparison->width = t->count / c->problem.hq * group;
         comparison->rows = &c->head;

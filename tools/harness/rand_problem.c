@@ -102,6 +102,7 @@ static void draw_linear(clattn_problem *p, ct_random *r)
         p->decay_layer = (int)ct_random_int(r, 0, p->decay_layers - 1);
     }
     p->state = ct_random_chance(r, 0.4);
+    p->ddecay = p->pass == CLATTN_BWD && p->decay != CLATTN_DECAY_NONE && ct_random_chance(r, 0.4);
     p->feature = (clattn_feature)ct_random_int(r, CLATTN_IDENTITY, CLATTN_SOFTMAX);
     /* sums of weights of either sign come near 0, where nobody is accurate */
     const int positive = p->feature == CLATTN_ELU || p->feature == CLATTN_SOFTMAX;

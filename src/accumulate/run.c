@@ -1,0 +1,125 @@
+/* A problem on its way to the kernels, and one of the members of its heads. */
+#include "accumulate/parts.h"
+#include "line/line.h"
+
+/* From the last row to the first. */
+static void turn(ct_ref *ref, clattn_strides *s, int64_t rows)
+{
+    *ref = ct_ref_at(*ref, (rows - 1) * s->row);
+    s->row = -s->row;
+}
+
+ct_accumulate_run ct_accumulate_begin(const ct_accumulate *a)
+{
+    const int64_t batches = a->sequences ? a->sequences : a->batch, state_heads = ct_max(a->heads, a->kv_heads);
+    const int64_t members = state_heads / a->heads;
+    ct_accumulate_run run = {
+        .a = *a,
+        .items = batches * a->heads,
+        .states = batches * state_heads,
+        .width = a->dv + a->normalise,
+        .longest_q = a->sequences ? a->longest_q : a->nq,
+        .longest_k = a->sequences ? a->longest_k : a->nk,
+    };
+    run.args = (accumulate_args){
+        .q = a->q_strides,
+        .k = a->k_strides,
+        .v = a->v_strides,
+        .o = a->o_strides,
+        .decay_batch = state_heads * a->nk,
+        .decay_head = a->fading == CT_FADE_TOKEN ? a->nk : 1,
+        .nq = (int32_t)a->nq,
+        .nk = (int32_t)a->nk,
+        .heads = (int32_t)a->heads,
+        .group = (int32_t)(members > 1 ? 1 : a->heads / a->kv_heads),
+        .state_heads = (int32_t)state_heads,
+        .state_step = (int32_t)members,
+        .step = 1,
+        .segment = (int32_t)run.longest_k,
+        .segments = 1,
+        .scale = (float)a->scale,
+        .weight = (float)a->weight,
+    };
+    if (a->reversed) {
+        turn(&run.a.q, &run.args.q, a->nq);
+        turn(&run.a.k, &run.args.k, a->nk);
+        turn(&run.a.v, &run.args.v, a->nk);
+        turn(&run.a.o, &run.args.o, a->nq);
+        if (ct_is(a->dots.to)) {
+            turn(&run.a.dots.w, &run.a.dots.strides, a->nq);
+        }
+    }
+    return run;
+}
+
+ct_accumulate_run ct_accumulate_member(const ct_accumulate_run *run, int64_t i, ct_ref to)
+{
+    ct_accumulate_run one = *run;
+    const int64_t members = run->args.state_step, rows = run->a.nq * run->width;
+    one.a.k = ct_ref_at(one.a.k, i * one.args.k.head);
+    one.a.v = ct_ref_at(one.a.v, i * one.args.v.head);
+    one.args.k.head *= members;
+    one.args.v.head *= members;
+    one.a.kv_heads = one.a.heads;
+    if (one.a.fading != CT_FADE_NONE) {
+        one.a.decay = ct_ref_at(one.a.decay, i * one.args.decay_head);
+        one.args.decay_head *= members;
+    }
+    one.a.o = to;
+    one.a.o_dtype = CLATTN_F32;
+    one.args.o = (clattn_strides){run->a.heads * rows, rows, run->width};
+    return one;
+}
+
+clattn_status ct_accumulate_plus(ct_builder *b, const ct_accumulate_run *run, ct_ref sum, ct_ref part, bool last)
+{
+    ct_launch *l = NULL;
+    const ct_accumulate *a = &run->a;
+    const clattn_status st = ct_line_launch(b, "accumulate/plus.cl", "accumulate_plus", 1, &l);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    const int64_t rows = a->nq * run->width;
+    const plus_args args = {.o = last ? run->args.o : (clattn_strides){a->heads * rows, rows, run->width},
+                            .n = a->nq,
+                            .heads = (int32_t)a->heads,
+                            .width = (int32_t)run->width,
+                            .rows = CT_ROWS_A_GROUP};
+    const struct {
+        CT_REFS(ACCUMULATE_PLUS)
+    } buffers = {.x = sum, .y = part, .o = last ? a->o : sum};
+    ct_launch_define(l, "OUT", last ? a->o_dtype : CLATTN_F32);
+    CT_ARGUMENTS(l, &buffers, &args);
+    ct_launch_groups(l, ct_ceil_div(a->nq, CT_ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
+    return CLATTN_OK;
+}
+
+clattn_status ct_accumulate_dots(ct_builder *b, const ct_accumulate_run *run, ct_ref o, int64_t i)
+{
+    ct_launch *l = NULL;
+    const ct_accumulate *a = &run->a;
+    const int64_t rows = a->nq * run->width;
+    if (!ct_is(a->dots.to)) {
+        return CLATTN_OK;
+    }
+    const clattn_status st = ct_line_launch(b, "accumulate/dots.cl", "accumulate_dots", 1, &l);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    const dots_args args = {.w = a->dots.strides,
+                            .x = run->args.state_step > 1 ? (clattn_strides){a->heads * rows, rows, run->width}
+                                                          : run->args.o,
+                            .n = a->nq,
+                            .to_batch = run->args.state_heads * a->nq,
+                            .to_head = run->args.state_step * a->nq,
+                            .width = (int32_t)run->width,
+                            .rows = CT_ROWS_A_GROUP};
+    const struct {
+        CT_REFS(ACCUMULATE_DOTS)
+    } buffers = {.w = a->dots.w, .x = o, .to = ct_ref_at(a->dots.to, i * a->nq)};
+    ct_launch_define(l, "STORE", a->dots.type);
+    ct_launch_define(l, "REVERSED", a->reversed);
+    CT_ARGUMENTS(l, &buffers, &args);
+    ct_launch_groups(l, ct_ceil_div(a->nq, CT_ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
+    return CLATTN_OK;
+}
