@@ -35,7 +35,7 @@ typedef struct feature_backward_args {
     i32 heads, width, wide, rows; /* wide: floats of a row of g, width at least */
 } feature_backward_args;
 
-#define DIVIDE_BACKWARD(T, B, S) B(const elem, g) B(const float, x) B(float, dx)
+#define DIVIDE_BACKWARD(T, B, S) B(const elem, g) B(const float, x) B(const float, weight) B(float, dx)
 typedef struct divide_backward_args {
     strides g;
     i64 n; /* 0: every group returns at once */

@@ -1,5 +1,6 @@
 /* divide backward, of  o = x[0 ... width-1] / d, d = x[width] + 1e-10:  dx = g / d, and -sum(g x) / d^2 in the last
- * column. x and dx are float, dense [batch, heads, n, width + 1]. A group does `rows` rows of a head. */
+ * column. x and dx are float, dense [batch, heads, n, width + 1]. g is multiplied by a weight of
+ * each row, if there is one, float [batch, heads, n]. A group does `rows` rows of a head. */
 #include "accumulate/args.cl"
 
 LINE_KERNEL void divide_backward(ARGUMENTS(DIVIDE_BACKWARD) const divide_backward_args a) {
@@ -14,9 +15,10 @@ LINE_KERNEL void divide_backward(ARGUMENTS(DIVIDE_BACKWARD) const divide_backwar
         const __global float *x = AT(x) + at + i * (a.width + 1);
         __global float *dx = AT(dx) + at + i * (a.width + 1);
         const float under = x[a.width] + 1e-10f;
+        const float factor = weight_base ? AT(weight)[(LINE_Z() * a.heads + LINE_Y()) * a.n + i] : 1.0f;
         VF sum = (VF)(0.0f);
         EACH_COL(c, a.width) {
-            const VF y = get_elem(g, c, a.width) / under;
+            const VF y = get_elem(g, c, a.width) * factor / under;
             sum += y * (get(x, c, a.width) / under);
             put(dx, c, a.width, y);
         }

@@ -61,7 +61,7 @@ typedef struct attend_backward_args {
 } attend_backward_args;
 
 #define ATTEND_TERMS(T, B, S)                                                                                          \
-    B(const elem, o)                                                                                                   \
+    B(const o_elem, o)                                                                                                 \
     B(const elem, g)                                                                                                   \
     B(const float, lse)                                                                                                \
     B(const float, dlse)                                                                                               \
@@ -77,6 +77,12 @@ typedef struct terms_args {
     i32 heads, width; /* width = 0: every group returns at once */
     i32 sums_row, spare;
 } terms_args;
+
+#define ATTEND_WEIGH(T, B, S) B(const float, weight) B(float, minus) B(float, sunk)
+typedef struct weigh_args {
+    i64 count;        /* 0: every group returns at once */
+    i32 width, spare; /* of a line */
+} weigh_args;
 
 #define HEAD_SUMS(T, B, S) B(const float, x) B(const float, y) B(float, sums)
 typedef struct head_sums_args {

@@ -3,6 +3,16 @@
  *   delta = rowsum(dO o O) - dLSE,   sunk = exp(sink - LSE), the sink's weight.
  * Where dQ is summed in memory, the sums begin with 0. A line is the row of one (row, head, batch). A row that sees no
  * key takes no part: its delta is 0. */
+#ifndef FLOAT_O
+#define FLOAT_O 0 /* 1: o is float, whatever g is */
+#endif
+#if FLOAT_O
+typedef float o_elem;
+#define get_o get
+#else
+typedef elem o_elem;
+#define get_o get_elem
+#endif
 #include "attend/args.cl"
 
 LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
@@ -12,7 +22,7 @@ LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
     const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
     const long from = batch * a.o.batch + head * a.o.head + n * a.o.row;
     VF products = (VF)(0.0f);
-    EACH_COL(c, a.width) { products += get_elem(AT(o) + from, c, a.width) * get_elem(AT(g) + from, c, a.width); }
+    EACH_COL(c, a.width) { products += get_o(AT(o) + from, c, a.width) * get_elem(AT(g) + from, c, a.width); }
     if (sums_base) {
         __global float *sums = AT(sums) + at * a.sums_row;
         EACH_COL(c, a.sums_row) { put(sums, c, a.sums_row, (VF)(0.0f)); }

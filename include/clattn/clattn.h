@@ -557,6 +557,11 @@ typedef enum clattn_slot {
     CLATTN_DSTATE_OUT,    /**< of STATE_OUT, of its shape: optional, else none arrives there */
     CLATTN_DSTATE_IN,     /**< of STATE_IN, or of the zeros in its place */
     CLATTN_DDECAY,        /**< of g = ln(decay): float [b, hq, n] where decays are a token's, else [hq]; ddecay = 1 */
+    CLATTN_DGATE,         /**< float [b, hq, nq]: gate = 1; 0 where a branch without a key decides */
+    CLATTN_DGATE_WEIGHT,  /**< float [hq, dqk]: gate = 2 */
+    CLATTN_DGATE_BIAS,    /**< float [hq]: gate = 2 */
+    CLATTN_DO_PARTS,      /**< float [parts, b, hq, nq, dv]: merge */
+    CLATTN_DLSE_PARTS,    /**< float [parts, b, hq, nq]: merge without a gate */
     CLATTN_SLOT_COUNT
 } clattn_slot;
 

@@ -7,6 +7,7 @@
 #include "accumulate/backward.h"
 
 #include "accumulate/parts.h"
+#include "layout/blocks.h"
 #include "line/line.h"
 #include "plan/slots.h"
 
@@ -22,6 +23,7 @@ typedef struct backward {
     const ct_accumulate_gradient *gradient;
     operand q, k, v, g; /* as the products see them */
     ct_ref turned;      /* a token's decays, from the last to the first */
+    ct_blocks left_out; /* by blocks of keys, where the problem has such */
     /* for the decay's gradient: q . dq and k . dk of each head's tokens, the last state and its gradient, transposed */
     ct_ref of_q, of_k, last, arriving;
 } backward;
@@ -43,7 +45,7 @@ static clattn_status divide_gradient(ct_builder *b, backward *w, ct_accumulate_r
         .g = a->o_strides, .n = a->nq, .heads = (int32_t)a->heads, .width = (int32_t)a->dv, .rows = CT_ROWS_A_GROUP};
     const struct {
         CT_REFS(DIVIDE_BACKWARD)
-    } buffers = {.g = w->gradient->g, .x = run->a.o, .dx = zone};
+    } buffers = {.g = w->gradient->g, .x = run->a.o, .weight = w->gradient->weight, .dx = zone};
     CT_TRY(ct_line_launch(b, "accumulate/divide_backward.cl", "divide_backward", 1, &l));
     ct_launch_define(l, "STORE", a->o_dtype);
     CT_ARGUMENTS(l, &buffers, &args);
@@ -218,6 +220,9 @@ static clattn_status add_product(ct_builder *b, const backward *w, const wanted 
         .reversed = to_keys && a->causal,
         .feature = CLATTN_IDENTITY,
         .chunk = a->chunk,
+        .left_out = !a->left_out ? NULL
+                    : to_keys    ? &w->left_out
+                                 : a->left_out,
         .dots = it->dots,
         .serves = CT_ONE_SLOT(it->slot) | (leaves ? 0 : it->also),
         .serves_state = leaves ? it->also : 0,
@@ -249,7 +254,7 @@ static clattn_status add_dq(ct_builder *b, backward *w)
     const ct_accumulate *a = w->a;
     wanted it = {.in = {&w->g, &w->v, &w->k},
                  .x = {a->q, a->q_strides, a->types.q, a->heads, a->dk},
-                 .dx = {w->gradient->dq, a->q_strides, a->o_dtype, a->heads, a->dk},
+                 .dx = {w->gradient->dq, w->gradient->dqs, w->gradient->out, a->heads, a->dk},
                  .rows = a->nq,
                  .feature = a->feature,
                  .state_out = ct_nothing(),
@@ -273,7 +278,7 @@ static clattn_status add_dk(ct_builder *b, backward *w)
     const ct_accumulate *a = w->a;
     wanted it = {.in = {&w->v, &w->g, &w->q},
                  .x = {a->k, a->k_strides, a->types.k, a->kv_heads, a->dk},
-                 .dx = {w->gradient->dk, a->k_strides, a->o_dtype, a->kv_heads, a->dk},
+                 .dx = {w->gradient->dk, w->gradient->dks, w->gradient->out, a->kv_heads, a->dk},
                  .rows = a->nk,
                  .feature = a->feature,
                  .to_keys = true,
@@ -301,7 +306,7 @@ static clattn_status add_dv(ct_builder *b, const backward *w)
     const int64_t states = (a->sequences ? a->sequences : a->batch) * a->heads;
     wanted it = {.in = {&w->k, &w->q, &w->g},
                  .x = {a->v, a->v_strides, a->types.v, a->kv_heads, a->dv},
-                 .dx = {w->gradient->dv, a->v_strides, a->o_dtype, a->kv_heads, a->dv},
+                 .dx = {w->gradient->dv, w->gradient->dvs, w->gradient->out, a->kv_heads, a->dv},
                  .rows = a->nk,
                  .feature = CLATTN_IDENTITY,
                  .to_keys = true,
@@ -376,10 +381,27 @@ ct_work ct_accumulate_backward_work(const ct_accumulate *a)
     };
 }
 
+/* Which blocks of queries see none of a block of keys. */
+static clattn_status turn_lists(ct_builder *b, backward *w)
+{
+    clattn_status st = CLATTN_OK;
+    clattn_layout *host = NULL;
+    CT_TRY(ct_blocks_transpose(b, w->gradient->layout, w->a->left_out, &host, &w->left_out));
+    if (host) {
+        CT_TRY(ct_blocks_on_device(b, host, &w->left_out));
+    }
+out:
+    clattn_layout_release(host);
+    return st;
+}
+
 clattn_status ct_accumulate_backward_add(ct_builder *b, const ct_accumulate *a, const ct_accumulate_gradient *gradient)
 {
     clattn_status st = CLATTN_OK;
     backward w = {.a = a, .gradient = gradient};
+    if (a->left_out) {
+        CT_TRY(turn_lists(b, &w));
+    }
     CT_TRY(take_operands(b, &w));
     CT_TRY(turn_decays(b, &w));
     take_decay(b, &w);

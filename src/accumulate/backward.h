@@ -4,12 +4,16 @@
 
 #include "accumulate/accumulate.h"
 
-/* What arrives and what is wanted. Gradients of q, k, v lie as their tensors do, in o's type. */
+/* What arrives and what is wanted. */
 typedef struct ct_accumulate_gradient {
-    ct_ref g; /* of o, at o's strides */
+    ct_ref g;      /* of o, at o's strides and of its type */
+    ct_ref weight; /* normalised: float [b, hq, nq], by which g is multiplied; or nothing */
     ct_ref dstate_out;
     ct_ref dq, dk, dv;
-    ct_ref dstate_in, ddecay; /* ddecay: of a problem that is exact */
+    clattn_strides dqs, dks, dvs;
+    clattn_dtype out;            /* of dq, dk, dv */
+    const clattn_layout *layout; /* that a's left_out was made of */
+    ct_ref dstate_in, ddecay;    /* ddecay: of a problem that is exact */
 } ct_accumulate_gradient;
 
 /* Adds the launches. `a` is the forward problem. */

@@ -50,7 +50,23 @@ static clattn_status add_terms(ct_builder *b, backward *w)
     const terms_args args = {
         .o = a->os, .rows = a->nq, .heads = (i32)a->hq, .width = (i32)a->dv, .sums_row = (i32)w->sums_row};
     CT_TRY(ct_line_launch(b, "attend/attend_terms.cl", "attend_terms", rows, &l));
-    ct_launch_define(l, "STORE", a->out);
+    ct_launch_define(l, "STORE", a->types.q);
+    ct_launch_define(l, "FLOAT_O", a->out == CLATTN_F32 && a->types.q != CLATTN_F32);
+    CT_ARGUMENTS(l, &buffers, &args);
+out:
+    return st;
+}
+
+/* What arrives at a row, times its weight. */
+static clattn_status add_weights(ct_builder *b, const backward *w)
+{
+    clattn_status st = CLATTN_OK;
+    ct_launch *l = NULL;
+    const struct {
+        CT_REFS(ATTEND_WEIGH)
+    } buffers = {.weight = w->gradient->weight, .minus = w->minus, .sunk = w->sunk};
+    const weigh_args args = {.count = w->a->b * w->a->hq * w->a->nq, .width = 1024};
+    CT_TRY(ct_line_launch(b, "attend/attend_weigh.cl", "attend_weigh", ct_ceil_div(args.count, args.width), &l));
     CT_ARGUMENTS(l, &buffers, &args);
 out:
     return st;
@@ -86,8 +102,8 @@ out:
 
 static attend_backward_args args_of(const backward *w, const ct_item *item)
 {
-    const ct_attend *a = w->a;
-    return (attend_backward_args){.a = item->args, .dq = a->qs, .dk = a->ks, .dv = a->vs, .sums_row = w->sums_row};
+    const ct_attend_gradient *g = w->gradient;
+    return (attend_backward_args){.a = item->args, .dq = g->dqs, .dk = g->dks, .dv = g->dvs, .sums_row = w->sums_row};
 }
 
 /* Statistics of the rows that are far from 0, block of queries by block. */
@@ -127,7 +143,7 @@ static clattn_status add_keys(ct_builder *b, backward *w)
     ct_item item;
     const ct_attend *a = w->a;
     CT_TRY(make_item(b, a, true, &item));
-    CT_TRY(ct_item_launch(b, &item, "attend_backward_kv", "attend/attend_backward_kv.cl", a->out, &l));
+    CT_TRY(ct_item_launch(b, &item, "attend_backward_kv", "attend/attend_backward_kv.cl", w->gradient->out, &l));
     const attend_backward_args args = args_of(w, &item);
     const struct {
         CT_REFS(ATTEND_BACKWARD_KV)
@@ -150,7 +166,7 @@ static clattn_status add_queries(ct_builder *b, backward *w)
     ct_launch *l = NULL;
     const ct_attend *a = w->a;
     const ct_item item = w->queries;
-    CT_TRY(ct_item_launch(b, &item, "attend_backward_q", "attend/attend_backward_q.cl", a->out, &l));
+    CT_TRY(ct_item_launch(b, &item, "attend_backward_q", "attend/attend_backward_q.cl", w->gradient->out, &l));
     const attend_backward_args args = args_of(w, &item);
     const bool slopes = ct_is(w->gradient->dslopes);
     const ct_ref of_rows = slopes ? ct_builder_zone(b, "slopes of rows", a->b * a->hq * a->nq, 4) : ct_nothing();
@@ -219,14 +235,14 @@ static clattn_status add_collect(ct_builder *b, const backward *w)
     const struct {
         CT_REFS(ATTEND_COLLECT)
     } buffers = {.sums = w->sums, .dq = w->gradient->dq};
-    const collect_args args = {.dq = a->qs,
+    const collect_args args = {.dq = w->gradient->dqs,
                                .rows = a->nq,
                                .heads = (i32)a->hq,
                                .width = (i32)a->dqk,
                                .sums_row = (i32)w->sums_row,
                                .scale = (f32)a->scale};
     CT_TRY(ct_line_launch(b, "attend/attend_collect.cl", "attend_collect", a->b * a->hq * a->nq, &l));
-    ct_launch_define(l, "OUT", a->out);
+    ct_launch_define(l, "OUT", w->gradient->out);
     CT_ARGUMENTS(l, &buffers, &args);
 out:
     return st;
@@ -264,6 +280,9 @@ clattn_status ct_attend_backward_add(ct_builder *b, const ct_attend *a, const ct
     CT_TRY(ct_types_taken(b, &a->types));
     CT_TRY(add_terms(b, &w));
     CT_TRY(add_statistics(b, &w));
+    if (ct_is(gradient->weight)) {
+        CT_TRY(add_weights(b, &w));
+    }
     CT_TRY(add_keys(b, &w));
     if (w.sums_row) {
         CT_TRY(add_collect(b, &w));

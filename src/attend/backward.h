@@ -6,8 +6,12 @@
 
 /* What a branch's gradients need beside the branch: a's o and lse are read. */
 typedef struct ct_attend_gradient {
-    ct_ref g, dlse;        /* of o, as that lies, and of its type; of lse: nothing, or float [b, hq, nq] */
-    ct_ref dq, dk, dv;     /* as q, k, v lie, of o's type; nothing: not wanted */
+    ct_ref g, dlse; /* of o, as that lies, and of q's type; of lse: nothing, or float [b, hq, nq] */
+    /* float [b, hq, nq], by which g is multiplied; or nothing. dlse is not */
+    ct_ref weight;
+    ct_ref dq, dk, dv; /* nothing: not wanted */
+    clattn_strides dqs, dks, dvs;
+    clattn_dtype out;      /* of dq, dk, dv */
     ct_ref dsink, dslopes; /* float [hq], or nothing */
     ct_ref dbias;          /* float [bias_b, bias_h, nq, nk], or nothing */
 } ct_attend_gradient;

@@ -112,6 +112,11 @@ static clattn_status turned_lists(ct_builder *b, ct_item *item)
     w.cu_q = straight.cu_k;
     w.cu_k = straight.cu_q;
     w.all_masked = w.all_masked || (a->layout && a->layout->rules); /* the rules count from queries */
+    if (ct_is(a->positions)) {                                      /* they are no columns */
+        w.positions = NULL;
+        w.left = w.right = CT_UNLIMITED;
+        w.all_masked = true;
+    }
     if (a->layout) {
         CT_TRY(ct_blocks_transpose(b, a->layout, &a->blocks, &layout, &blocks));
         w.layout = layout;

@@ -41,3 +41,20 @@ clattn_status ct_gather_keys_add(ct_builder *b, const ct_gather_keys *g)
     CT_ARGUMENTS(l, &buffers, &args);
     return CLATTN_OK;
 }
+
+clattn_status ct_scatter_rows_add(ct_builder *b, const ct_scatter_rows *s)
+{
+    ct_launch *l = NULL;
+    const int64_t lines = s->batch * s->heads * s->samples;
+    const clattn_status st = ct_line_launch(b, "line/scatter_rows.cl", "scatter_rows", lines, &l);
+    if (st != CLATTN_OK) {
+        return st;
+    }
+    const struct {
+        CT_REFS(SCATTER_ROWS)
+    } buffers = {.from = s->from, .positions = s->positions, .shown = s->shown, .to = s->to};
+    const scatter_args args = {
+        .rows = s->rows, .heads = (i32)s->heads, .width = (i32)s->width, .samples = (i32)s->samples};
+    CT_ARGUMENTS(l, &buffers, &args);
+    return CLATTN_OK;
+}

@@ -25,4 +25,11 @@ typedef struct ct_gather_keys {
 } ct_gather_keys;
 clattn_status ct_gather_keys_add(ct_builder *b, const ct_gather_keys *gather);
 
+/* to[batch][heads][positions[s]] += from[batch][heads][s], float rows, of the samples that are shown (nothing: all). */
+typedef struct ct_scatter_rows {
+    int64_t batch, heads, rows, samples, width;
+    ct_ref from, positions, shown, to;
+} ct_scatter_rows;
+clattn_status ct_scatter_rows_add(ct_builder *b, const ct_scatter_rows *scatter);
+
 #endif

@@ -32,4 +32,24 @@ typedef struct ct_merge_gate {
 } ct_merge_gate;
 clattn_status ct_merge_gate_add(ct_builder *b, const ct_merge_gate *merge);
 
+/* Gradients of ct_merge_lse: of o_parts and of lse_parts, or nothing. o and lse are read. */
+typedef struct ct_merge_lse_gradient {
+    ct_ref g, dlse; /* of o, as that lies and of its type; of lse, or nothing */
+    ct_ref do_parts, dlse_parts;
+} ct_merge_lse_gradient;
+clattn_status ct_merge_lse_backward_add(ct_builder *b, const ct_merge_lse *merge,
+                                        const ct_merge_lse_gradient *gradient);
+
+/* Gradients of ct_merge_gate; each but g may be nothing. */
+typedef struct ct_merge_gate_gradient {
+    ct_ref g;                            /* of o, as that lies and of its type */
+    clattn_strides a_strides, b_strides; /* of o_a and o_b, which need not be dense here */
+    ct_ref share_a, share_b;             /* float [batch][heads][rows]: what the branches' gradients are times */
+    bool linear;                         /* dgate is of the logit, whose sigmoid the gate is */
+    ct_ref dgate;                        /* float [batch][heads][rows] */
+    ct_ref da, db;                       /* float [batch][heads][rows][dv] */
+} ct_merge_gate_gradient;
+clattn_status ct_merge_gate_backward_add(ct_builder *b, const ct_merge_gate *merge,
+                                         const ct_merge_gate_gradient *gradient);
+
 #endif

@@ -3,6 +3,7 @@
 #include "accumulate/accumulate.h"
 #include "accumulate/backward.h"
 #include "methods/reference_linear.h"
+#include "methods/reference_span.h"
 
 static clattn_status add(ct_builder *b, const clattn_problem *problem, bool steps)
 {
@@ -39,6 +40,10 @@ clattn_status ct_linear_build_backward(ct_builder *b, const clattn_problem *prob
         .dq = ct_builder_slot(b, CLATTN_DQ, 1),
         .dk = ct_builder_slot(b, CLATTN_DK, 1),
         .dv = ct_builder_slot(b, CLATTN_DV, 1),
+        .dqs = a.q_strides,
+        .dks = a.k_strides,
+        .dvs = a.v_strides,
+        .out = a.o_dtype,
         .dstate_out = problem->state ? ct_builder_slot(b, CLATTN_DSTATE_OUT, 1) : ct_nothing(),
         .dstate_in = problem->state ? ct_builder_slot(b, CLATTN_DSTATE_IN, 1) : ct_nothing(),
         .ddecay = problem->ddecay ? ct_builder_slot(b, CLATTN_DDECAY, 1) : ct_nothing()};
@@ -52,8 +57,11 @@ clattn_status ct_linear_reference(const clattn_problem *problem, const clattn_la
 {
     (void)layout;
     const ct_linear_branch branch = ct_linear_branch_of(problem);
-    return problem->pass == CLATTN_BWD ? ct_reference_linear_backward(problem, &branch, io, allocator)
-                                       : ct_reference_linear(problem, &branch, io, allocator);
+    if (problem->pass == CLATTN_BWD) {
+        ct_reference_zero_gradients(problem, io);
+        return ct_reference_linear_backward(problem, &branch, io, allocator);
+    }
+    return ct_reference_linear(problem, &branch, io, allocator);
 }
 
 const ct_method ct_method_linear = {

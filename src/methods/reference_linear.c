@@ -145,7 +145,7 @@ static clattn_status call_make(ct_call *c, const clattn_allocator *allocator)
     c->state = ct_alloc_array(allocator, dqk * (size_t)c->width, sizeof(double));
     c->phi = ct_alloc_array(allocator, dqk, sizeof(double));
     c->phi_k = ct_alloc_array(allocator, dqk, sizeof(double));
-    c->sums = ct_alloc_array(allocator, (size_t)c->width, sizeof(double));
+    c->sums = ct_alloc_array(allocator, (size_t)problem->dv + 1, sizeof(double));
     if (!g || !c->state || !c->phi || !c->phi_k || !c->sums) {
         CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a reference state of %lld x %lld",
                 (long long)problem->dqk, (long long)c->width);
@@ -170,7 +170,7 @@ static clattn_status call_make_backward(ct_call *c, const clattn_allocator *allo
     const int64_t n = c->problem->nk;
     const size_t size = (size_t)(c->problem->dqk * c->width);
     c->every = ct_max((int64_t)sqrt((double)n), 1);
-    c->gradient = ct_alloc_array(allocator, size, sizeof(double));
+    c->gradient = ct_alloc_array(allocator, size + 2 * (size_t)c->problem->dqk, sizeof(double));
     c->kept = ct_alloc_array(allocator, size * (size_t)(n / c->every + 1), sizeof(double));
     c->inside = ct_alloc_array(allocator, size * (size_t)c->every, sizeof(double));
     if (!c->gradient || !c->kept || !c->inside) {
@@ -212,14 +212,22 @@ static void head_gradients(const ct_call *c, const ct_head *h)
     }
 }
 
+static void head_pair_gradients(const ct_call *c, const ct_head *h)
+{
+    for (int64_t i = 0; i < h->span.nq; i++) {
+        if (wanted(c, h->index + i)) {
+            (c->io->single ? pairs_backward_single : pairs_backward_double)(c, h, i);
+        }
+    }
+}
+
 static clattn_status each_head(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
                                const clattn_allocator *allocator, void (*one)(const ct_call *, const ct_head *))
 {
     clattn_status st = CLATTN_OK;
     ct_call c = {.problem = problem, .branch = branch, .io = io};
     CT_TRY(call_make(&c, allocator));
-    if (one == head_gradients) {
-        ct_reference_zero_gradients(problem, io);
+    if (one == head_gradients || one == head_pair_gradients) {
         CT_TRY(call_make_backward(&c, allocator));
     }
     zero_rows(&c);
@@ -244,6 +252,12 @@ clattn_status ct_reference_linear_backward(const clattn_problem *problem, const 
                                            ct_reference_io *io, const clattn_allocator *allocator)
 {
     return each_head(problem, branch, io, allocator, head_gradients);
+}
+
+clattn_status ct_reference_linear_pairs_backward(const clattn_problem *problem, const ct_linear_branch *branch,
+                                                 ct_reference_io *io, const clattn_allocator *allocator)
+{
+    return each_head(problem, branch, io, allocator, head_pair_gradients);
 }
 
 clattn_status ct_reference_linear_pairs(const clattn_problem *problem, const ct_linear_branch *branch,

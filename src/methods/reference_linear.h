@@ -27,8 +27,8 @@ ct_linear_branch ct_linear_branch_of(const clattn_problem *problem);
  */
 clattn_status ct_reference_linear(const clattn_problem *problem, const ct_linear_branch *branch, ct_reference_io *io,
                                   const clattn_allocator *allocator);
-/* Its gradients: what arrives is DO and, if it is there, DSTATE_OUT; writes those of DQ, DK, DV, DSTATE_IN that
- * are there. With io->rows: the heads whose rows are among them. */
+/* Its gradients: what arrives is DO and, if it is there, DSTATE_OUT; adds to those of DQ, DK, DV, DSTATE_IN,
+ * DDECAY that are there. With io->rows: the heads whose rows are among them. */
 clattn_status ct_reference_linear_backward(const clattn_problem *problem, const ct_linear_branch *branch,
                                            ct_reference_io *io, const clattn_allocator *allocator);
 /* The same from the other side, without states: o_i = sum over visible j of weight_ij scale (phi(q_i).phi(k_j)) v_j,
@@ -37,6 +37,9 @@ clattn_status ct_reference_linear_backward(const clattn_problem *problem, const 
  * rules do not count). Decay needs nq = nk. */
 clattn_status ct_reference_linear_pairs(const clattn_problem *problem, const ct_linear_branch *branch,
                                         ct_reference_io *io, const clattn_allocator *allocator);
+/* Its gradients, for branches that are not causal; rows as in io. */
+clattn_status ct_reference_linear_pairs_backward(const clattn_problem *problem, const ct_linear_branch *branch,
+                                                 ct_reference_io *io, const clattn_allocator *allocator);
 /* g = ln(decay) <= 0 of every head, from the problem's law or, for HEAD, from slot DECAY. Not for TOKEN. */
 clattn_status ct_linear_decays(const clattn_problem *problem, clattn_decay law, const ct_reference_io *io, double *g,
                                const clattn_allocator *allocator);

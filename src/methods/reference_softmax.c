@@ -181,8 +181,39 @@ clattn_status ct_reference_softmax_backward(const clattn_problem *problem, const
                                             ct_reference_io *io, const clattn_allocator *allocator)
 {
     static const row_function rows[] = {row_backward_double, row_backward_single, row_backward_base2};
-    ct_reference_zero_gradients(problem, io);
     return each_row(problem, branch, io, allocator, rows[io->single]);
+}
+
+void ct_reference_gate_backward(const clattn_problem *problem, const ct_reference_io *io, int64_t row, double gate,
+                                const double *a, const double *b)
+{
+    const int64_t dv = problem->dv, dqk = problem->dqk, h = row / problem->nq % problem->hq;
+    const double *g = io->in[CLATTN_DO] + row * dv, *q = io->in[CLATTN_Q] + row * dqk;
+    double *const *out = io->out;
+    double sum = 0.0;
+    for (int64_t d = 0; d < dv; d++) {
+        sum += g[d] * (a[d] - b[d]);
+        sum = io->single ? (double)(float)sum : sum;
+    }
+    if (out[CLATTN_DGATE]) {
+        out[CLATTN_DGATE][row] = sum;
+    }
+    if (problem->gate != 2) {
+        return;
+    }
+    sum *= gate * (1.0 - gate);
+    sum = io->single ? (double)(float)sum : sum;
+    if (out[CLATTN_DGATE_BIAS]) {
+        out[CLATTN_DGATE_BIAS][h] += sum;
+    }
+    for (int64_t d = 0; d < dqk; d++) {
+        if (out[CLATTN_DGATE_WEIGHT]) {
+            out[CLATTN_DGATE_WEIGHT][h * dqk + d] += sum * q[d];
+        }
+        if (out[CLATTN_DQ]) {
+            out[CLATTN_DQ][row * dqk + d] += sum * io->in[CLATTN_GATE_WEIGHT][h * dqk + d];
+        }
+    }
 }
 
 void ct_reference_gate(const clattn_problem *problem, const ct_reference_io *io, double *gate)

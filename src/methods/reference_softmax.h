@@ -25,8 +25,8 @@ ct_softmax_branch ct_softmax_branch_of(const clattn_problem *problem, const clat
 /* Writes io->out[CLATTN_O] and io->out[CLATTN_LSE] (either may be NULL) of one branch: all rows, or io->rows only. */
 clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softmax_branch *branch, ct_reference_io *io,
                                    const clattn_allocator *allocator);
-/* The gradients of that branch, by the definition: writes io->out[DQ, DK, DV, ...], each where it is wanted; reads DO,
- * DLSE, and in single precision O, from which a kernel takes delta. */
+/* The gradients of that branch, by the definition: added to io->out[DQ, DK, DV, ...], each where it is wanted;
+ * reads DO, DLSE, and in single precision O, from which a kernel takes delta. */
 clattn_status ct_reference_softmax_backward(const clattn_problem *problem, const ct_softmax_branch *branch,
                                             ct_reference_io *io, const clattn_allocator *allocator);
 /* Is the block in the list of that head (of that batch)? Reads slots for a layout whose contents are on the device. */
@@ -41,5 +41,8 @@ void ct_reference_choices(const clattn_problem *problem, const clattn_layout *la
 /* The gate g of problem->gate (1: slot GATE, 2: sigmoid of the linear map of q), into gate [b, hq, nq]; rows as in io.
  */
 void ct_reference_gate(const clattn_problem *problem, const ct_reference_io *io, double *gate);
+/* Of row `row` of a gated sum of two branches, a and b: adds to DGATE, or to DGATE_WEIGHT, DGATE_BIAS and DQ. */
+void ct_reference_gate_backward(const clattn_problem *problem, const ct_reference_io *io, int64_t row, double gate,
+                                const double *a, const double *b);
 
 #endif

@@ -3,6 +3,7 @@
 #include "attend/backward.h"
 #include "merge/merge.h"
 #include "methods/reference_softmax.h"
+#include "methods/reference_span.h"
 #include "select/select.h"
 
 clattn_status ct_softmax_of(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout, ct_attend *a)
@@ -65,6 +66,10 @@ clattn_status ct_softmax_build_backward(ct_builder *b, const clattn_problem *pro
                                          .dq = ct_builder_slot(b, CLATTN_DQ, 1),
                                          .dk = ct_builder_slot(b, CLATTN_DK, 1),
                                          .dv = ct_builder_slot(b, CLATTN_DV, 1),
+                                         .dqs = attend.qs,
+                                         .dks = attend.ks,
+                                         .dvs = attend.vs,
+                                         .out = attend.out,
                                          .dsink = wanted(b, problem->sink, CLATTN_DSINK),
                                          .dslopes = wanted(b, problem->alibi == 2, CLATTN_DALIBI_SLOPES),
                                          .dbias = wanted(b, problem->bias, CLATTN_DBIAS)};
@@ -77,6 +82,9 @@ clattn_status ct_softmax_reference(const clattn_problem *problem, const clattn_l
                                    const clattn_allocator *allocator)
 {
     const ct_softmax_branch branch = ct_softmax_branch_of(problem, layout);
-    return problem->pass == CLATTN_BWD ? ct_reference_softmax_backward(problem, &branch, io, allocator)
-                                       : ct_reference_softmax(problem, &branch, io, allocator);
+    if (problem->pass == CLATTN_BWD) {
+        ct_reference_zero_gradients(problem, io);
+        return ct_reference_softmax_backward(problem, &branch, io, allocator);
+    }
+    return ct_reference_softmax(problem, &branch, io, allocator);
 }

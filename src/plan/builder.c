@@ -237,8 +237,16 @@ void ct_builder_align(ct_builder *b, int elements)
     b->plan->aligned = elements > b->plan->aligned ? elements : b->plan->aligned;
 }
 
+void ct_builder_again(ct_builder *b, bool again)
+{
+    b->again = again;
+}
+
 void ct_builder_work(ct_builder *b, ct_work work)
 {
+    if (b->again) {
+        return;
+    }
     b->plan->work.flop += work.flop;
     b->plan->work.bytes += work.bytes;
     b->plan->work.exps += work.exps;

@@ -90,7 +90,9 @@ void ct_launch_warm(ct_launch *l, int value_index);
 #define CT_ONE_SLOT(slot) ((uint64_t)1 << (slot))
 void ct_builder_serves(ct_builder *b, uint64_t slots);
 void ct_builder_align(ct_builder *b, int elements);
+/* Adds up, unless what is launched now is done a second time and no useful work. */
 void ct_builder_work(ct_builder *b, ct_work work);
+void ct_builder_again(ct_builder *b, bool again);
 /* Marks the launch whose name stands for the plan. */
 void ct_launch_main(ct_launch *l);
 /* How the work was cut, for `plan --explain`. The last one counts. */

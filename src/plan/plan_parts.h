@@ -96,6 +96,7 @@ struct clattn_plan {
 struct ct_builder {
     clattn_plan *plan;
     uint64_t serves;
+    bool again;
     char declined[512];
 };
 

@@ -99,6 +99,16 @@ const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
         .implies = "state=1"},
     [CLATTN_DDECAY] = {.name = "ddecay", .help = "write this", .dims = {D(HQ)}, .per_token = {D(B), D(HQ), D(NK)},
         .roles = GRADIENT, .implies = "ddecay=1"},
+    [CLATTN_DGATE] = {.name = "dgate", .help = "write this", .dims = {D(B), D(HQ), D(NQ)}, .roles = GRADIENT,
+        .implies = "gate=1"},
+    [CLATTN_DGATE_WEIGHT] = {.name = "dgate-weight", .help = "write this", .dims = {D(HQ), D(DQK)}, .roles = GRADIENT,
+        .implies = "gate=2"},
+    [CLATTN_DGATE_BIAS] = {.name = "dgate-bias", .help = "write this", .dims = {D(HQ)}, .roles = GRADIENT,
+        .implies = "gate=2"},
+    [CLATTN_DO_PARTS] = {.name = "do-parts", .help = "write this", .dims = {D(PARTS), D(B), D(HQ), D(NQ), D(DV)},
+        .roles = GRADIENT},
+    [CLATTN_DLSE_PARTS] = {.name = "dlse-parts", .help = "write this", .dims = {D(PARTS), D(B), D(HQ), D(NQ)},
+        .roles = GRADIENT},
 };
 /* clang-format on */
 

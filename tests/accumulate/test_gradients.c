@@ -31,6 +31,10 @@ static void check_on(const ct_env *env, const char *backend, const char *problem
 static void every_tile(void **state)
 {
     for (int b = 0; small_backend(b); b++) {
+        if (strcmp(small_backend(b), "simt") ==
+            0) { /* minutes to compile with pocl: ci/problems.txt, ci/gpu_check.txt */
+            continue;
+        }
         check_on(*state, small_backend(b),
                  "lightning hq=4 hk=2 n=150 dqk=24 dv=40 pass=bwd decay=token state=1 ddecay=1 scale=0.3", 1);
     }
@@ -44,8 +48,6 @@ static void variants(void **state)
         "linear hq=4 hk=2 nq=50 nk=70 causal=0 d=16 pass=bwd state=1 b=2",
         "linear hq=4 hk=1 nq=50 nk=70 causal=0 d=16 pass=bwd feature=softmax normalise=1 sequences=3",
         "linear h=2 n=90 d=16 pass=bwd feature=elu normalise=1 state=1 decay=alibi ddecay=1 kv_dtype=bf16",
-        "linear h=2 n=60 d=16 pass=bwd feature=silu dtype=bf16",
-        "linear h=2 n=60 d=16 pass=bwd feature=relu causal=0",
         "lightning hq=40 hk=1 n=3 d=16 pass=bwd state=1",
         "lightning h=1 n=700 d=32 pass=bwd state=1",
     };

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "methods/reference_span.h"
 #include "plan/slots.h"
 #include "support/reference_case.h"
 
@@ -45,6 +46,22 @@ static clattn_status linear_backward(const clattn_problem *problem, const clattn
     return ct_reference_linear_backward(problem, &branch, io, NULL);
 }
 
+/* By the method's name. */
+static void named_forward(ct_case *c, const clattn_layout *layout)
+{
+    c->problem.pass = CLATTN_FWD;
+    assert_int_equal(ct_method_find(c->problem.method)->reference(&c->problem, layout, &c->io, NULL), CLATTN_OK);
+}
+
+static clattn_status named_backward(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io)
+{
+    clattn_problem backward = *problem;
+    backward.pass = CLATTN_BWD;
+    return ct_method_find(problem->method)->reference(&backward, layout, io, NULL);
+}
+
+static const method named = {named_forward, named_backward, false};
+static const method named_with_lse = {named_forward, named_backward, true};
 static const method softmax = {softmax_forward, softmax_backward, true};
 static const method linear = {linear_forward, linear_backward, false};
 
@@ -104,7 +121,12 @@ static const struct {
              {CLATTN_BIAS, CLATTN_DBIAS},
              {CLATTN_ALIBI_SLOPES, CLATTN_DALIBI_SLOPES},
              {CLATTN_STATE_IN, CLATTN_DSTATE_IN},
-             {CLATTN_DECAY, CLATTN_DDECAY}};
+             {CLATTN_DECAY, CLATTN_DDECAY},
+             {CLATTN_GATE, CLATTN_DGATE},
+             {CLATTN_GATE_WEIGHT, CLATTN_DGATE_WEIGHT},
+             {CLATTN_GATE_BIAS, CLATTN_DGATE_BIAS},
+             {CLATTN_O_PARTS, CLATTN_DO_PARTS},
+             {CLATTN_LSE_PARTS, CLATTN_DLSE_PARTS}};
 
 static void compare_all(ct_case *c, const method *m, const clattn_layout *layout)
 {
@@ -121,6 +143,7 @@ static void compare_all(ct_case *c, const method *m, const clattn_layout *layout
         assert_non_null(made[i]);
         io.out[pairs[i].gradient] = made[i];
     }
+    ct_reference_zero_gradients(&c->problem, &io);
     assert_int_equal(m->backward(&c->problem, layout, &io), CLATTN_OK);
     for (size_t i = 0; i < CT_COUNT(pairs); i++) {
         if (c->slots[pairs[i].input]) {
@@ -207,10 +230,87 @@ static void linear_states(void **state)
     }
 }
 
+/* gate 1: a number a row, inside 0 ... 1; 2: a linear map of q. */
+static void fill_gate(ct_case *c, int gate)
+{
+    c->problem.gate = gate;
+    if (gate == 1) {
+        double *g = ct_case_fill(c, CLATTN_GATE, ct_case_rows(c));
+        for (int64_t i = 0; i < ct_case_rows(c); i++) {
+            g[i] = 1 / (1 + exp(g[i]));
+        }
+    }
+    if (gate == 2) {
+        ct_case_fill(c, CLATTN_GATE_WEIGHT, count_of(c, CLATTN_GATE_WEIGHT));
+        ct_case_fill(c, CLATTN_GATE_BIAS, count_of(c, CLATTN_GATE_BIAS));
+    }
+}
+
+static void merged(void **state)
+{
+    (void)state;
+    for (int gate = 0; gate < 3; gate++) {
+        ct_case c = ct_case_make(B, HQ, HK, NQ, NK, D, E, 40 + (uint64_t)gate);
+        strcpy(c.problem.method, "merge");
+        c.problem.parts = gate ? 2 : 3;
+        fill_gate(&c, gate);
+        ct_case_fill(&c, CLATTN_O_PARTS, count_of(&c, CLATTN_O_PARTS));
+        if (!gate) {
+            ct_case_fill(&c, CLATTN_LSE_PARTS, count_of(&c, CLATTN_LSE_PARTS));
+        }
+        compare_all(&c, gate ? &named : &named_with_lse, NULL);
+    }
+}
+
+static void hybrid(void **state)
+{
+    (void)state;
+    for (int gate = 0; gate < 3; gate++) {
+        ct_case c = ct_case_make(B, HQ, HK, NK, NK, D, E, 50 + (uint64_t)gate);
+        strcpy(c.problem.method, "hybrid");
+        c.problem.samples = 4;
+        c.problem.spacing = gate == 2 ? CLATTN_SPACING_GIVEN : CLATTN_SPACING_EVEN;
+        c.problem.causal = gate != 0;
+        c.problem.window_left = 1;
+        c.problem.window_right = 1;
+        c.problem.sink = gate == 1;
+        c.problem.alibi = gate ? 2 : 0;
+        if (gate) {
+            ct_case_fill(&c, CLATTN_ALIBI_SLOPES, HQ);
+        }
+        if (gate == 1) {
+            ct_case_fill(&c, CLATTN_SINK, HQ);
+        }
+        double *positions = ct_case_fill(&c, CLATTN_POSITIONS, 4);
+        memcpy(positions, (const double[4]){1, 3, 3, 40}, 4 * sizeof *positions); /* one twice, one nowhere */
+        fill_gate(&c, gate);
+        compare_all(&c, &named, NULL);
+    }
+}
+
+static void sparse_linear(void **state)
+{
+    static const int32_t row_ptr[] = {0, 1, 2}, col[] = {1, 0};
+    (void)state;
+    for (int gate = 0; gate < 3; gate++) {
+        ct_case c = ct_case_make(B, HQ, HK, 20, 24, D, E, 60 + (uint64_t)gate);
+        clattn_layout *layout = NULL;
+        strcpy(c.problem.method, "sparse_linear");
+        c.problem.causal = 0;
+        c.problem.remaining = gate != 2;
+        c.problem.feature = gate ? CLATTN_ELU : CLATTN_SOFTMAX;
+        assert_int_equal(clattn_layout_from_csr(&layout, 1, 20, 24, 16, 16, row_ptr, col, NULL), CLATTN_OK);
+        fill_gate(&c, gate);
+        compare_all(&c, &named, layout);
+        clattn_layout_release(layout);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(plain_and_masked), cmocka_unit_test(softcap_and_alibi),
-                                       cmocka_unit_test(sink_and_bias), cmocka_unit_test(over_blocks),
-                                       cmocka_unit_test(linear_states)};
+                                       cmocka_unit_test(sink_and_bias),    cmocka_unit_test(over_blocks),
+                                       cmocka_unit_test(linear_states),    cmocka_unit_test(merged),
+                                       cmocka_unit_test(hybrid),           cmocka_unit_test(sparse_linear)};
     return cmocka_run_group_tests_name("reference_gradient", tests, NULL, NULL);
 }
