@@ -5,7 +5,8 @@
  *
  *   tokens:          |  chunk j  |  chunk j + 1  | ...     BN = BM of Q, K, V
  *                         |  ^      inside: O = (Q K^T, lower triangle, times D_i / D_k) V
- *   state DK x DV:  S --->+--+---> S ---> ...              between: O += D_i (Q S);  S = D S + (w K)^T V */
+ *   state DK x DV:  S --->+--+---> S ---> ...              between: O += D_i (Q S);  S = D S + (w K)^T V
+ * REVERSED: from the last chunk to the first, S_t = k_t v_t^T + decay_(t+1) S_(t+1): the triangle is the upper one. */
 #define Q 0
 #define K 1
 #define V 2
@@ -15,6 +16,8 @@
 #define FIRST_READ(s) ((s) == V ? BACK : FRONT)
 #define LAST_READ(s) BACK
 #define WIDTH(s) ((s) == V ? DV : DK)
+/* tokens between a query and a key that it sees */
+#define GAP(t, i) (REVERSED ? COL_AT(t, i) - ROW_AT(t, i) : ROW_AT(t, i) - COL_AT(t, i))
 #define STORED (PAIRS_STAY && DECAY == 1) /* D_i / D_k kept for all chunks */
 
 typedef struct {
@@ -43,36 +46,39 @@ OP void step_hold(stage *c) {
     tensor_begin(&c->t, &c->vt);
 }
 OP void step_load(stage *c, int s, int j) {
-    stream_load(&c->t, s, j, s == Q ? &c->qt : s == K ? &c->kt : &c->vt, c->from + j * c->step);
+    stream_load(&c->t, s, j, s == Q ? &c->qt : s == K ? &c->kt : &c->vt, c->from + CHUNK(j, c->n) * c->step);
 }
 OP void step_begin(stage *c) {
     state_load(&c->t, &c->state, c->state_in, DV);
     state_publish(&c->t, &c->state);
 #if STORED
-    EACH_LOWER(i) c->seen.x[i] = vexp2(TO_VF(ROW_AT(&c->t, i) - COL_AT(&c->t, i)) * c->d.rate) * c->both;
+    EACH_LOWER(i) c->seen.x[i] = vexp2(TO_VF(GAP(&c->t, i)) * c->d.rate) * c->both;
 #endif
 }
 OP void step_front(stage *c, int j) {
     rows_load(&c->t, &c->q, Q, j);
-    decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), c->scale, c->weight);
+    const int first = CHUNK(j, c->n) * c->step;
+    decays_of(&c->t, &c->d, first, min(c->step, c->tokens - first), c->scale, c->weight);
     mma_abt_lower(&c->t, &c->s, &c->q, K, j);
 }
 OP void step_middle(stage *c, int j) {
     EACH_LOWER(i) {
-        const VI gap = ROW_AT(&c->t, i) - COL_AT(&c->t, i);
+        const VI gap = GAP(&c->t, i);
         /* computed outside the choice: an opaque call inside one becomes a branch */
         VF e = c->s.x[i];
 #if STORED
         e *= c->seen.x[i];
 #elif DECAY == 2
-        e *= c->both * vexp2((c->d.row_whole.x[ROW_OF(i)] - c->d.whole.x[KEY_OF(i)]) +
-                             (c->d.row_part.x[ROW_OF(i)] - c->d.part.x[KEY_OF(i)]));
+        const VF between = (c->d.row_whole.x[ROW_OF(i)] - c->d.whole.x[KEY_OF(i)]) +
+                           (c->d.row_part.x[ROW_OF(i)] - c->d.part.x[KEY_OF(i)]);
+        e *= c->both * vexp2(REVERSED ? -between : between);
 #elif DECAY == 1
         e *= c->both * vexp2(TO_VF(gap) * c->d.rate);
 #else
         e *= c->both;
 #endif
-        c->s.x[i] = pick(gap >= 0, e, (VF)(0.0f));
+        /* keys past the end lie before every query that is not reversed */
+        c->s.x[i] = pick(REVERSED ? (gap >= 0) & (COL_AT(&c->t, i) < c->d.m) : gap >= 0, e, (VF)(0.0f));
     }
 }
 OP void step_settle(stage *c, int j) {
@@ -81,12 +87,12 @@ OP void step_settle(stage *c, int j) {
     state_scale(&c->state, c->d.keep);
 }
 OP void step_back(stage *c, int j) {
-    acc_bind(&c->o, &c->ot, c->from + j * c->step);
+    acc_bind(&c->o, &c->ot, c->from + CHUNK(j, c->n) * c->step);
     mma_state_ab_lower(&c->t, &c->o, &c->q, &c->state, &c->d.inter, &c->p, V, j); /* o = inter * (q state) + p v */
     mma_atb(&c->t, &c->state, &c->w, V, j);
 }
 OP void step_done(stage *c, int j) {
-    acc_store(&c->t, &c->ot, c->from + j * c->step, &c->o, DV);
+    acc_store(&c->t, &c->ot, c->from + CHUNK(j, c->n) * c->step, &c->o, DV);
     state_publish(&c->t, &c->state);
 }
 OP void step_finish(stage *c) {

@@ -25,13 +25,16 @@ OP void step_hold(stage *c) {
     tensor_begin(&c->t, &c->kt);
     tensor_begin(&c->t, &c->vt);
 }
-OP void step_load(stage *c, int s, int j) { stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->from + j * c->step); }
+OP void step_load(stage *c, int s, int j) {
+    stream_load(&c->t, s, j, s == K ? &c->kt : &c->vt, c->from + CHUNK(j, c->n) * c->step);
+}
 OP void step_begin(stage *c) {
     state_load(&c->t, &c->state, 0, DV);
     c->fade = 1.0f;
 }
 OP void step_front(stage *c, int j) {
-    decays_of(&c->t, &c->d, j * c->step, min(c->step, c->tokens - j * c->step), 1.0f, c->weight);
+    const int first = CHUNK(j, c->n) * c->step;
+    decays_of(&c->t, &c->d, first, min(c->step, c->tokens - first), 1.0f, c->weight);
 }
 OP void step_middle(stage *c, int j) { c->fade *= c->d.keep; }
 OP void step_settle(stage *c, int j) {

@@ -42,18 +42,10 @@ typedef struct divide_backward_args {
     i32 heads, width, rows, spare;
 } divide_backward_args;
 
-#define TURN_STATES(T, B, S) B(const float, from) B(float, to) B(const float, decay) B(const int, cu)
+#define TURN_STATES(T, B, S) B(const float, from) B(float, to)
 typedef struct turn_args {
-    i64 decay_batch, decay_head;
     i32 rows, cols; /* of `to`; rows = 0: every group returns at once */
-    i32 heads, spare;
 } turn_args;
-
-#define TURN_DECAYS(T, B, S) B(const float, from) B(float, to) B(const int, cu)
-typedef struct decays_args {
-    i64 n; /* tokens of a head; 0: every group returns at once */
-    i32 width, sequences;
-} decays_args;
 
 #define ACCUMULATE_DOTS(T, B, S) B(const elem, w) B(const float, x) B(float, to)
 typedef struct dots_args {

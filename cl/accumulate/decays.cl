@@ -2,8 +2,8 @@
  * Token i of a chunk of m tokens (from 0) has the running decay D_i = decay_0 ... decay_i. Needed are D_i (what is left
  * of the state that entered), D_(m-1) / D_k (what is left of key k when the chunk ends), D_i / D_k (what query i sees
  * of key k); all exponents are <= 0.
- * REVERSED: what a token fades, it fades behind itself: D_i = decay_0 ... decay_(i-1), and a chunk hands on D_m. A
- * token's decays come so already (reversed_decays.cl). */
+ * REVERSED: query i sees the keys from its own on, and states come from behind: needed are D_(m-1) / D_i, D_k and
+ * D_k / D_i. */
 typedef struct {
     float rate;              /* log2 of a head's decay */
     const __global float *g; /* a token's */
@@ -36,14 +36,15 @@ OP void decays_of(tile *t, decays *d, int from, int m, float scale, float weight
         const VI k = KEY_AT(t, i);
         VF begin = (VF)(0.0f), end = (VF)(0.0f);
         if (DECAY == 1) {
-            begin = TO_VF(k + 1 - REVERSED) * d->rate;
-            end = TO_VF(m - 1 - k + REVERSED) * d->rate;
+            begin = TO_VF(k + 1) * d->rate;
+            end = TO_VF(m - 1 - k) * d->rate;
         }
         if (DECAY == 2) {
             begin = d->whole.x[i] + d->part.x[i];
             end = (col_last(t, &d->whole) - d->whole.x[i]) + (col_last(t, &d->part) - d->part.x[i]);
         }
-        const VF entered = DECAY ? vexp2(begin) : (VF)(1.0f), left = DECAY ? vexp2(end) : (VF)(1.0f);
+        const VF entered = DECAY ? vexp2(REVERSED ? end : begin) : (VF)(1.0f),
+                 left = DECAY ? vexp2(REVERSED ? begin : end) : (VF)(1.0f);
         before.x[i] = entered * scale;
         d->outer.x[i] = pick(k < m, left * weight, (VF)(0.0f));
     }

@@ -1,10 +1,5 @@
-/* dots:  to_i = w_i . x_i for the rows of the heads of x, float, dense [batch, heads, n, width]. REVERSED: rows of
- * x, and of w by its strides, run from the last to the first, `to` from the first. A group does `rows` rows of a
- * head. */
+/* dots:  to_i = w_i . x_i for the rows of the heads of x, float. A group does `rows` rows of a head. */
 #include "accumulate/args.cl"
-#ifndef REVERSED
-#define REVERSED 0
-#endif
 
 LINE_KERNEL void accumulate_dots(ARGUMENTS(ACCUMULATE_DOTS) const dots_args a) {
     line t;
@@ -18,6 +13,6 @@ LINE_KERNEL void accumulate_dots(ARGUMENTS(ACCUMULATE_DOTS) const dots_args a) {
         VF sum = (VF)(0.0f);
         EACH_COL(c, a.width) sum += get_elem(w + i * a.w.row, c, a.width) * get(x + i * a.x.row, c, a.width);
         const float dot = line_sum(&t, sum);
-        if (ONCE(&t)) to[REVERSED ? a.n - 1 - i : i] = dot;
+        if (ONCE(&t)) to[i] = dot;
     }
 }

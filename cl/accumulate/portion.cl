@@ -21,15 +21,18 @@ typedef struct {
     long index;
 } portion;
 
+/* The chunk that is j-th of n. */
+#define CHUNK(j, n) (REVERSED ? (n)-1 - (j) : (j))
+
 OP portion portion_of(const accumulate_args *a, const __global int *cu, int all, int item, int segment) {
     portion p;
     p.batch = item / a->heads;
     p.head = item % a->heads;
     p.in = PACKED ? 0 : p.batch; /* sequences lie in one batch */
     p.sequence = PACKED ? p.batch : 0;
-    p.first = !PACKED ? 0 : REVERSED ? all - cu[p.batch + 1] : cu[p.batch];
-    const int n = PACKED ? cu[p.batch + 1] - cu[p.batch] : all;
-    p.from = min((long)segment * a->segment, (long)n);
+    p.first = PACKED ? cu[p.batch] : 0;
+    const int n = PACKED ? cu[p.batch + 1] - p.first : all;
+    p.from = min((long)(REVERSED ? a->segments - 1 - segment : segment) * a->segment, (long)n);
     p.tokens = min(a->segment, n - p.from);
     p.index = ((long)p.batch * a->state_heads + p.head * a->state_step) * a->segments + segment;
     return p;

@@ -4,7 +4,8 @@
  *   col                                     a value for each column (key) this worker holds: .x[], elements VF
  *   EACH_KEY(i), KEY_AT(t, i)               for header: visits a col's elements; the column within the tile (VI)
  *   KEY_OF(i)                               the col element of pair element i, as ROW_OF(i) is its row element
- *   EACH_LOWER(i)                           EACH_PAIR, but only columns <= row need be visited
+ *   EACH_LOWER(i)                           EACH_PAIR, but only columns <= row need be visited; with -D REVERSED, in
+ *                                           all these words: columns >= row
  *   PAIRS_STAY                              1: an acc_pair that lives as long as the stage is cheap (memory, or
  *                                           registers to spare)
  *   col_sum(t, &whole, &part, ptr, n)       inclusive running sum of LOG2E * ptr[k], kept as an integer and a fraction

@@ -115,7 +115,7 @@
 #ifndef DV
 #define DV DK
 #endif
-/* 1: a stage's tokens run from the last to the first: tensors begin at their last row, and row strides are negative */
+/* 1: a stage's tiles run from the last to the first: rows of pairs see the columns that are theirs and those behind */
 #ifndef REVERSED
 #define REVERSED 0
 #endif

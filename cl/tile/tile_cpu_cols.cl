@@ -48,8 +48,12 @@ typedef struct {
 #define EACH_PAIR(i)                                                                                                   \
     for (int i##_r = 0; i##_r < BM; i##_r++) UNROLL                                                                    \
     for (int i = i##_r * PV; i < i##_r * PV + PV; i++)
+/* of the columns that row i needs */
+#define FIRST_SEEN(i) (REVERSED ? (i) : 0)
+#define LAST_SEEN(i) (REVERSED ? BN - 1 : (i))
 #define EACH_LOWER(i)                                                                                                  \
-    ROLLED for (int i##_r = 0; i##_r < BM; i##_r++) ROLLED for (int i = i##_r * PV; i <= i##_r * PV + i##_r / 16; i++)
+    ROLLED for (int i##_r = 0; i##_r < BM; i##_r++)                                                                    \
+        ROLLED for (int i = i##_r * PV + FIRST_SEEN(i##_r) / 16; i <= i##_r * PV + LAST_SEEN(i##_r) / 16; i++)
 #define ROW_OF(i) i##_r
 #define KEY_OF(i) (i - i##_r * PV)
 #define ROW_NUMBER(t, r) ((VI)(r))
@@ -130,14 +134,14 @@ OP void mma_abt_lower(tile *t, acc_pair *out, held *q, int s, int j) {
 #define SCORES_OF(R, C)                                                                                                \
     ROLLED for (int i = i0; i < i0 + 16; i += R){REGISTERS(R, C) PRODUCT(                                              \
         R, C, DK, x[(i + r) * x_step + k], m[k * PV + c0 + v]) RESULTS(R, C, z[(i + r) * PV + c0 + v] = a[r][v])}
-    ROLLED for (int i0 = 0; i0 < BM; i0 += 16) { /* 16 rows see the vectors up to their own */
+    ROLLED for (int i0 = 0; i0 < BM; i0 += 16) { /* 16 rows see the vectors up to their own, or from it on */
 #if NATIVE < 16
-        ROLLED for (int c0 = 0; c0 <= i0 / 16; c0++) { SCORES_OF(4, 1) }
+        ROLLED for (int c0 = FIRST_SEEN(i0) / 16; c0 <= LAST_SEEN(i0) / 16; c0++) { SCORES_OF(4, 1) }
 #elif PV == 1
         const int c0 = 0;
         SCORES_OF(16, 1)
 #else
-        ROLLED for (int c0 = 0; c0 <= i0 / 16; c0 += 2) { SCORES_OF(8, 2) }
+        ROLLED for (int c0 = FIRST_SEEN(i0) / 32 * 2; c0 <= LAST_SEEN(i0) / 16; c0 += 2) { SCORES_OF(8, 2) }
 #endif
     }
 }
@@ -173,9 +177,9 @@ OP void mma_state_ab_lower(tile *t, acc_head *out, held *q, acc_state *st, row *
     const float *z = p->x;
     const VF *m = st->x;
 #define OUTPUT_OF(R, C)                                                                                                \
-    ROLLED for (int i = 0; i < BM; i += R){REGISTERS(R, C)                                                             \
-            PRODUCT(R, C, DK, x[(i + r) * x_step + k], m[k * HV + c0 + v]) RESULTS(R, C, a[r][v] *= f->x[i + r])       \
-                PRODUCT(R, C, i + R, z[(i + r) * BN + k], vload16(c0 + v, w + k * w_step)) LEAVES(R, C, a[r][v])}
+    ROLLED for (int i = 0; i < BM; i += R){REGISTERS(R, C) PRODUCT(R, C, DK, x[(i + r) * x_step + k],                  \
+        m[k * HV + c0 + v]) RESULTS(R, C, a[r][v] *= f->x[i + r]) PRODUCT(R, C, REVERSED ? BN - i : i + R,             \
+        z[(i + r) * BN + FIRST_SEEN(i) + k], vload16(c0 + v, w + (FIRST_SEEN(i) + k) * w_step)) LEAVES(R, C, a[r][v])}
     EACH_HEAD_BLOCK(OUTPUT_OF)
 }
 OP void mma_state(tile *t, acc_head *out, held *q, acc_state *st, row *f) {

@@ -64,7 +64,7 @@ OP void mma_state_ab_lower(tile *t, acc_head *o, held *q, acc_state *st, row *f,
     const tensor *b = &t->tile[s][j & 1];
     mma_state(t, o, q, st, f);
     for (int i = 0; i < BM * DV; i++)
-        for (int k = 0; k <= i / DV; k++)
+        for (int k = REVERSED ? i / DV : 0; k <= (REVERSED ? BN - 1 : i / DV); k++)
             o->x[i] = fma(p->x[i / DV * BN + k], tensor_at(STORED(s), b, k, i % DV, DV), o->x[i]);
 }
 OP void mma_atb(tile *t, acc_state *st, op_keys *a, int s, int j) {

@@ -282,7 +282,7 @@ OP rows_in stream_at(tile *t, int s, int j) {
 }
 
 /* Row r of a tile: within one, offsets have 32 bits and count bytes. */
-OP gptr row_at(gptr x, int r, int row) { return REVERSED ? x - (uint)(r * -row) : x + (uint)(r * row); }
+OP gptr row_at(gptr x, int r, int row) { return x + (uint)(r * row); }
 /* Four elements of a row from column d on; past its end the last ones again, as with rows: no branch and no wait stands
  * between the loads and their use a slice later. */
 OP float4 load4(const int storage, gptr p, int d, const int width, const int padded) {

@@ -36,7 +36,7 @@ typedef struct ct_accumulate {
     double weight; /* of what a key adds to a state: S_t = decay_t S_(t-1) + weight phi(k_t) v_t^T */
     bool causal;   /* nq = nk, and the same sequences */
     /* causal: from the last token to the first, S_t = decay_(t+1) S_(t+1) + weight phi(k_t) v_t^T; state_in stands
-     * behind the last token, state_out is decay_0 S_0. A token's decays come reversed, see ct_accumulate_turn_decays */
+     * behind the last token, state_out is decay_0 S_0 */
     bool reversed;
     bool steps; /* token by token, for a few tokens; causal only */
     clattn_feature feature;

@@ -22,7 +22,6 @@ typedef struct backward {
     const ct_accumulate *a;
     const ct_accumulate_gradient *gradient;
     operand q, k, v, g; /* as the products see them */
-    ct_ref turned;      /* a token's decays, from the last to the first */
     ct_blocks left_out; /* by blocks of keys, where the problem has such */
     /* for the decay's gradient: q . dq and k . dk of each head's tokens, the last state and its gradient, transposed */
     ct_ref of_q, of_k, last, arriving;
@@ -77,64 +76,26 @@ out:
     return st;
 }
 
-static clattn_status turn_decays(ct_builder *b, backward *w)
-{
-    clattn_status st = CLATTN_OK;
-    enum { TOKENS = 64 };
-    const ct_accumulate *a = w->a;
-    ct_launch *l = NULL;
-    const int64_t heads = a->batch * a->heads;
-    w->turned = a->decay;
-    if (a->fading != CT_FADE_TOKEN) {
-        return CLATTN_OK;
-    }
-    w->turned = ct_builder_zone(b, "decays, turned", heads * a->nk, sizeof(float));
-    const decays_args args = {.n = a->nk, .width = TOKENS, .sequences = (int32_t)a->sequences};
-    const struct {
-        CT_REFS(TURN_DECAYS)
-    } buffers = {.from = a->decay, .to = w->turned, .cu = a->cu_k};
-    CT_TRY(ct_line_launch(b, "accumulate/turn_decays.cl", "turn_decays", heads * ct_ceil_div(a->nk, TOKENS), &l));
-    ct_launch_define(l, "PACKED", a->sequences > 0);
-    CT_ARGUMENTS(l, &buffers, &args);
-out:
-    return st;
-}
-
-/* States [rows, cols] of `to`: transposed, or (faded) times what the first token fades by. */
-static clattn_status turn_states(ct_builder *b, const backward *w, ct_ref from, ct_ref to, int64_t rows, int64_t cols,
-                                 bool faded)
-{
-    clattn_status st = CLATTN_OK;
-    const ct_accumulate *a = w->a;
-    ct_launch *l = NULL;
-    const int64_t states = (a->sequences ? a->sequences : a->batch) * a->heads;
-    const turn_args args = {.decay_batch = a->heads * a->nk,
-                            .decay_head = a->nk,
-                            .rows = (int32_t)rows,
-                            .cols = (int32_t)cols,
-                            .heads = (int32_t)a->heads};
-    const struct {
-        CT_REFS(TURN_STATES)
-    } buffers = {.from = from, .to = to, .decay = faded ? a->decay : ct_nothing(), .cu = a->cu_k};
-    CT_TRY(ct_line_launch(b, "accumulate/turn_states.cl", "turn_states", states * rows, &l));
-    ct_launch_define(l, "FADED", faded);
-    ct_launch_define(l, "PACKED", a->sequences > 0);
-    CT_ARGUMENTS(l, &buffers, &args);
-out:
-    return st;
-}
-
-/* A zone with the states of `from` [cols, rows] transposed; nothing where there are none. */
+/* A zone with the states [rows, cols] that are `from` transposed; nothing where there are none. */
 static clattn_status turned_states(ct_builder *b, const backward *w, ct_ref from, int64_t rows, int64_t cols,
                                    ct_ref *to)
 {
+    clattn_status st = CLATTN_OK;
+    ct_launch *l = NULL;
     const int64_t states = (w->a->sequences ? w->a->sequences : w->a->batch) * w->a->heads;
     *to = ct_nothing();
     if (!ct_is(from)) {
-        return CLATTN_OK;
+        goto out;
     }
     *to = ct_builder_zone(b, "states, transposed", states * rows * cols, sizeof(float));
-    return turn_states(b, w, from, *to, rows, cols, false);
+    const turn_args args = {.rows = (int32_t)rows, .cols = (int32_t)cols};
+    const struct {
+        CT_REFS(TURN_STATES)
+    } buffers = {.from = from, .to = *to};
+    CT_TRY(ct_line_launch(b, "accumulate/turn_states.cl", "turn_states", states * rows, &l));
+    CT_ARGUMENTS(l, &buffers, &args);
+out:
+    return st;
 }
 
 /* The gradient of x, of which the products gave that of phi(x), float: `wide` floats a row, of which x has fewer. */
@@ -209,7 +170,7 @@ static clattn_status add_product(ct_builder *b, const backward *w, const wanted 
         .o_dtype = o->type,
         .cu_q = to_keys ? a->cu_k : a->cu_q,
         .cu_k = to_keys ? a->cu_q : a->cu_k,
-        .decay = to_keys ? w->turned : a->decay,
+        .decay = a->decay,
         .fading = a->fading,
         .padding = ct_nothing(),
         .state_in = it->state_in,
@@ -302,8 +263,6 @@ static clattn_status add_dv(ct_builder *b, const backward *w)
 {
     clattn_status st = CLATTN_OK;
     const ct_accumulate *a = w->a;
-    const bool faded = ct_is(w->gradient->dstate_in) && a->fading == CT_FADE_TOKEN;
-    const int64_t states = (a->sequences ? a->sequences : a->batch) * a->heads;
     wanted it = {.in = {&w->k, &w->q, &w->g},
                  .x = {a->v, a->v_strides, a->types.v, a->kv_heads, a->dv},
                  .dx = {w->gradient->dv, w->gradient->dvs, w->gradient->out, a->kv_heads, a->dv},
@@ -315,14 +274,7 @@ static clattn_status add_dv(ct_builder *b, const backward *w)
                  .slot = CLATTN_DV,
                  .also = CT_ONE_SLOT(CLATTN_DSTATE_IN),
                  .zone = "gradient of v, 1"};
-    if (faded) {
-        it.state_out = ct_builder_zone(b, "gradient of the state", states * a->dk * w->g.width, sizeof(float));
-    }
     CT_TRY(add_wanted(b, w, &it));
-    ct_builder_serves(b, CT_ONE_SLOT(CLATTN_DSTATE_IN));
-    if (faded) {
-        CT_TRY(turn_states(b, w, it.state_out, w->gradient->dstate_in, a->dk, w->g.width, true));
-    }
 out:
     return st;
 }
@@ -403,7 +355,6 @@ clattn_status ct_accumulate_backward_add(ct_builder *b, const ct_accumulate *a, 
         CT_TRY(turn_lists(b, &w));
     }
     CT_TRY(take_operands(b, &w));
-    CT_TRY(turn_decays(b, &w));
     take_decay(b, &w);
     CT_TRY(add_dq(b, &w));
     CT_TRY(add_dk(b, &w));

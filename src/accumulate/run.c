@@ -2,13 +2,6 @@
 #include "accumulate/parts.h"
 #include "line/line.h"
 
-/* From the last row to the first. */
-static void turn(ct_ref *ref, clattn_strides *s, int64_t rows)
-{
-    *ref = ct_ref_at(*ref, (rows - 1) * s->row);
-    s->row = -s->row;
-}
-
 ct_accumulate_run ct_accumulate_begin(const ct_accumulate *a)
 {
     const int64_t batches = a->sequences ? a->sequences : a->batch, state_heads = ct_max(a->heads, a->kv_heads);
@@ -40,15 +33,6 @@ ct_accumulate_run ct_accumulate_begin(const ct_accumulate *a)
         .scale = (float)a->scale,
         .weight = (float)a->weight,
     };
-    if (a->reversed) {
-        turn(&run.a.q, &run.args.q, a->nq);
-        turn(&run.a.k, &run.args.k, a->nk);
-        turn(&run.a.v, &run.args.v, a->nk);
-        turn(&run.a.o, &run.args.o, a->nq);
-        if (ct_is(a->dots.to)) {
-            turn(&run.a.dots.w, &run.a.dots.strides, a->nq);
-        }
-    }
     return run;
 }
 
@@ -118,7 +102,6 @@ clattn_status ct_accumulate_dots(ct_builder *b, const ct_accumulate_run *run, ct
         CT_REFS(ACCUMULATE_DOTS)
     } buffers = {.w = a->dots.w, .x = o, .to = ct_ref_at(a->dots.to, i * a->nq)};
     ct_launch_define(l, "STORE", a->dots.type);
-    ct_launch_define(l, "REVERSED", a->reversed);
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, ct_ceil_div(a->nq, CT_ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
     return CLATTN_OK;

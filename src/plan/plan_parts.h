@@ -10,7 +10,7 @@
 #include "plan/builder.h"
 
 #define CT_MAX_ARGS      64
-#define CT_MAX_ZONES     64
+#define CT_MAX_ZONES     256
 #define CT_MAX_CONSTANTS 24
 #define CT_VALUE_BYTES   512
 /* in a second or third dimension: CUDA's bound; what has more is launched in the first */

@@ -15,8 +15,8 @@
 #include "support/env.h"
 #include "support/tiny.h"
 
-/* D_i: the running decay. o = D_i ((S q) + sum_(k <= i) D_k (q.k) v), S as it came in; S = S / 2 + sum_k D_k k v^T; o2
- * = D_i (S q). */
+/* D_i: the running decay. o = D_i ((S q) + sum_(k <= i, REVERSED k >= i) D_k (q.k) v), S as it came in; S = S / 2
+ * + sum_k D_k k v^T; o2 = D_i (S q). */
 static const char kernel_text[] =
     "#define STREAMS 3\n"
     "#define HELDS 0\n"
@@ -42,7 +42,8 @@ static const char kernel_text[] =
     "    row_of_col(&t, &d, &f);\n"
     "    EACH_KEY(i) f.x[i] = pick(KEY_AT(&t, i) < w.n, f.x[i], (VF)(0.0f));\n"
     "    mma_abt_lower(&t, &s, &h, 1, 0);\n"
-    "    EACH_LOWER(i) s.x[i] = pick(ROW_AT(&t, i) - COL_AT(&t, i) >= 0, s.x[i] * f.x[KEY_OF(i)], (VF)(0.0f));\n"
+    "    EACH_LOWER(i) s.x[i] = pick((REVERSED ? COL_AT(&t, i) - ROW_AT(&t, i) : ROW_AT(&t, i) - COL_AT(&t, i)) >= 0, "
+    "s.x[i] * f.x[KEY_OF(i)], (VF)(0.0f));\n"
     "    EACH_LOWER(i) s.x[i] *= d.x[ROW_OF(i)];\n"
     "    convert(&p, &s);\n"
     "    keys_load(&t, &a, 1, 0, &f);\n"
@@ -60,11 +61,11 @@ static const char kernel_text[] =
     "}\n";
 
 typedef struct shape {
-    int n, dk, dv, store, state, pad;
+    int n, dk, dv, store, state, pad, reversed;
 } shape;
 static const shape shapes[] = {
-    {16, 16, 16, 0, 1, 0}, {13, 37, 20, 0, 1, 3}, {16, 64, 64, 0, 0, 4}, {11, 60, 12, 1, 1, 1},
-    {16, 24, 72, 2, 1, 0}, {1, 1, 3, 0, 1, 5},    {9, 128, 48, 0, 0, 4},
+    {16, 16, 16, 0, 1, 0, 0}, {13, 37, 20, 0, 1, 3, 0}, {16, 64, 64, 0, 0, 4, 0}, {11, 60, 12, 1, 1, 1, 0},
+    {16, 24, 72, 2, 1, 0, 0}, {1, 1, 3, 0, 1, 5, 0},    {9, 128, 48, 0, 0, 4, 0}, {13, 37, 20, 0, 1, 3, 1},
 };
 static const clattn_dtype dtypes[] = {CLATTN_F32, CLATTN_F16, CLATTN_BF16};
 
@@ -132,7 +133,7 @@ static void expect(const shape *s, const rows *q, const rows *k, const rows *v, 
             for (int c = 0; c < s->dk; c++) {
                 sum += q->x[i * s->dk + c] * state[c * s->dv + e];
             }
-            for (int j = 0; j <= i; j++) {
+            for (int j = s->reversed ? i : 0; j <= (s->reversed ? s->n - 1 : i); j++) {
                 double x = 0;
                 for (int c = 0; c < s->dk; c++) {
                     x += q->x[i * s->dk + c] * k->x[j * s->dk + c];
@@ -181,8 +182,9 @@ static void check_shape(tiny *t, const shape *s)
     if (!t->tile->state_shape(&t->env->place.context->env.facts, &wish, &tiles, why, sizeof why)) {
         fail_msg("%s declines dqk %d, dv %d: %s", t->tile->name, s->dk, s->dv, why);
     }
-    const ct_define defines[] = {{"BM", tiles.bm}, {"BN", tiles.bn},    {"DK", s->dk},
-                                 {"DV", s->dv},    {"STORE", s->store}, {"OUT", s->store}};
+    const ct_define defines[] = {
+        {"BM", tiles.bm},  {"BN", tiles.bn},         {"DK", s->dk}, {"DV", s->dv}, {"STORE", s->store},
+        {"OUT", s->store}, {"REVERSED", s->reversed}};
     tiny_build(t, t->tile->states, defines, CT_COUNT(defines), tiles.extra, (size_t)tiles.n_extra, kernel_text);
     rows_make(t, &q, s->n, s->dk, s->pad, dtype, &seed);
     rows_make(t, &k, s->n, s->dk, s->pad, dtype, &seed);
