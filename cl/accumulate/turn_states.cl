@@ -7,12 +7,10 @@ LINE_KERNEL void turn_states(ARGUMENTS(TURN_STATES) const turn_args a) {
     LINE_BEGIN(&t);
     if (a.rows == 0) return;
     const long item = LINE_X() / a.rows, row = LINE_X() % a.rows;
-    const __global float *state = AT(from) + item * a.rows * a.cols;
-    __global float *to = AT(to) + LINE_X() * a.cols;
-    if (!from_base) {
-        EACH_COL(c, a.cols) put(to, c, a.cols, (VF)(0.0f));
-        return;
+    const __global float *state = AT(from) + item * a.rows * a.cols + row;
+    EACH_COL(c, a.cols) {
+        VF x = (VF)(0.0f);
+        if (from_base) x = get_apart(state, c, a.cols, a.rows);
+        put(AT(to) + LINE_X() * a.cols, c, a.cols, x);
     }
-    for (int c = 0; c < a.cols; c++)
-        if (ONCE(&t)) to[c] = state[(long)c * a.rows + row];
 }

@@ -9,6 +9,7 @@
  *                                   number from 0
  *   COL(c)                          VI: the columns of the visit
  *   get(p, c, width)                VF of float p[c...]; columns past width give 0
+ *   get_apart(p, c, width, pitch)   the same of floats `pitch` apart: p[c * pitch] ...
  *   put(p, c, width, v)             stores those that exist
  *   get_elem, put_elem              the same on storage elements (STORE) and output elements (OUT)
  *   line_sum(t, v), line_max(t, v)  joins one VF a worker over all columns -> float, the same for all

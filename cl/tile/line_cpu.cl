@@ -31,6 +31,11 @@ OP VF get(const __global float *p, int c, int width) {
     for (int i = 0; i < 16; ++i) { lanes[i] = c + i < width ? p[c + i] : 0.0f; }
     return vload16(0, lanes);
 }
+OP VF get_apart(const __global float *p, int c, int width, long pitch) {
+    float lanes[16];
+    for (int i = 0; i < 16; ++i) { lanes[i] = c + i < width ? p[(c + i) * pitch] : 0.0f; }
+    return vload16(0, lanes);
+}
 OP void put(__global float *p, int c, int width, VF v) {
     if (c + 16 <= width) {
         vstore16(v, 0, p + c);

@@ -271,6 +271,20 @@ out:
     return st;
 }
 
+/* The states are those of `given`, transposed. */
+static clattn_status add_turned(ct_builder *b, ct_accumulate_run *run, const ct_entering *given)
+{
+    clattn_status st = CLATTN_OK;
+    const int64_t size = run->a.dk * run->width, count = run->states * given->segments;
+    const ct_ref states = ct_builder_zone(b, "states of segments, transposed", count * size, sizeof(float));
+    run->args.segment = (int32_t)given->segment;
+    run->args.segments = given->segments;
+    CT_TRY(ct_accumulate_turn(b, given->states, states, count, run->a.dk, run->width));
+    CT_TRY(each_member(b, run, states, size * given->segments, add_chunks));
+out:
+    return st;
+}
+
 static clattn_status add_causal(ct_builder *b, ct_accumulate_run *run)
 {
     clattn_status st = CLATTN_OK;
@@ -278,8 +292,11 @@ static clattn_status add_causal(ct_builder *b, ct_accumulate_run *run)
     const bool leaves = a->state_out.where != CT_NOWHERE;
     /* one launch gives both, unless o may be absent or is a sum */
     const bool both = !run->shape.rounds_state && !a->reversed && run->args.state_step == 1;
-    choose_segments(b, run, run->longest_k, true, &run->args);
     const int64_t state = run->a.dk * run->width;
+    if (a->given && ct_is(a->given->states) && a->given->segment % run->args.step == 0) {
+        return add_turned(b, run, a->given);
+    }
+    choose_segments(b, run, run->longest_k, true, &run->args);
     if (run->args.segments == 1 && leaves && both) {
         CT_TRY(add_forward(b, run, a->state_in, a->state_out));
         CT_TRY(ct_accumulate_dots(b, run, a->o, 0));
@@ -293,6 +310,9 @@ static clattn_status add_causal(ct_builder *b, ct_accumulate_run *run)
     const ct_ref fade = ct_builder_zone(b, "decays of segments", count, sizeof(float));
     CT_TRY(add_states(b, run, states, fade));
     CT_TRY(add_scan(b, run, run->args.segments, states, fade, a->state_out));
+    if (a->left) {
+        *a->left = (ct_entering){states, run->args.segment, run->args.segments};
+    }
     CT_TRY(each_member(b, run, states, state * run->args.segments, add_chunks));
 out:
     return st;

@@ -15,6 +15,14 @@ typedef struct ct_dots {
     clattn_dtype type;
 } ct_dots;
 
+/* The states that enter the segments of a problem's tokens: float [states][segments][dk][dv]; nothing: it needed
+ * none. */
+typedef struct ct_entering {
+    ct_ref states;
+    int64_t segment; /* tokens */
+    int segments;
+} ct_entering;
+
 /* Heads of k may be more than those of q: then the heads of k that share one of q ("members") each have a state,
  * and o is the sum over them.
  * S_t = decay_t S_(t-1) + phi(k_t) v_t^T,  o_t = scale S_t^T phi(q_t), or with one S for all queries if not causal.
@@ -44,6 +52,8 @@ typedef struct ct_accumulate {
     int chunk;  /* tokens; 0: chosen */
     bool exact; /* products of floats, whatever the storage */
     ct_dots dots;
+    ct_entering *left;             /* causal: gets what entered; or NULL */
+    const ct_entering *given;      /* what entered a problem of the same tokens with k and v exchanged; or NULL */
     uint64_t serves, serves_state; /* see ct_builder_serves: of o, of state_out */
     /* not causal: a block of queries sees only the key blocks that its list lacks; NULL: every key */
     const ct_blocks *left_out;

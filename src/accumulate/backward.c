@@ -21,8 +21,9 @@ typedef struct operand {
 typedef struct backward {
     const ct_accumulate *a;
     const ct_accumulate_gradient *gradient;
-    operand q, k, v, g; /* as the products see them */
-    ct_blocks left_out; /* by blocks of keys, where the problem has such */
+    operand q, k, v, g;   /* as the products see them */
+    ct_blocks left_out;   /* by blocks of keys, where the problem has such */
+    ct_entering entering; /* states of dv, which are those of dk, transposed */
     /* for the decay's gradient: q . dq and k . dk of each head's tokens, the last state and its gradient, transposed */
     ct_ref of_q, of_k, last, arriving;
 } backward;
@@ -80,22 +81,13 @@ out:
 static clattn_status turned_states(ct_builder *b, const backward *w, ct_ref from, int64_t rows, int64_t cols,
                                    ct_ref *to)
 {
-    clattn_status st = CLATTN_OK;
-    ct_launch *l = NULL;
     const int64_t states = (w->a->sequences ? w->a->sequences : w->a->batch) * w->a->heads;
     *to = ct_nothing();
     if (!ct_is(from)) {
-        goto out;
+        return CLATTN_OK;
     }
     *to = ct_builder_zone(b, "states, transposed", states * rows * cols, sizeof(float));
-    const turn_args args = {.rows = (int32_t)rows, .cols = (int32_t)cols};
-    const struct {
-        CT_REFS(TURN_STATES)
-    } buffers = {.from = from, .to = *to};
-    CT_TRY(ct_line_launch(b, "accumulate/turn_states.cl", "turn_states", states * rows, &l));
-    CT_ARGUMENTS(l, &buffers, &args);
-out:
-    return st;
+    return ct_accumulate_turn(b, from, *to, states, rows, cols);
 }
 
 /* The gradient of x, of which the products gave that of phi(x), float: `wide` floats a row, of which x has fewer. */
@@ -136,7 +128,9 @@ typedef struct wanted {
     bool to_keys; /* in[0] is of the keys' heads and tokens, the others are of the queries' */
     ct_ref state_in, state_out;
     ct_dots dots;
-    uint64_t also; /* what the product serves beside slot */
+    uint64_t also, states_also; /* what the product, or its states alone, serve beside slot */
+    ct_entering *left;
+    const ct_entering *given;
     clattn_slot slot;
     const char *zone;
 } wanted;
@@ -146,7 +140,7 @@ static clattn_status add_product(ct_builder *b, const backward *w, const wanted 
 {
     const ct_accumulate *a = w->a;
     const operand *q = it->in[0], *k = it->in[1], *v = it->in[2];
-    const bool to_keys = it->to_keys, leaves = ct_is(it->state_out);
+    const bool to_keys = it->to_keys;
     ct_accumulate p = {
         .batch = a->batch,
         .heads = q->heads,
@@ -185,8 +179,10 @@ static clattn_status add_product(ct_builder *b, const backward *w, const wanted 
                     : to_keys    ? &w->left_out
                                  : a->left_out,
         .dots = it->dots,
-        .serves = CT_ONE_SLOT(it->slot) | (leaves ? 0 : it->also),
-        .serves_state = leaves ? it->also : 0,
+        .left = it->left,
+        .given = it->given,
+        .serves = CT_ONE_SLOT(it->slot) | it->also,
+        .serves_state = it->states_also,
     };
     ct_accumulate_run run = ct_accumulate_begin(&p);
     return ct_accumulate_run_add(b, &run);
@@ -245,6 +241,7 @@ static clattn_status add_dk(ct_builder *b, backward *w)
                  .to_keys = true,
                  .state_out = ct_nothing(),
                  .slot = CLATTN_DK,
+                 .given = &w->entering,
                  .zone = "gradient of phi(k)"};
     ct_builder_serves(b, CT_ONE_SLOT(CLATTN_DK) | CT_ONE_SLOT(CLATTN_DDECAY));
     CT_TRY(turned_states(b, w, w->gradient->dstate_out, w->g.width, a->dk, &it.state_in));
@@ -259,7 +256,7 @@ out:
 }
 
 /* And the gradient of the initial state: what the states come to before the first token. */
-static clattn_status add_dv(ct_builder *b, const backward *w)
+static clattn_status add_dv(ct_builder *b, backward *w)
 {
     clattn_status st = CLATTN_OK;
     const ct_accumulate *a = w->a;
@@ -272,7 +269,8 @@ static clattn_status add_dv(ct_builder *b, const backward *w)
                  .state_in = w->gradient->dstate_out,
                  .state_out = w->gradient->dstate_in,
                  .slot = CLATTN_DV,
-                 .also = CT_ONE_SLOT(CLATTN_DSTATE_IN),
+                 .states_also = CT_ONE_SLOT(CLATTN_DSTATE_IN) | CT_ONE_SLOT(CLATTN_DK) | CT_ONE_SLOT(CLATTN_DDECAY),
+                 .left = &w->entering,
                  .zone = "gradient of v, 1"};
     CT_TRY(add_wanted(b, w, &it));
 out:
@@ -350,15 +348,15 @@ out:
 clattn_status ct_accumulate_backward_add(ct_builder *b, const ct_accumulate *a, const ct_accumulate_gradient *gradient)
 {
     clattn_status st = CLATTN_OK;
-    backward w = {.a = a, .gradient = gradient};
+    backward w = {.a = a, .gradient = gradient, .entering = {.states = ct_nothing()}};
     if (a->left_out) {
         CT_TRY(turn_lists(b, &w));
     }
     CT_TRY(take_operands(b, &w));
     take_decay(b, &w);
     CT_TRY(add_dq(b, &w));
-    CT_TRY(add_dk(b, &w));
     CT_TRY(add_dv(b, &w));
+    CT_TRY(add_dk(b, &w));
     if (a->exact) {
         CT_TRY(add_ddecay(b, &w));
     }

@@ -106,3 +106,17 @@ clattn_status ct_accumulate_dots(ct_builder *b, const ct_accumulate_run *run, ct
     ct_launch_groups(l, ct_ceil_div(a->nq, CT_ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
     return CLATTN_OK;
 }
+
+clattn_status ct_accumulate_turn(ct_builder *b, ct_ref from, ct_ref to, int64_t count, int64_t rows, int64_t cols)
+{
+    clattn_status st = CLATTN_OK;
+    ct_launch *l = NULL;
+    const turn_args args = {.rows = (int32_t)rows, .cols = (int32_t)cols};
+    const struct {
+        CT_REFS(TURN_STATES)
+    } buffers = {.from = from, .to = to};
+    CT_TRY(ct_line_launch(b, "accumulate/turn_states.cl", "turn_states", count * rows, &l));
+    CT_ARGUMENTS(l, &buffers, &args);
+out:
+    return st;
+}
