@@ -139,8 +139,11 @@ static void linear_switches(void **state)
     assert_int_equal(complete("linear decay=alibi").decay, CLATTN_DECAY_ALIBI);
     give(CLATTN_DECAY, CLATTN_F32, 3, 2, 6, 100, 0);
     assert_int_equal(complete("lightning").decay, CLATTN_DECAY_TOKEN);
-    given.wants_state = true;
+    given.wants[CLATTN_STATE_OUT] = true;
     assert_int_equal(complete("linear").state, 1);
+    given.wants[CLATTN_DSTATE_IN] = given.wants[CLATTN_DDECAY] = true; /* two say state=1 */
+    assert_int_equal(complete("lightning pass=bwd").state, 1);
+    assert_int_equal(complete("lightning pass=bwd").ddecay, 1);
 }
 
 static void set_cuts(int a, int b, int c)

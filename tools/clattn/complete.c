@@ -136,19 +136,16 @@ static void add_bias(completion *c)
     }
 }
 
-/* Slots that are there say what the problem has. */
+/* Slots that are there, or results that are wanted, say what the problem has. */
 static void add_switches(completion *c)
 {
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
         const char *said = ct_slots[slot].implies;
         char key[32];
         snprintf(key, sizeof key, "%.*s", said ? (int)strcspn(said, "=") : 0, said ? said : "");
-        if (said && find(c, (clattn_slot)slot) && !says(c, key)) {
+        if (said && (find(c, (clattn_slot)slot) || c->given->wants[slot]) && !says(c, key)) {
             ct_text_add(&c->full, " %s", said);
         }
-    }
-    if (c->given->wants_state && !find(c, CLATTN_STATE_IN)) {
-        add(c, "state", NULL, 1);
     }
     add_bias(c);
     const tensor *decay = find(c, CLATTN_DECAY);

@@ -4,10 +4,10 @@
 
 #include "tensor.h"
 
-/* Tensors that were given, by slot: data NULL is none. wants_state: --state-out was asked for. */
+/* Tensors that were given, by slot: data NULL is none. wants: results that were asked for. */
 typedef struct given_tensors {
     tensor of[CLATTN_SLOT_COUNT];
-    bool wants_state;
+    bool wants[CLATTN_SLOT_COUNT];
 } given_tensors;
 
 /* Appends keys for which the text is silent, parses the whole, and checks the tensors where the text speaks.

@@ -57,7 +57,7 @@ static clattn_status give_input(run *r, clattn_slot slot, int want, clattn_dtype
     tensor wanted = {.dtype = dtype, .rank = rank};
     wanted_tensor like = {.slot = slot, .dtype = dtype, .rank = rank};
     char need[160], reason[256];
-    const char *name = clattn_slot_name(slot);
+    const char *name = slot == CLATTN_O ? "o-in" : slot == CLATTN_LSE ? "lse-in" : clattn_slot_name(slot);
     memcpy(wanted.dims, dims, (size_t)rank * sizeof *dims);
     memcpy(like.dims, dims, (size_t)rank * sizeof *dims);
     tensor_describe(&wanted, need, sizeof need);
@@ -188,7 +188,9 @@ static clattn_status run_problem(run *r, const place *where, const char *text)
     CT_TRY(check_files(r));
     progress_begin("reading tensors");
     CT_TRY(load_all(r));
-    r->given.wants_state = r->out[CLATTN_STATE_OUT] != NULL;
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        r->given.wants[slot] = r->out[slot] != NULL;
+    }
     CT_TRY(complete_problem(text, &r->given, &r->problem, &full));
     CT_TRY(check_contents(&r->problem, &r->given));
     for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
