@@ -49,7 +49,7 @@ static void variants(void **state)
         "linear hq=4 hk=1 nq=50 nk=70 causal=0 d=16 pass=bwd feature=softmax normalise=1 sequences=3",
         "linear h=2 n=90 d=16 pass=bwd feature=elu normalise=1 state=1 decay=alibi ddecay=1 kv_dtype=bf16",
         "lightning hq=40 hk=1 n=3 d=16 pass=bwd state=1",
-        "lightning h=1 n=700 d=32 pass=bwd state=1",
+        "lightning h=1 n=700 d=32 pass=bwd state=1 chunk=64",
     };
     ct_env env = *(ct_env *)*state;
     for (size_t i = 0; i < CT_COUNT(problems); i++) {
