@@ -176,7 +176,7 @@ class Linear:
     """A problem of linear attention, and its launches as src/accumulate/accumulate.c makes them."""
 
     def __init__(self, dk=64, dv=64, lengths=(200,), packed=False, heads=2, kv_heads=1, segments=1, decay=1, rate=-0.05, state=False, causal=True, seed=0,
-                 late=True):
+                 late=True, reversed=False):
         self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
         self.memory, self.scale, self.decay = Memory(), 0.5, decay if causal else 0
         self.starts = [0] + [int(x) for x in np.cumsum(lengths)]
@@ -204,10 +204,10 @@ class Linear:
         def strides(heads, width):
             return (heads * self.total * width, self.total * width, width)
         args = dict(q=strides(self.heads, self.dk), k=strides(self.kv_heads, self.dk), v=strides(self.kv_heads, self.dv), o=strides(self.heads, self.dv),
-                    decay_batch=self.heads * self.total, decay_head=self.total, nq=self.total, nk=self.total, heads=self.heads, group=self.heads // self.kv_heads,
-                    step=CHUNK, segment=self.each * CHUNK, segments=self.segments, scale=self.scale)
+                    decay_batch=self.heads * self.total, decay_head=1 if self.decay == 1 else self.total, nq=self.total, nk=self.total, heads=self.heads, group=self.heads // self.kv_heads,
+                    state_heads=self.heads, state_step=1, step=CHUNK, segment=self.each * CHUNK, segments=self.segments, scale=self.scale, weight=1.0)
         common = dict(BM=CHUNK, BN=CHUNK, DK=self.dk, DV=self.dv, STORE=2, OUT=2, SPLIT=self.split, OVERLAP=0, ALIGNED=int(self.dk % 4 == self.dv % 4 == 0),
-                      PACKED=int(self.packed), SLOTS=4)
+                      PACKED=int(self.packed), SLOTS=4, REVERSED=int(self.reversed))
         self.memory.launch(stage, dict(common, **defines), (self.segments, self.items), 128 + 128 * self.split, buffers, args, self.seed, self.late)
 
     def states_of(self, exact):
@@ -245,11 +245,11 @@ class Linear:
             s = self.first[item].astype(np.float64) if self.state else np.zeros((self.dk, self.dv))
             if not self.causal:
                 s = s + k[kv, tokens].T @ v[kv, tokens]
-            for t in tokens:
-                if self.causal:
-                    g = self.g[head] if self.decay == 1 else self.g[head, t] if self.decay else 0.0
-                    s = s * np.exp(np.float64(g)) + np.outer(k[kv, t], v[kv, t])
+            for t in tokens[::-1] if self.reversed else tokens:
+                g = self.g[head] if self.decay == 1 else self.g[head, t] if self.decay else 0.0
+                s = s * np.exp(np.float64(0.0 if self.reversed else g)) + (np.outer(k[kv, t], v[kv, t]) if self.causal else 0.0)
                 o[head, t] = self.scale * q[head, t] @ s
+                s = s * np.exp(np.float64(g if self.reversed else 0.0))
             last[item] = s
         return o, last
 
@@ -290,6 +290,8 @@ CASES = {
     "narrow": lambda: Linear(40, 36, lengths=(70,), heads=1).check(),
     "odd": lambda: Linear(77, 43, lengths=(70,), heads=1, state=True).check(),
     "wide values": lambda: Linear(64, 128, lengths=(130,), heads=1).check(),
+    "reversed, state": lambda: Linear(lengths=(330,), segments=3, heads=1, state=True, reversed=True).check(),
+    "reversed, packed, token": lambda: Linear(lengths=(100, 0, 3), packed=True, segments=2, decay=2, heads=1, reversed=True).check(),
     "wide keys": lambda: Linear(128, 64, lengths=(130,), heads=1, segments=2).check(),
     "no order": lambda: Linear(128, 128, lengths=(130,), causal=False, segments=2, state=True, heads=1).check(),
     "no order, packed, groups": lambda: Linear(lengths=(70, 130), packed=True, causal=False, kv_heads=2).check(),

@@ -138,6 +138,9 @@ static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool 
     while (end > 0 && !is_asked(plan->launches[end - 1], by_slot)) {
         end--;
     }
+    if (!end) {
+        CT_FAIL(CLATTN_INVALID_ARGUMENT, "clattn_enqueue: none of the plan's results is given");
+    }
     for (int i = 0; i < end; i++) {
         ct_launch *l = plan->launches[i];
         const bool last = i == end - 1;
@@ -158,9 +161,6 @@ static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool 
         }
         before = after;
         after = NULL;
-    }
-    if (event && first) {
-        CT_TRYCL(clEnqueueMarkerWithWaitList(queue, n_wait, wait_list, &before)); /* nothing was asked for */
     }
     if (event) {
         *event = before;

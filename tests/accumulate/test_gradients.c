@@ -172,7 +172,7 @@ static void some_of_them(void **unused)
         ct_assert_status(small_run_text("ref", text, values, 6), CLATTN_OK, NULL);
         assert_memory_equal(alone, all[i], (size_t)counts[i] * sizeof(double));
     }
-    ct_assert_status(small_run_text("ref", text, values, 5), CLATTN_OK, NULL); /* nothing is asked for */
+    ct_assert_status(small_run_text("ref", text, values, 5), CLATTN_INVALID_ARGUMENT, "none of the plan's results");
     ct_assert_status(clattn_problem_parse(&p, "lightning n=64 ddecay=1"), CLATTN_INVALID_ARGUMENT, "only pass=bwd");
     ct_assert_status(clattn_problem_parse(&p, "linear n=64 ddecay=1 pass=bwd"), CLATTN_INVALID_ARGUMENT, "decay=none");
 }
