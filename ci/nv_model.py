@@ -204,7 +204,8 @@ class Linear:
         def strides(heads, width):
             return (heads * self.total * width, self.total * width, width)
         args = dict(q=strides(self.heads, self.dk), k=strides(self.kv_heads, self.dk), v=strides(self.kv_heads, self.dv), o=strides(self.heads, self.dv),
-                    decay_batch=self.heads * self.total, decay_head=1 if self.decay == 1 else self.total, nq=self.total, nk=self.total, heads=self.heads, group=self.heads // self.kv_heads,
+                    decay_batch=self.heads * self.total, decay_head=1 if self.decay == 1 else self.total, nq=self.total, nk=self.total,
+                    heads=self.heads, group=self.heads // self.kv_heads,
                     state_heads=self.heads, state_step=1, step=CHUNK, segment=self.each * CHUNK, segments=self.segments, scale=self.scale, weight=1.0)
         common = dict(BM=CHUNK, BN=CHUNK, DK=self.dk, DV=self.dv, STORE=2, OUT=2, SPLIT=self.split, OVERLAP=0, ALIGNED=int(self.dk % 4 == self.dv % 4 == 0),
                       PACKED=int(self.packed), SLOTS=4, REVERSED=int(self.reversed))
