@@ -67,6 +67,7 @@ every() { find "$work/dump" -name '*.cl' | sort | awk "NR % $1 == 0"; } # the N-
 { every 1 | for_each "$targets"; every 3 | for_each "$others"; every 6 | for_each "$older"; } | xargs -0 -n 2 -P "$jobs" bash -c 'compile_one "$1" "$2"' one >"$work/failures" 2>&1 || bad=1
 cat "$work/failures"
 spills=$(grep -lE 'spilled around|[1-9][0-9]* bytes spill' "$work"/out/*.log 2>/dev/null | wc -l || true)
-say "$count kernels x $(echo $targets | wc -w) chips, a third of them x $(echo $others | wc -w), a sixth x $(echo $older | wc -w) more; $(grep -c '^FAIL' "$work/failures" || true) failed; $spills with spills"
+say "$count kernels x $(echo $targets | wc -w) chips, a third of them x $(echo $others | wc -w), a sixth x $(echo $older | wc -w) more;" \
+    "$(grep -c '^FAIL' "$work/failures" || true) failed; $spills with spills"
 [ $bad = 0 ] || exit 1
 [ -n "$ptxas" ] || [ -z "$nvidia" ] || not_whole "NVIDIA's kernels were compiled to PTX only"

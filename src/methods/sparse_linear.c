@@ -212,6 +212,7 @@ static clattn_status gradients(const clattn_problem *p, const ct_softmax_branch 
         ct_reference_gate_backward(p, io, row, gate[row], o + row * p->dv, rest + row * p->dv);
     }
     mine.in[CLATTN_DO] = g[0];
+    mine.out[CLATTN_DSTATE_IN] = mine.out[CLATTN_DDECAY] = NULL; /* it has neither */
     mine.in[CLATTN_O] = o;
     mine.in[CLATTN_DLSE] = NULL;
     CT_TRY(ct_reference_softmax_backward(p, softmax, &mine, allocator));
