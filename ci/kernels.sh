@@ -64,7 +64,8 @@ for chip in $amd; do targets+=" amd:$chip"; done
 for chip in $intel; do targets+=" intel:$chip"; done
 for chip in $nvidia; do targets+=" nvidia:$chip"; done
 every() { find "$work/dump" -name '*.cl' | sort | awk "NR % $1 == 0"; } # the N-th text
-{ every 1 | for_each "$targets"; every 3 | for_each "$others"; every 6 | for_each "$older"; } | xargs -0 -n 2 -P "$jobs" bash -c 'compile_one "$1" "$2"' one >"$work/failures" 2>&1 || bad=1
+{ every 1 | for_each "$targets"; every 3 | for_each "$others"; every 6 | for_each "$older"; } |
+    xargs -0 -n 2 -P "$jobs" bash -c 'compile_one "$1" "$2"' one >"$work/failures" 2>&1 || bad=1
 cat "$work/failures"
 spills=$(grep -lE 'spilled around|[1-9][0-9]* bytes spill' "$work"/out/*.log 2>/dev/null | wc -l || true)
 say "$count kernels x $(echo $targets | wc -w) chips, a third of them x $(echo $others | wc -w), a sixth x $(echo $older | wc -w) more;" \
