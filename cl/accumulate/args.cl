@@ -70,13 +70,6 @@ typedef struct divide_args {
     i32 heads, width, rows, spare;
 } divide_args;
 
-#define ACCUMULATE_PLUS(T, B, S) S(const float, x) B(const float, y) S(out_elem, o)
-typedef struct plus_args {
-    strides o;
-    i64 n; /* 0: every group returns at once */
-    i32 heads, width, rows, spare;
-} plus_args;
-
 #define ACCUMULATE_SCAN(T, B, S) B(float, states) B(const float, fade) S(const float, state_in) S(float, state_out)
 typedef struct scan_args {
     i32 size, slab, segments, spare; /* size: elements of a state; 0: every group returns at once */

@@ -22,7 +22,7 @@ typedef struct gate_summed_args {
 } gate_summed_args;
 
 #define SUM_ROWS(T, B, S)                                                                                              \
-    B(const float, x) B(const float, y) B(const float, factor) B(const float, weight) B(out_elem, to)
+    S(const float, x) B(const float, y) B(const float, factor) B(const float, weight) S(out_elem, to)
 typedef struct sum_args {
     strides to;
     i64 rows; /* of a head; 0: every group returns at once */

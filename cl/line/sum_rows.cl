@@ -1,5 +1,6 @@
 /* Sum of gradients:  to = x + y + factor_row weight_head, of those that are there. x and y are float, dense
- * [b][h][rows][width], factor [b][h][rows], weight [h][width]. A line is the row of one (row, head, batch). */
+ * [b][h][rows][width] (`to` may be x), factor [b][h][rows], weight [h][width]. A line is the row of one (row,
+ * head, batch). */
 #include "line/args.cl"
 
 LINE_KERNEL void sum_rows(ARGUMENTS(SUM_ROWS) const sum_args a) {

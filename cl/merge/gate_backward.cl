@@ -1,14 +1,9 @@
-/* Gradient of a sum of two branches,  o = s_a a + s_b b  (GATE, FORCED: merge_gate.cl): the shares of each row; what
+/* Gradient of a sum of two branches,  o = s_a a + s_b b  (shares.cl): the shares of each row; what
  * arrives at a branch, da = s_a g, db = s_b g, where it is asked for; and
  *   dgate = sum g (a - b), 0 where the gate is forced;  LINEAR: of the logit, dgate gate (1 - gate).
  * A line is the row of one (row, head, batch). da and db are dense. */
 #include "merge/args.cl"
-#ifndef GATE
-#define GATE 0
-#endif
-#ifndef FORCED
-#define FORCED 0
-#endif
+#include "merge/shares.cl"
 #ifndef LINEAR
 #define LINEAR 0
 #endif
@@ -21,23 +16,20 @@ LINE_KERNEL void gate_backward(ARGUMENTS(MERGE_GATE_BACKWARD) const gate_backwar
     const __global elem *g = AT(g) + batch * x.g.batch + head * x.g.head + n * x.g.row;
     const __global float *a = AT(a) + batch * x.a.batch + head * x.a.head + n * x.a.row;
     const __global float *b = AT(b) + batch * x.b.batch + head * x.b.head + n * x.b.row;
-    const int none_a = FORCED && lse_a_base && AT(lse_a)[at] == -INFINITY,
-              none_b = FORCED && lse_b_base && AT(lse_b)[at] == -INFINITY;
-    const float given = GATE == 1 ? AT(gate)[at] : GATE == 2 ? 0.5f : 1.0f;
-    const float own = none_b ? 1.0f : none_a ? 0.0f : given, other = GATE ? 1.0f - own : 1.0f;
+    const shares s = shares_of(at, PASS(lse_a), PASS(lse_b), PASS(gate));
     VF products = (VF)(0.0f);
     EACH_COL(c, x.width) {
         const VF y = get_elem(g, c, x.width);
         VF apart = (VF)(0.0f);
-        if (GATE == 1 && !none_a && !none_b) apart = get(a, c, x.width) - get(b, c, x.width);
+        if (GATE == 1 && !s.forced) apart = get(a, c, x.width) - get(b, c, x.width);
         products += y * apart;
-        if (da_base) put(AT(da) + at * x.width, c, x.width, y * own);
-        if (db_base) put(AT(db) + at * x.width, c, x.width, y * other);
+        if (da_base) put(AT(da) + at * x.width, c, x.width, y * s.a);
+        if (db_base) put(AT(db) + at * x.width, c, x.width, y * s.b);
     }
     const float sum = line_sum(&t, products);
     if (ONCE(&t)) {
-        if (share_a_base) AT(share_a)[at] = own;
-        if (share_b_base) AT(share_b)[at] = other;
-        if (dgate_base) AT(dgate)[at] = LINEAR ? sum * given * (1.0f - given) : sum;
+        if (share_a_base) AT(share_a)[at] = s.a;
+        if (share_b_base) AT(share_b)[at] = s.b;
+        if (dgate_base) AT(dgate)[at] = LINEAR ? sum * s.given * (1.0f - s.given) : sum;
     }
 }

@@ -253,7 +253,7 @@ static clattn_status each_member(ct_builder *b, const ct_accumulate_run *run, ct
     ct_builder_serves(b, run->a.serves);
     if (members == 1) {
         CT_TRY(add(b, run, states));
-        CT_TRY(ct_accumulate_dots(b, run, run->a.o, 0));
+        CT_TRY(ct_accumulate_dots(b, run, 0));
         goto out;
     }
     const ct_ref sum = ct_builder_zone(b, "sum of members", floats, sizeof(float));
@@ -262,7 +262,7 @@ static clattn_status each_member(ct_builder *b, const ct_accumulate_run *run, ct
         ct_accumulate_run one = ct_accumulate_member(run, i, i ? part : sum);
         CT_TRY(take_tensors(b, &one));
         CT_TRY(add(b, &one, states.where == CT_NOWHERE ? states : ct_ref_at(states, i * state)));
-        CT_TRY(ct_accumulate_dots(b, run, one.a.o, i));
+        CT_TRY(ct_accumulate_dots(b, &one, i));
         if (i) {
             CT_TRY(ct_accumulate_plus(b, run, sum, part, i == members - 1));
         }
@@ -299,7 +299,7 @@ static clattn_status add_causal(ct_builder *b, ct_accumulate_run *run)
     choose_segments(b, run, run->longest_k, true, &run->args);
     if (run->args.segments == 1 && leaves && both) {
         CT_TRY(add_forward(b, run, a->state_in, a->state_out));
-        CT_TRY(ct_accumulate_dots(b, run, a->o, 0));
+        CT_TRY(ct_accumulate_dots(b, run, 0));
         goto out;
     }
     if (run->args.segments == 1 && !leaves) {

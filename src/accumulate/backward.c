@@ -28,11 +28,6 @@ typedef struct backward {
     ct_ref of_q, of_k, last, arriving;
 } backward;
 
-static clattn_strides dense(int64_t heads, int64_t rows, int64_t width)
-{
-    return (clattn_strides){heads * rows * width, rows * width, width};
-}
-
 /* g of the numerator and of the normaliser, for which the forward pass is made again. */
 static clattn_status divide_gradient(ct_builder *b, backward *w, ct_accumulate_run *run)
 {
@@ -50,7 +45,7 @@ static clattn_status divide_gradient(ct_builder *b, backward *w, ct_accumulate_r
     ct_launch_define(l, "STORE", a->o_dtype);
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, ct_ceil_div(a->nq, CT_ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
-    w->g = (operand){zone, dense(a->heads, a->nq, run->width), CLATTN_F32, a->heads, run->width};
+    w->g = (operand){zone, ct_dense_strides(a->heads, a->nq, run->width), CLATTN_F32, a->heads, run->width};
 out:
     return st;
 }
@@ -196,7 +191,7 @@ static clattn_status add_wanted(ct_builder *b, const backward *w, const wanted *
     if (it->feature == CLATTN_IDENTITY && wide == it->x.width && !ct_is(it->dots.to)) {
         return add_product(b, w, it, &it->dx);
     }
-    operand zone = {ct_nothing(), dense(it->x.heads, it->rows, wide), CLATTN_F32, it->x.heads, wide};
+    operand zone = {ct_nothing(), ct_dense_strides(it->x.heads, it->rows, wide), CLATTN_F32, it->x.heads, wide};
     zone.ref = ct_builder_zone(b, it->zone, w->a->batch * zone.strides.batch, sizeof(float));
     CT_TRY(add_product(b, w, it, &zone));
     ct_builder_serves(b, CT_ONE_SLOT(it->slot));

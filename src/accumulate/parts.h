@@ -32,8 +32,8 @@ ct_accumulate_run ct_accumulate_member(const ct_accumulate_run *run, int64_t i, 
 clattn_status ct_accumulate_plus(ct_builder *b, const ct_accumulate_run *run, ct_ref sum, ct_ref part, bool last);
 /* Of `count` states: to [rows][cols] = from^T, or zeros where there is no `from`. */
 clattn_status ct_accumulate_turn(ct_builder *b, ct_ref from, ct_ref to, int64_t count, int64_t rows, int64_t cols);
-/* run->a.dots, if they are wanted, of member i, whose outputs are o. */
-clattn_status ct_accumulate_dots(ct_builder *b, const ct_accumulate_run *run, ct_ref o, int64_t i);
+/* run->a.dots, if they are wanted, of member i, whose run it is. */
+clattn_status ct_accumulate_dots(ct_builder *b, const ct_accumulate_run *run, int64_t i);
 /* Segments of a state's tokens where `places` groups run at once: the number that ends soonest. twice: with several,
  * keys and values are read twice and two launches more are made. */
 int64_t ct_accumulate_segments(int64_t places, int64_t items, int64_t chunks, bool twice);

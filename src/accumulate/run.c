@@ -1,6 +1,8 @@
 /* A problem on its way to the kernels, and one of the members of its heads. */
 #include "accumulate/parts.h"
 #include "line/line.h"
+#include "line/sum.h"
+#include "plan/slots.h"
 
 ct_accumulate_run ct_accumulate_begin(const ct_accumulate *a)
 {
@@ -39,7 +41,7 @@ ct_accumulate_run ct_accumulate_begin(const ct_accumulate *a)
 ct_accumulate_run ct_accumulate_member(const ct_accumulate_run *run, int64_t i, ct_ref to)
 {
     ct_accumulate_run one = *run;
-    const int64_t members = run->args.state_step, rows = run->a.nq * run->width;
+    const int64_t members = run->args.state_step;
     one.a.k = ct_ref_at(one.a.k, i * one.args.k.head);
     one.a.v = ct_ref_at(one.a.v, i * one.args.v.head);
     one.args.k.head *= members;
@@ -51,38 +53,31 @@ ct_accumulate_run ct_accumulate_member(const ct_accumulate_run *run, int64_t i, 
     }
     one.a.o = to;
     one.a.o_dtype = CLATTN_F32;
-    one.args.o = (clattn_strides){run->a.heads * rows, rows, run->width};
+    one.args.o = ct_dense_strides(run->a.heads, run->a.nq, run->width);
     return one;
 }
 
 clattn_status ct_accumulate_plus(ct_builder *b, const ct_accumulate_run *run, ct_ref sum, ct_ref part, bool last)
 {
-    ct_launch *l = NULL;
     const ct_accumulate *a = &run->a;
-    const clattn_status st = ct_line_launch(b, "accumulate/plus.cl", "accumulate_plus", 1, &l);
-    if (st != CLATTN_OK) {
-        return st;
-    }
-    const int64_t rows = a->nq * run->width;
-    const plus_args args = {.o = last ? run->args.o : (clattn_strides){a->heads * rows, rows, run->width},
-                            .n = a->nq,
-                            .heads = (int32_t)a->heads,
-                            .width = (int32_t)run->width,
-                            .rows = CT_ROWS_A_GROUP};
-    const struct {
-        CT_REFS(ACCUMULATE_PLUS)
-    } buffers = {.x = sum, .y = part, .o = last ? a->o : sum};
-    ct_launch_define(l, "OUT", last ? a->o_dtype : CLATTN_F32);
-    CT_ARGUMENTS(l, &buffers, &args);
-    ct_launch_groups(l, ct_ceil_div(a->nq, CT_ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);
-    return CLATTN_OK;
+    const ct_sum_rows rows = {.batch = a->batch,
+                              .heads = a->heads,
+                              .rows = a->nq,
+                              .width = run->width,
+                              .x = sum,
+                              .y = part,
+                              .factor = ct_nothing(),
+                              .weight = ct_nothing(),
+                              .to = last ? a->o : sum,
+                              .strides = last ? run->args.o : ct_dense_strides(a->heads, a->nq, run->width),
+                              .dtype = last ? a->o_dtype : CLATTN_F32};
+    return ct_sum_rows_add(b, &rows);
 }
 
-clattn_status ct_accumulate_dots(ct_builder *b, const ct_accumulate_run *run, ct_ref o, int64_t i)
+clattn_status ct_accumulate_dots(ct_builder *b, const ct_accumulate_run *run, int64_t i)
 {
     ct_launch *l = NULL;
     const ct_accumulate *a = &run->a;
-    const int64_t rows = a->nq * run->width;
     if (!ct_is(a->dots.to)) {
         return CLATTN_OK;
     }
@@ -91,8 +86,7 @@ clattn_status ct_accumulate_dots(ct_builder *b, const ct_accumulate_run *run, ct
         return st;
     }
     const dots_args args = {.w = a->dots.strides,
-                            .x = run->args.state_step > 1 ? (clattn_strides){a->heads * rows, rows, run->width}
-                                                          : run->args.o,
+                            .x = run->args.o,
                             .n = a->nq,
                             .to_batch = run->args.state_heads * a->nq,
                             .to_head = run->args.state_step * a->nq,
@@ -100,7 +94,7 @@ clattn_status ct_accumulate_dots(ct_builder *b, const ct_accumulate_run *run, ct
                             .rows = CT_ROWS_A_GROUP};
     const struct {
         CT_REFS(ACCUMULATE_DOTS)
-    } buffers = {.w = a->dots.w, .x = o, .to = ct_ref_at(a->dots.to, i * a->nq)};
+    } buffers = {.w = a->dots.w, .x = a->o, .to = ct_ref_at(a->dots.to, i * a->nq)};
     ct_launch_define(l, "STORE", a->dots.type);
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, ct_ceil_div(a->nq, CT_ROWS_A_GROUP), a->heads, a->batch, ct_builder_tile(b)->line_items);

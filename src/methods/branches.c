@@ -16,11 +16,6 @@ clattn_status ct_branch_forward(ct_builder *b, ct_attend *a)
     return st;
 }
 
-static clattn_strides dense(int64_t heads, int64_t rows, int64_t width)
-{
-    return (clattn_strides){heads * rows * width, rows * width, width};
-}
-
 clattn_status ct_branch_backward(ct_builder *b, const ct_attend *a, ct_ref g, ct_ref weight, ct_ref dsink,
                                  ct_ref dslopes, ct_ref dbias, ct_attend_gradient *made)
 {
@@ -31,9 +26,9 @@ clattn_status ct_branch_backward(ct_builder *b, const ct_attend *a, ct_ref g, ct
         .dq = ct_builder_zone(b, "dq of a branch", a->b * a->hq * a->nq * a->dqk, 4),
         .dk = ct_builder_zone(b, "dk of a branch", a->b * a->hk * a->nk * a->dqk, 4),
         .dv = ct_builder_zone(b, "dv of a branch", a->b * a->hk * a->nk * a->dv, 4),
-        .dqs = dense(a->hq, a->nq, a->dqk),
-        .dks = dense(a->hk, a->nk, a->dqk),
-        .dvs = dense(a->hk, a->nk, a->dv),
+        .dqs = ct_dense_strides(a->hq, a->nq, a->dqk),
+        .dks = ct_dense_strides(a->hk, a->nk, a->dqk),
+        .dvs = ct_dense_strides(a->hk, a->nk, a->dv),
         .out = CLATTN_F32,
         .dsink = dsink,
         .dslopes = dslopes,
@@ -42,7 +37,7 @@ clattn_status ct_branch_backward(ct_builder *b, const ct_attend *a, ct_ref g, ct
     return ct_attend_backward_add(b, a, made);
 }
 
-static clattn_status add_result(ct_builder *b, clattn_slot slot, ct_ref x, ct_ref y, ct_ref factor)
+clattn_status ct_branch_result(ct_builder *b, clattn_slot slot, ct_ref x, ct_ref y, ct_ref factor)
 {
     const clattn_problem *p = ct_builder_problem(b);
     int64_t dims[CT_MOST_DIMS];
@@ -67,9 +62,9 @@ static clattn_status add_result(ct_builder *b, clattn_slot slot, ct_ref x, ct_re
 clattn_status ct_branch_results(ct_builder *b, const ct_attend_gradient *x, const ct_attend_gradient *y, ct_ref dlogit)
 {
     clattn_status st = CLATTN_OK;
-    CT_TRY(add_result(b, CLATTN_DQ, x->dq, y->dq, dlogit));
-    CT_TRY(add_result(b, CLATTN_DK, x->dk, y->dk, ct_nothing()));
-    CT_TRY(add_result(b, CLATTN_DV, x->dv, y->dv, ct_nothing()));
+    CT_TRY(ct_branch_result(b, CLATTN_DQ, x->dq, y->dq, dlogit));
+    CT_TRY(ct_branch_result(b, CLATTN_DK, x->dk, y->dk, ct_nothing()));
+    CT_TRY(ct_branch_result(b, CLATTN_DV, x->dv, y->dv, ct_nothing()));
 out:
     return st;
 }

@@ -34,11 +34,6 @@ static clattn_status check(const clattn_problem *p)
     return CLATTN_OK;
 }
 
-static clattn_strides dense(int64_t heads, int64_t rows, int64_t width)
-{
-    return (clattn_strides){heads * rows * width, rows * width, width};
-}
-
 /* Positions of the samples: a slot, or a constant. *host gets the constant's values (to be released), NULL for a slot.
  */
 static clattn_status positions_of(ct_builder *b, const clattn_problem *p, ct_ref *positions, int32_t **host)
@@ -76,7 +71,7 @@ static clattn_status gather(ct_builder *b, const char *name, const ct_attend *a,
                               .positions = *positions,
                               .to = zone};
     *tensor = zone;
-    *strides = dense(a->hk, samples, width);
+    *strides = ct_dense_strides(a->hk, samples, width);
     return ct_gather_rows_add(b, &g);
 }
 
@@ -130,7 +125,7 @@ static void to_zones(ct_builder *b, ct_attend *a)
 {
     a->o = ct_builder_zone(b, "first o", a->b * a->hq * a->nq * a->dv, (int)clattn_dtype_size(a->out));
     a->lse = ct_builder_zone(b, "first lse", a->b * a->hq * a->nq, 4);
-    a->os = dense(a->hq, a->nq, a->dv);
+    a->os = ct_dense_strides(a->hq, a->nq, a->dv);
 }
 
 static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_layout *layout)
@@ -227,7 +222,7 @@ static clattn_status sum_slopes(ct_builder *b, const clattn_problem *p, ct_ref x
                              .factor = ct_nothing(),
                              .weight = ct_nothing(),
                              .to = ct_builder_slot(b, CLATTN_DALIBI_SLOPES, 1),
-                             .strides = dense(1, 1, p->hq),
+                             .strides = ct_dense_strides(1, 1, p->hq),
                              .dtype = CLATTN_F32};
     ct_builder_serves(b, CT_ONE_SLOT(CLATTN_DALIBI_SLOPES));
     const clattn_status st = ct_sum_rows_add(b, &sum);

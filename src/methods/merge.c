@@ -2,8 +2,8 @@
 #include <math.h>
 
 #include "line/gate.h"
-#include "line/sum.h"
 #include "merge/merge.h"
+#include "methods/branches.h"
 #include "plan/method.h"
 #include "methods/reference_softmax.h"
 #include "methods/reference_span.h"
@@ -26,6 +26,22 @@ static clattn_status check(const clattn_problem *problem)
                        (long long)problem->sequences);
     }
     return CLATTN_OK;
+}
+
+/* What is merged by LSE, and into what; lse: how much the slot is wanted. */
+static ct_merge_lse partials_of(ct_builder *b, const clattn_problem *p, ct_ref o_parts, ct_ref lse_parts, int lse)
+{
+    return (ct_merge_lse){.parts = parts_of(p),
+                          .batch = p->b,
+                          .heads = p->hq,
+                          .rows = p->nq,
+                          .dv = p->dv,
+                          .o_parts = o_parts,
+                          .lse_parts = lse_parts,
+                          .o = ct_builder_slot(b, CLATTN_O, 2),
+                          .o_strides = ct_slot_strides(p, CLATTN_O),
+                          .o_dtype = p->dtype,
+                          .lse = ct_builder_slot(b, CLATTN_LSE, lse)};
 }
 
 /* What the branches of a gated sum are, and o. */
@@ -67,17 +83,7 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     if (p->gate) {
         return build_gate(b, p, o_parts, lse_parts);
     }
-    const ct_merge_lse m = {.parts = parts,
-                            .batch = p->b,
-                            .heads = p->hq,
-                            .rows = p->nq,
-                            .dv = p->dv,
-                            .o_parts = o_parts,
-                            .lse_parts = lse_parts,
-                            .o = ct_builder_slot(b, CLATTN_O, 2),
-                            .o_strides = ct_slot_strides(p, CLATTN_O),
-                            .o_dtype = p->dtype,
-                            .lse = ct_builder_slot(b, CLATTN_LSE, 1)};
+    const ct_merge_lse m = partials_of(b, p, o_parts, lse_parts, 1);
     return ct_merge_lse_add(b, &m);
 }
 
@@ -85,7 +91,7 @@ static clattn_status build_gate_backward(ct_builder *b, const clattn_problem *p,
 {
     clattn_status st = CLATTN_OK;
     const int64_t rows = p->b * p->hq * p->nq;
-    const clattn_strides dense = {p->hq * p->nq * p->dv, p->nq * p->dv, p->dv};
+    const clattn_strides dense = ct_dense_strides(p->hq, p->nq, p->dv);
     const ct_ref do_parts = ct_builder_slot(b, CLATTN_DO_PARTS, 1);
     ct_merge_gate m = branches_of(p, o_parts, lse_parts);
     CT_TRY(ct_gate_of(b, &m.gate));
@@ -100,19 +106,7 @@ static clattn_status build_gate_backward(ct_builder *b, const clattn_problem *p,
                                              .db = ct_ref_at(do_parts, rows * p->dv)};
     CT_TRY(ct_merge_gate_backward_add(b, &m, &gradient));
     if (p->gate == 2) {
-        const ct_sum_rows sum = {.batch = p->b,
-                                 .heads = p->hq,
-                                 .rows = p->nq,
-                                 .width = p->dqk,
-                                 .x = ct_nothing(),
-                                 .y = ct_nothing(),
-                                 .factor = gradient.dgate,
-                                 .weight = ct_builder_slot(b, CLATTN_GATE_WEIGHT, 2),
-                                 .to = ct_builder_slot(b, CLATTN_DQ, 1),
-                                 .strides = ct_slot_strides(p, CLATTN_Q),
-                                 .dtype = p->dtype};
-        ct_builder_serves(b, CT_ONE_SLOT(CLATTN_DQ));
-        CT_TRY(ct_sum_rows_add(b, &sum));
+        CT_TRY(ct_branch_result(b, CLATTN_DQ, ct_nothing(), ct_nothing(), gradient.dgate));
         CT_TRY(ct_gate_backward_add(b, gradient.dgate));
     }
 out:
@@ -129,17 +123,7 @@ static clattn_status build_backward(ct_builder *b, const clattn_problem *p, cons
     if (p->gate) {
         return build_gate_backward(b, p, o_parts, lse_parts);
     }
-    const ct_merge_lse m = {.parts = parts_of(p),
-                            .batch = p->b,
-                            .heads = p->hq,
-                            .rows = p->nq,
-                            .dv = p->dv,
-                            .o_parts = o_parts,
-                            .lse_parts = lse_parts,
-                            .o = ct_builder_slot(b, CLATTN_O, 2),
-                            .o_strides = ct_slot_strides(p, CLATTN_O),
-                            .o_dtype = p->dtype,
-                            .lse = ct_builder_slot(b, CLATTN_LSE, 2)};
+    const ct_merge_lse m = partials_of(b, p, o_parts, lse_parts, 2);
     const ct_merge_lse_gradient gradient = {.g = ct_builder_slot(b, CLATTN_DO, 2),
                                             .dlse = ct_builder_slot(b, CLATTN_DLSE, 1),
                                             .do_parts = ct_builder_slot(b, CLATTN_DO_PARTS, 1),

@@ -16,6 +16,11 @@ ct_span ct_span_of(const clattn_problem *problem, const ct_reference_io *io, int
 /* The span that holds query row `row` of batch entry `batch`; *local gets its row in the span. nq = 0 if none does. */
 ct_span ct_span_at(const clattn_problem *problem, const ct_reference_io *io, int64_t batch, int64_t row,
                    int64_t *local);
+/* From element `at` on, of an array that may not be wanted. */
+static inline double *ct_reference_part(double *all, int64_t at)
+{
+    return all ? all + at : NULL;
+}
 /* Zeros in every gradient that is wanted. */
 void ct_reference_zero_gradients(const clattn_problem *problem, ct_reference_io *io);
 

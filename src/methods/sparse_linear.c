@@ -13,6 +13,7 @@
 #include "methods/reference_span.h"
 #include "methods/softmax.h"
 #include "plan/problem.h"
+#include "plan/slots.h"
 
 static clattn_status check(const clattn_problem *p)
 {
@@ -51,7 +52,7 @@ static clattn_status build(ct_builder *b, const clattn_problem *p, const clattn_
     ct_accumulate rest;
     const clattn_problem half = linear_half(p);
     const int64_t rows = p->b * p->hq * p->nq;
-    const clattn_strides dense = {p->hq * p->nq * p->dv, p->nq * p->dv, p->dv};
+    const clattn_strides dense = ct_dense_strides(p->hq, p->nq, p->dv);
     CT_TRY(ct_softmax_of(b, p, layout, &chosen));
     ct_builder_drop(b, CLATTN_LSE); /* it would be that of one half */
     CT_TRY(ct_accumulate_of(b, &half, &rest));
@@ -93,7 +94,7 @@ static clattn_status share(ct_builder *b, const clattn_problem *p, const ct_atte
     const int64_t rows = p->b * p->hq * p->nq;
     ct_accumulate again = *rest;
     again.o = ct_builder_zone(b, "linear o", rows * p->dv, 4);
-    again.o_strides = (clattn_strides){p->hq * p->nq * p->dv, p->nq * p->dv, p->dv};
+    again.o_strides = ct_dense_strides(p->hq, p->nq, p->dv);
     again.o_dtype = CLATTN_F32;
     const ct_merge_gate m = {.batch = p->b,
                              .heads = p->hq,

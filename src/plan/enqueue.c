@@ -116,14 +116,20 @@ cl_int ct_launch_enqueue(const ct_launch *l, cl_command_queue queue, cl_uint n_w
                                   wait_list, event);
 }
 
-/* Whether anybody gets what it makes. */
-static bool is_asked(const ct_launch *l, const clattn_buf *by_slot)
+/* The set of slots that are given. */
+static uint64_t given_slots(const clattn_buf *by_slot)
 {
-    bool asked = l->serves == 0;
-    for (int slot = 0; slot < CLATTN_SLOT_COUNT && !asked; slot++) {
-        asked = l->serves & CT_ONE_SLOT(slot) && (by_slot[slot].mem || by_slot[slot].svm);
+    uint64_t given = 0;
+    for (int slot = 0; slot < CLATTN_SLOT_COUNT; slot++) {
+        given |= by_slot[slot].mem || by_slot[slot].svm ? CT_ONE_SLOT(slot) : 0;
     }
-    return asked;
+    return given;
+}
+
+/* Whether anybody gets what it makes. */
+static bool is_asked(const ct_launch *l, uint64_t given)
+{
+    return !l->serves || l->serves & given;
 }
 
 /* The events that a launch waits for, and those it leaves. In order: the queue itself keeps the sequence. Out of order:
@@ -133,9 +139,10 @@ static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool 
 {
     clattn_status st = CLATTN_OK;
     cl_event before = NULL, after = NULL;
+    const uint64_t given = given_slots(by_slot);
     int end = plan->n_launches;
     bool first = true;
-    while (end > 0 && !is_asked(plan->launches[end - 1], by_slot)) {
+    while (end > 0 && !is_asked(plan->launches[end - 1], given)) {
         end--;
     }
     if (!end) {
@@ -146,7 +153,7 @@ static clattn_status launch_all(clattn_plan *plan, cl_command_queue queue, bool 
         const bool last = i == end - 1;
         const cl_uint n = first ? n_wait : before ? 1 : 0;
         const cl_event *list = first ? wait_list : &before;
-        if (!is_asked(l, by_slot)) {
+        if (!is_asked(l, given)) {
             continue;
         }
         first = false;

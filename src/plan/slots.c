@@ -170,6 +170,11 @@ clattn_dtype ct_slot_dtype(const clattn_problem *problem, clattn_slot slot)
     return dtype < 0 ? problem->dtype : (clattn_dtype)dtype;
 }
 
+clattn_strides ct_dense_strides(int64_t heads, int64_t rows, int64_t width)
+{
+    return (clattn_strides){heads * rows * width, rows * width, width};
+}
+
 clattn_strides ct_slot_strides(const clattn_problem *problem, clattn_slot slot)
 {
     clattn_strides given;
@@ -180,8 +185,7 @@ clattn_strides ct_slot_strides(const clattn_problem *problem, clattn_slot slot)
     }
     ct_slot_shape(problem, NULL, slot, dims);
     const int64_t h = dims[1], n = dims[2], d = dims[3];
-    return problem->layout == CLATTN_BHND ? (clattn_strides){h * n * d, n * d, d}
-                                          : (clattn_strides){h * n * d, d, h * d};
+    return problem->layout == CLATTN_BHND ? ct_dense_strides(h, n, d) : (clattn_strides){h * n * d, d, h * d};
 }
 
 bool ct_slot_is(clattn_slot slot, clattn_pass pass, ct_role role)

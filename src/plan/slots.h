@@ -76,6 +76,8 @@ int ct_slot_shape(const clattn_problem *problem, const clattn_layout *layout, cl
 clattn_dtype ct_slot_dtype(const clattn_problem *problem, clattn_slot slot);
 /* Of a slot that has strides: as given, or dense in the problem's layout. */
 clattn_strides ct_slot_strides(const clattn_problem *problem, clattn_slot slot);
+/* Of a dense [batch][heads][rows][width]. */
+clattn_strides ct_dense_strides(int64_t heads, int64_t rows, int64_t width);
 bool ct_slot_is(clattn_slot slot, clattn_pass pass, ct_role role);
 
 #endif
