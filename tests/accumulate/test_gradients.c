@@ -14,30 +14,10 @@
 #include "support/env.h"
 #include "support/small_run.h"
 
-static void check_on(const ct_env *env, const char *backend, const char *problem, uint64_t seed)
-{
-    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
-    ct_env one = *env;
-    if (!small_usable(backend)) {
-        return;
-    }
-    options.backend = backend;
-    one.place.context = ct_env_context(env, &options);
-    ct_assert_check(&one, problem, seed);
-    clattn_context_release(one.place.context);
-}
-
 /* What every tile is asked: heads that share keys, widths that differ, a state, ragged ends. */
 static void every_tile(void **state)
 {
-    for (int b = 0; small_backend(b); b++) {
-        if (strcmp(small_backend(b), "simt") ==
-            0) { /* minutes to compile with pocl: ci/problems.txt, ci/gpu_check.txt */
-            continue;
-        }
-        check_on(*state, small_backend(b),
-                 "lightning hq=4 hk=2 n=150 dqk=24 dv=40 pass=bwd decay=token state=1 ddecay=1 scale=0.3", 1);
-    }
+    small_check(*state, "lightning hq=4 hk=2 n=150 dqk=24 dv=40 pass=bwd decay=token state=1 ddecay=1 scale=0.3", 1);
 }
 
 static void variants(void **state)

@@ -12,33 +12,13 @@
 #include "support/env.h"
 #include "support/small_run.h"
 
-static void check_on(const ct_env *env, const char *backend, const char *const *problems, size_t count, uint64_t seed)
-{
-    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
-    ct_env one = *env;
-    if (!small_usable(backend)) {
-        return;
-    }
-    options.backend = backend;
-    one.place.context = ct_env_context(env, &options);
-    for (size_t i = 0; i < count; i++) {
-        ct_assert_check(&one, problems[i], seed + i);
-    }
-    clattn_context_release(one.place.context);
-}
-
 /* What every tile is asked: a group of heads, widths that differ, ragged ends, rows and columns that see nothing. */
 static void every_tile(void **state)
 {
-    static const char *const problems[] = {
-        "block_sparse hq=4 hk=2 nq=70 nk=45 d=24 dv=40 block=32x16 pattern=mask per_head=1 pass=bwd causal=1 sink=1"};
-    for (int b = 0; small_backend(b); b++) {
-        if (strcmp(small_backend(b), "simt") ==
-            0) { /* minutes to compile with pocl: ci/problems.txt, ci/gpu_check.txt */
-            continue;
-        }
-        check_on(*state, small_backend(b), problems, CT_COUNT(problems), 1);
-    }
+    small_check(
+        *state,
+        "block_sparse hq=4 hk=2 nq=70 nk=45 d=24 dv=40 block=32x16 pattern=mask per_head=1 pass=bwd causal=1 sink=1",
+        1);
 }
 
 static void variants(void **state)

@@ -11,7 +11,6 @@
 #include "harness/guarded.h"
 #include "harness/random.h"
 #include "harness/storage.h"
-#include "support/env.h"
 
 #define MOST 32
 
@@ -180,4 +179,19 @@ int small_teardown(void **state)
         device_context = NULL;
     }
     return 0;
+}
+
+void small_check(const ct_env *env, const char *problem, uint64_t seed)
+{
+    for (int i = 0; small_backend(i); i++) {
+        clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+        ct_env one = *env;
+        options.backend = small_backend(i);
+        if (strcmp(options.backend, "simt") == 0 || !small_usable(options.backend)) {
+            continue;
+        }
+        one.place.context = ct_env_context(env, &options);
+        ct_assert_check(&one, problem, seed);
+        clattn_context_release(one.place.context);
+    }
 }

@@ -6,6 +6,8 @@
 
 #include <clattn/clattn.h>
 
+#include "support/env.h"
+
 /* Dense, in the order of the plan's dims. One of `in` and `out`. */
 typedef struct small_value {
     clattn_slot slot;
@@ -21,6 +23,9 @@ bool small_usable(const char *backend);
 clattn_status small_run(const char *backend, const clattn_problem *problem, clattn_layout *layout,
                         const small_value *values, int count);
 clattn_status small_run_text(const char *backend, const char *text, const small_value *values, int count);
+/* ct_assert_check() on every backend that the device can use, each in a context of its own; simt's kernels take minutes
+ * to compile with pocl: they have ci/problems.txt and ci/gpu_check.txt. */
+void small_check(const ct_env *env, const char *problem, uint64_t seed);
 /* Texts that clattn_problem_parse must refuse, and a word of the reason. */
 typedef struct small_refusal {
     const char *text, *word;
