@@ -11,12 +11,14 @@ void ct_plan_clear(clattn_plan *plan)
         }
         ct_release(&plan->allocator, plan->launches[i]);
     }
+    ct_release(&plan->allocator, plan->launches);
+    plan->launches = NULL;
     for (int i = 0; i < plan->n_constants; i++) {
         clReleaseMemObject(plan->constants[i].mem);
     }
     memset(plan->slots, 0, sizeof plan->slots);
     memset(plan->origins, 0, sizeof plan->origins);
-    plan->n_launches = plan->n_constants = plan->n_zones = 0;
+    plan->n_launches = plan->room = plan->n_constants = plan->n_zones = 0;
     plan->workspace = 0;
     plan->aligned = 0;
     plan->work = (ct_work){0};
@@ -38,7 +40,6 @@ void clattn_plan_release(clattn_plan *plan)
         return;
     }
     ct_plan_clear(plan);
-    ct_release(&plan->allocator, plan->launches);
     clattn_layout_release(plan->layout);
     ct_release(&plan->allocator, plan->score_text);
     ct_release(&plan->allocator, plan->mask_text);
