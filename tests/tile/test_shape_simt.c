@@ -12,13 +12,14 @@
 #include "tile/shape_simt.h"
 
 static const char *const vendors[] = {"NVIDIA Corporation", "Advanced Micro Devices, Inc.", "Intel(R) Corporation",
-                                      "someone"};
+                                      "someone", "a CPU"};
 static const int widths[] = {1, 3, 16, 37, 40, 64, 75, 80, 96, 128, 192, 255, 256};
 
 static void facts_of(ct_device_facts *facts, const char *vendor, size_t group)
 {
     memset(facts, 0, sizeof *facts);
     snprintf(facts->vendor, sizeof facts->vendor, "%s", vendor);
+    facts->cpu = strcmp(vendor, "a CPU") == 0;
     facts->local_memory = 32 << 10;
     facts->max_group = group;
 }
