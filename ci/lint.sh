@@ -40,7 +40,7 @@ grep_code() {
 
 # 1. The rooms of src, lowest first: a file includes only its own room and those that stand before it in this list; stages
 #    (one word here) know nothing of one another. src/README.md tells what each of them holds.
-rooms="core device program context plan tile line layout select,attend,accumulate,merge methods api"
+rooms="core device program context plan tile line layout select,attend,accumulate,merge,norm methods api"
 rank() {
     local at=0 room
     for room in $rooms; do
@@ -61,13 +61,13 @@ done | complain "dependency"
 # 2. stages and schedules know no machine
 words='get_(local|group|global|sub_group)_[a-z_]*|barrier|work_group_barrier|sub_group_[a-z_]*|__?local|float(2|4|8|16)'
 words+='|half(2|4|8|16)?|async_work_group_copy|prefetch|asm|__asm__|wgmma|mma_sync|mfma|wmma|dpas|amx|avx|simt|cpu|gpu|nvidia|amd|intel|pocl'
-stages="cl/attend/*.cl cl/accumulate/*.cl cl/merge/*.cl cl/line/*.cl cl/layout/*.cl cl/select/*.cl cl/schedule/*.cl cl/variant/*.cl"
+stages="cl/attend/*.cl cl/accumulate/*.cl cl/merge/*.cl cl/norm/*.cl cl/line/*.cl cl/layout/*.cl cl/select/*.cl cl/schedule/*.cl cl/variant/*.cl"
 # shellcheck disable=SC2086
 grep_code "\b($words)\b" $stages | complain "a machine's word in a stage"
 # shellcheck disable=SC2086
 grep -nE '^[[:space:]]*#[[:space:]]*(el)?if.*(TILE_|CPU|SIMT|GPU|AMD|NVIDIA|INTEL|POCL)' $stages 2>/dev/null |
     complain "#if on a machine in a stage"
-grep -rnE 'if.*(vendor|platform|driver)\b' src/line src/layout src/select src/attend src/accumulate src/merge src/methods | complain "a vendor in a stage or method"
+grep -rnE 'if.*(vendor|platform|driver)\b' src/line src/layout src/select src/attend src/accumulate src/merge src/norm src/methods | complain "a vendor in a stage or method"
 
 # 3. the library prints nothing, takes memory in one place, and leaves the locale alone
 mapfile -t sources < <(find src -name '*.[chi]*' | sort)

@@ -32,10 +32,11 @@ OP void pair_gradients(stage *c, int masked, int query0, int key0) {
             query = min(query, (VI)(c->a.nq - 1));
             key = min(key, (VI)(c->a.nk - 1));
         }
+        d = counted(p, caller_slope(d, x.x[i], query, key, &c->a));
 #if SLOPES
         slopes.x[PART_OF(i)] -= d * alibi_distance(query + c->a.shift, key_of(key, &c->a));
 #endif
-        d = counted(p, score_slope(d, x.x[i], query, key, &c->a));
+        d = counted(p, cap_slope(d, x.x[i], &c->a));
 #endif
         c->p.x[i] = p;
         c->d.x[i] = d;

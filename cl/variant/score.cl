@@ -30,6 +30,9 @@
 #ifndef SCORE_TEXT /* the caller's: 1 a body, 2 an expression */
 #define SCORE_TEXT 0
 #endif
+#ifndef DSCORE_TEXT /* its derivative, of passes backwards */
+#define DSCORE_TEXT 0
+#endif
 #ifndef MASK_TEXT
 #define MASK_TEXT 0
 #endif
@@ -78,6 +81,15 @@ OP VF caller_score(VF score, VI query, VI key, const score_args *caller_args) {
 #include "caller_score"
 }
 #endif
+#if DSCORE_TEXT
+OP VF caller_dscore(VF dscore, VF score, VI query, VI key, const score_args *caller_args) {
+    CALLER_NAMES
+#if DSCORE_TEXT == 2
+    return
+#endif
+#include "caller_dscore"
+}
+#endif
 #if MASK_TEXT
 OP VI caller_sees(VI query, VI key, const score_args *caller_args) {
     CALLER_NAMES
@@ -91,8 +103,8 @@ OP VI caller_sees(VI query, VI key, const score_args *caller_args) {
 OP float score_in(const score_args *a) { return CAP_FOLDED ? 1.0f / a->cap : 1.0f; }
 OP float score_out(const score_args *a) { return CAP_FOLDED ? a->cap : 1.0f; }
 OP VI key_of(VI col, const score_args *a) { return KEYED ? gather_int(a->positions, (VI)(0), 0, col) : col; }
-OP VF score_text(VF x, VI query, VI col, const score_args *a) {
-    const VI key = key_of(col, a);
+/* What the caller's score text gets. */
+OP VF before_caller(VF x, VI query, VI key, const score_args *a) {
 #if SOFTCAP
     x = softcap_text(x, a);
 #if !CAP_FOLDED
@@ -102,13 +114,26 @@ OP VF score_text(VF x, VI query, VI col, const score_args *a) {
 #if ALIBI
     x -= alibi_text(query + a->shift, key, a);
 #endif
+    return x;
+}
+OP VF score_text(VF x, VI query, VI col, const score_args *a) {
+    const VI key = key_of(col, a);
+    x = before_caller(x, query, key, a);
 #if SCORE_TEXT
     x = caller_score(x, query, key, a);
 #endif
     return x;
 }
-/* The gradient of x / score_in, of which d is that of score_text's result times score_out. */
-OP VF score_slope(VF d, VF x, VI query, VI col, const score_args *a) {
+/* d is the gradient of score_text's result times score_out: what it is of before_caller's, and what that is of
+ * x / score_in. */
+OP VF caller_slope(VF d, VF x, VI query, VI col, const score_args *a) {
+#if DSCORE_TEXT
+    const VI key = key_of(col, a);
+    d = caller_dscore(d, before_caller(x, query, key, a), query, key, a);
+#endif
+    return d;
+}
+OP VF cap_slope(VF d, VF x, const score_args *a) {
 #if SOFTCAP
     const VF capped = softcap_text(x, a);
     d *= (VF)(1.0f) - capped * capped;

@@ -232,6 +232,11 @@ typedef enum clattn_storage {
     CLATTN_AS_F16 = 2,
     CLATTN_AS_BF16 = 3
 } clattn_storage;
+typedef enum clattn_norm {
+    CLATTN_NORM_NONE = 0,
+    CLATTN_NORM_LAYER = 1, /**< Ba et al. 2016 */
+    CLATTN_NORM_RMS = 2    /**< Zhang and Sennrich 2019 */
+} clattn_norm;
 typedef enum clattn_order { CLATTN_BHND = 0, CLATTN_BNHD = 1 } clattn_order;
 typedef enum clattn_feature {
     CLATTN_IDENTITY = 0,
@@ -361,13 +366,20 @@ typedef struct clattn_problem {
     int tf32;
     /* every method */
     int deterministic; /**< 1: the same bits every run; always kept today */
+    /** Behind the method, in one kernel: slot O is norm(residual + o), a token's row being that of all its heads.
+     * Backwards o is made again in the workspace, and slots O and LSE are not read */
+    clattn_norm norm; /**< slots NORM_WEIGHT, NORM_BIAS; NORM_STATS is written if it is passed */
+    int residual;     /**< slot RESIDUAL is added before; SUM_OUT, the sum, is written if it is passed */
+    double eps;       /**< NaN: 1e-5, rms 1e-6 */
     /* softmax methods */
     /** OpenCL C, see cl/variant/README.md; NULL: none. Yours; a plan copies it while it is made */
     const char *score_text;
+    const char *dscore_text; /**< the derivative of score_text, which pass = BWD needs; other passes do not read it */
     const char *mask_text;
     char score_file[256]; /**< read when a plan is made, if score_text is NULL */
+    char dscore_file[256];
     char mask_file[256];
-    double text_params[8]; /**< p0 ... p7 of both texts */
+    double text_params[8]; /**< p0 ... p7 of the texts */
     int64_t text_buffer;   /**< floats of slot TEXT_BUFFER, which must then be there; 0: not said, and not looked at */
 } clattn_problem;
 
@@ -378,8 +390,8 @@ CLATTN_API void clattn_problem_init(clattn_problem *problem);
  * @return CLATTN_INVALID_ARGUMENT, CLATTN_UNSUPPORTED: what the detail names. */
 CLATTN_API clattn_status clattn_problem_parse(clattn_problem *out, const char *text);
 /** Writes the shortest text that parses to the same problem; `bytes` holds room, CLATTN_BUFFER_TOO_SMALL if short.
- * Texts in memory (score_text, mask_text) and strides have no text form and are left out; a file's name with blanks is
- * an error.
+ * Texts in memory (score_text, dscore_text, mask_text) and strides have no text form and are left out; a file's name
+ * with blanks is an error.
  * @return CLATTN_BUFFER_TOO_SMALL, CLATTN_UNSUPPORTED (a name with blanks), and what clattn_problem_check() returns. */
 CLATTN_API clattn_status clattn_problem_format(const clattn_problem *problem, char *text, size_t bytes);
 /** Checks every field, alone and together, as plan creation does; whether a pattern's parameters fit its lengths is
@@ -471,8 +483,8 @@ typedef struct clattn_plan clattn_plan;
  * @return CLATTN_DEVICE_LACKS if no backend accepts: the detail says why each one declined. A backend whose kernels the
  *   driver does not compile or launch declines, too; CLATTN_BUILD_FAILED is the caller's text's.
  *   CLATTN_BAD_LAYOUT: the layout is for other lengths or heads; CLATTN_UNSUPPORTED: a transposed one with token rules;
- *   CLATTN_IO: score_file, mask_file; CLATTN_OUT_OF_HOST_MEMORY, OpenCL's codes, and what clattn_problem_check()
- *   returns. */
+ *   CLATTN_IO: score_file, dscore_file, mask_file; CLATTN_OUT_OF_HOST_MEMORY, OpenCL's codes, and what
+ *   clattn_problem_check() returns. */
 CLATTN_API clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, const clattn_problem *problem,
                                             clattn_layout *layout);
 CLATTN_API void clattn_plan_retain(clattn_plan *plan);
@@ -562,6 +574,15 @@ typedef enum clattn_slot {
     CLATTN_DGATE_BIAS,    /**< float [hq]: gate = 2 */
     CLATTN_DO_PARTS,      /**< float [parts, b, hq, nq, dv]: merge */
     CLATTN_DLSE_PARTS,    /**< float [parts, b, hq, nq]: merge without a gate */
+    CLATTN_RESIDUAL,      /**< as O: residual = 1 */
+    CLATTN_SUM_OUT,       /**< out, as O: residual + o, before the norm */
+    CLATTN_NORM_WEIGHT,   /**< float [hq, dv]: norm; not given: 1 */
+    CLATTN_NORM_BIAS,     /**< float [hq, dv]: norm; not given: 0 */
+    CLATTN_NORM_STATS,    /**< out, float [b, nq, 2]: norm; mean (rms: 0) and 1 / sigma of each token */
+    CLATTN_DSUM_OUT,      /**< as O: the gradient arriving at SUM_OUT; not given: 0 */
+    CLATTN_DRESIDUAL,     /**< out, as O */
+    CLATTN_DNORM_WEIGHT,  /**< out, float [hq, dv] */
+    CLATTN_DNORM_BIAS,    /**< out, float [hq, dv] */
     CLATTN_SLOT_COUNT
 } clattn_slot;
 

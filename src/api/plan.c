@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "layout/layout.h"
+#include "methods/epilogue.h"
 #include "plan/problem.h"
 #include "program/lex.h"
 #include "tile/tiles.h"
@@ -23,22 +24,26 @@ static clattn_status end_text(clattn_plan *plan, const char *given, char **copy)
     return CLATTN_OK;
 }
 
-static clattn_status copy_text(clattn_plan *plan, const char *given, const char *file, char **copy,
-                               const char **in_problem)
+static clattn_status copy_text(clattn_plan *plan, ct_text_role role)
 {
+    const char **in_problem = ct_problem_text(&plan->problem, role);
+    const char *given = *in_problem, *file = ct_problem_text_file(&plan->problem, role);
     clattn_status st = CLATTN_OK;
     size_t length = 0;
     char *read = NULL;
     *in_problem = NULL;
+    if (role == CT_TEXT_DSCORE && plan->problem.pass != CLATTN_BWD) {
+        return CLATTN_OK;
+    }
     if (!given && file[0]) {
         CT_TRY(ct_read_file(&plan->allocator, file, &read, &length));
         given = read;
     }
     if (given) {
-        CT_TRY(end_text(plan, given, copy));
+        CT_TRY(end_text(plan, given, &plan->texts[role]));
         plan->reads_buffer |= ct_lex_finds(given, "buffer");
     }
-    *in_problem = *copy;
+    *in_problem = plan->texts[role];
 out:
     ct_release(&plan->allocator, read);
     return st;
@@ -68,7 +73,7 @@ static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int in
     plan->backend = ct_tiles[index].name;
     plan->options = ct_tiles[index].options;
     plan->untried = ct_tiles[index].untried;
-    CT_TRY(method->build[plan->problem.pass](&builder, &plan->problem, plan->layout));
+    CT_TRY(ct_epilogue_build(&builder, method, plan->layout));
     want_buffer(plan);
     if (builder.declined[0]) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", builder.declined);
@@ -273,8 +278,9 @@ clattn_status clattn_plan_create(clattn_plan **out, clattn_context *context, con
     plan->context = context;
     plan->problem = *problem;
     plan->describe.allocator = plan->explain.allocator = &plan->allocator;
-    CT_TRY(copy_text(plan, problem->score_text, problem->score_file, &plan->score_text, &plan->problem.score_text));
-    CT_TRY(copy_text(plan, problem->mask_text, problem->mask_file, &plan->mask_text, &plan->problem.mask_text));
+    for (int role = 0; role < CT_TEXT_ROLES; role++) {
+        CT_TRY(copy_text(plan, (ct_text_role)role));
+    }
     const ct_method *method = ct_method_find(problem->method);
     CT_TRY(attach_layout(plan, method, layout));
     ct_plan_clear(plan);

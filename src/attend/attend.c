@@ -12,7 +12,7 @@
 static int heads_packed(const ct_attend *a)
 {
     const int64_t group = a->hq / a->hk;
-    const bool by_head = ct_is(a->slopes) || ct_is(a->sink) || ct_is(a->bias) || a->score_text || a->mask_text ||
+    const bool by_head = ct_is(a->slopes) || ct_is(a->sink) || ct_is(a->bias) || ct_has_texts(a->texts) ||
                          (a->layout && a->blocks.heads > 1);
     return group > 1 && !by_head && a->max_q < 16 && group <= 64 ? (int)group : 1;
 }

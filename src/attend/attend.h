@@ -34,8 +34,7 @@ typedef struct ct_attend {
     ct_ref positions;
     const int32_t *positions_host; /* the same if the host knows them; NULL: it does not */
     int64_t places;                /* with positions: keys before the choice */
-    const char *score_text, *mask_text;
-    const char *score_name, *mask_name; /* for the compiler's messages */
+    ct_caller_text texts[CT_TEXT_ROLES];
     double p[8];
     const clattn_layout *layout; /* NULL: every key */
     ct_blocks blocks;            /* of the layout: what rows of blocks see */

@@ -1,6 +1,7 @@
 #include "attend/item.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "program/lex.h"
 #include "tile/tiles.h"
@@ -25,10 +26,10 @@ static int rows_aligned(const ct_attend *a)
 static ct_reads reads_of(const ct_attend *a)
 {
     const bool rules = ct_is(a->positions) || (a->layout && a->layout->rules);
-    return rules                                                ? CT_READS_RULES
-           : ct_is(a->bias)                                     ? CT_READS_BIAS
-           : ct_is(a->padding) || a->score_text || a->mask_text ? CT_READS_KEYS
-                                                                : CT_READS_NOTHING;
+    return rules                                         ? CT_READS_RULES
+           : ct_is(a->bias)                              ? CT_READS_BIAS
+           : ct_is(a->padding) || ct_has_texts(a->texts) ? CT_READS_KEYS
+                                                         : CT_READS_NOTHING;
 }
 
 static int width_of(const ct_item *item, int64_t width)
@@ -83,7 +84,7 @@ static ct_lists_wish wish_of(const ct_item *item)
                            .nk = a->max_k,
                            .left = known && a->left >= 0 ? a->left : CT_UNLIMITED,
                            .right = known ? right : CT_UNLIMITED,
-                           .all_masked = ct_is(a->padding) || a->mask_text || !known,
+                           .all_masked = ct_is(a->padding) || a->texts[CT_TEXT_MASK].text || !known,
                            .step = item->shape.step,
                            .tile_cols = item->shape.cols,
                            .tile_width = item->shape.bn,
@@ -236,8 +237,9 @@ static void define(ct_launch *l, const ct_item *item, clattn_dtype out)
         {"KEYED", ct_is(a->positions)},
         {"PATTERN", a->layout && a->layout->rules},
         {"PACKED", a->sequences > 0},
-        {"SCORE_TEXT", text_kind(a->score_text)},
-        {"MASK_TEXT", text_kind(a->mask_text)},
+        {"SCORE_TEXT", text_kind(a->texts[CT_TEXT_SCORE].text)},
+        {"DSCORE_TEXT", item->backward ? text_kind(a->texts[CT_TEXT_DSCORE].text) : 0},
+        {"MASK_TEXT", text_kind(a->texts[CT_TEXT_MASK].text)},
         {"SCALED", !folds(a->scale)},
         {"BLEND", ct_is(a->blend.before) ? 1 + a->blend.of_before : 0},
     };
@@ -280,10 +282,7 @@ clattn_status ct_item_launch(ct_builder *b, const ct_item *item, const char *ker
     spec->ptx_target = tile->ptx_target;
     spec->ptx_groups = item->shape.groups;
     spec->untried = item->shape.untried;
-    spec->score_text = a->score_text;
-    spec->mask_text = a->mask_text;
-    spec->score_name = a->score_name;
-    spec->mask_name = a->mask_name;
+    memcpy(spec->texts, a->texts, sizeof spec->texts);
     define(*launch, item, out);
 out:
     return st;

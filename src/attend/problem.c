@@ -42,7 +42,7 @@ static void take_options(ct_builder *b, const clattn_problem *p, ct_attend *a)
     if (p->key_padding) {
         a->padding = ct_builder_slot(b, CLATTN_KEY_PADDING, 2);
     }
-    if (a->score_text || a->mask_text) {
+    if (ct_has_texts(a->texts)) {
         a->text_buffer = ct_builder_slot(b, CLATTN_TEXT_BUFFER, p->text_buffer ? 2 : 1);
         memcpy(a->p, p->text_params, sizeof a->p);
     }
@@ -69,11 +69,8 @@ clattn_status ct_attend_of(ct_builder *b, const clattn_problem *p, const clattn_
                    .causal = ct_problem_causal(p),
                    .left = p->window_left,
                    .right = p->window_right,
-                   .score_text = p->score_text,
-                   .mask_text = p->mask_text,
-                   .layout = layout,
-                   .score_name = p->score_file[0] ? p->score_file : "score text",
-                   .mask_name = p->mask_file[0] ? p->mask_file : "mask text"};
+                   .layout = layout};
+    ct_problem_texts(p, a.texts);
     if (layout) {
         ct_blocks_of(b, layout, &a.blocks);
     }

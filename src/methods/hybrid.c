@@ -78,8 +78,7 @@ static clattn_status gather(ct_builder *b, const char *name, const ct_attend *a,
 /* Does a key's place matter? If not, samples are keys like any others. */
 static bool placed(const ct_attend *a)
 {
-    return a->causal || a->slopes.where != CT_NOWHERE || a->score_text || a->mask_text ||
-           (a->layout && a->layout->rules);
+    return a->causal || a->slopes.where != CT_NOWHERE || ct_has_texts(a->texts) || (a->layout && a->layout->rules);
 }
 
 /* Where the sampled keys stand, and which of them count (nothing: all). */

@@ -42,11 +42,25 @@ ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want)
 {
     const clattn_problem *problem = &b->plan->problem;
     ct_plan_slot *s = &b->plan->slots[slot];
+    if (b->replaced & CT_ONE_SLOT(slot)) {
+        return b->instead[slot];
+    }
     s->want = want > s->want ? want : s->want;
     s->dtype = ct_slot_dtype(problem, slot);
     s->rank = ct_slot_shape(problem, b->plan->layout, slot, s->dims);
     s->bytes = slot_bytes(problem, slot, s);
     return (ct_ref){CT_SLOT, (int)slot, 0, (int)clattn_dtype_size(s->dtype), 0};
+}
+
+void ct_builder_replace(ct_builder *b, clattn_slot slot, ct_ref by)
+{
+    b->replaced |= CT_ONE_SLOT(slot);
+    b->instead[slot] = by;
+}
+
+void ct_builder_give_back(ct_builder *b)
+{
+    b->replaced = 0;
 }
 
 ct_ref ct_builder_cuts(ct_builder *b, clattn_slot slot)

@@ -61,6 +61,10 @@ ct_ref ct_builder_slot(ct_builder *b, clattn_slot slot, int want);
 /* Where packed sequences begin: slot CU_SEQLENS, needed, or CU_SEQLENS_K, needed if nk != nq, else CU_SEQLENS in its
  * place if it is left out. */
 ct_ref ct_builder_cuts(ct_builder *b, clattn_slot slot);
+/* Until they are given back a slot's place is taken by something else, perhaps nothing: stages that ask for the slot
+ * get that, and declare nothing. */
+void ct_builder_replace(ct_builder *b, clattn_slot slot, ct_ref by);
+void ct_builder_give_back(ct_builder *b);
 /* Takes a declaration back: passing this slot is an error again. */
 void ct_builder_drop(ct_builder *b, clattn_slot slot);
 /* A zone of the workspace (256-byte aligned). */
@@ -84,11 +88,11 @@ void ct_launch_groups(ct_launch *l, int64_t x, int64_t y, int64_t z, int items);
 /* The argument that makes every group return at once: value argument `argument` (counted over ct_launch_value calls) is
  * replaced by `bytes` zeros for the warm-up launch at plan creation. Kernels must read nothing before that test. */
 void ct_launch_warm(ct_launch *l, int value_index);
-/* q, k, v, o must start at multiples of so many elements: the kernels read vectors. */
 /* Of launches added from now on: one that serves outputs alone that the caller may leave out is left out with them.
  * `slots`: a set of CT_ONE_SLOT; 0: every launch is made. */
 #define CT_ONE_SLOT(slot) ((uint64_t)1 << (slot))
 void ct_builder_serves(ct_builder *b, uint64_t slots);
+/* q, k, v, o must start at multiples of so many elements: the kernels read vectors. */
 void ct_builder_align(ct_builder *b, int elements);
 /* Adds up, unless what is launched now is done a second time and no useful work. */
 void ct_builder_work(ct_builder *b, ct_work work);

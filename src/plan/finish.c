@@ -148,7 +148,7 @@ out:
  * ours or where a compiler has died of one. */
 static bool untried(const clattn_plan *plan, const ct_program_spec *spec)
 {
-    const bool text = spec->score_text || spec->mask_text;
+    const bool text = ct_has_texts(spec->texts);
     return spec->untried || plan->untried || (text && (spec->ptx_target || plan->died));
 }
 

@@ -36,13 +36,7 @@ static clattn_status check_apart(const clattn_problem *p, clattn_slot slot)
 clattn_status ct_problem_check_backward(const clattn_problem *p)
 {
     clattn_status st = CLATTN_OK;
-    if (p->pass != CLATTN_BWD) {
-        return CLATTN_OK;
-    }
-    if (p->score_text || p->score_file[0]) {
-        CT_FAIL(CLATTN_UNSUPPORTED, "pass=bwd: the score text has no derivative");
-    }
-    for (int slot = CLATTN_Q; slot <= CLATTN_V; slot++) {
+    for (int slot = CLATTN_Q; p->pass == CLATTN_BWD && slot <= CLATTN_V; slot++) {
         CT_TRY(check_apart(p, (clattn_slot)slot));
     }
 out:

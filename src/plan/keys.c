@@ -256,6 +256,7 @@ const ct_key ct_keys[] = {
     LONG("bias_h", bias_h, 0, 65536, S, "1 or hq; 0: hq"),
     FLAG("key_padding", key_padding, S, "slot key-padding [b, nk], 0 hides"),
     TEXT("score", score_file, S, "OpenCL C that changes a score"),
+    TEXT("dscore", dscore_file, S, "OpenCL C of the score text's derivative, for pass=bwd"),
     TEXT("mask", mask_file, S, "OpenCL C that says whether a key is seen"),
     DOUBLE("p0", text_params[0], -1e38, 1e38, S, "parameter of the texts"),
     DOUBLE("p1", text_params[1], -1e38, 1e38, S, "parameter of the texts"),
@@ -302,6 +303,9 @@ const ct_key ct_keys[] = {
     CHOICE("spacing", spacing, "even|log|given", CT_FOR_SAMPLES | P, "of the samples"),
     INT("gate", gate, 0, 2, CT_FOR_GATE, "1: slot gate [b, hq, nq]; 2: sigmoid(q.gate-weight + gate-bias)"),
     FLAG("remaining", remaining, CT_FOR_BOTH, "the linear half sees only keys of blocks not chosen"),
+    CHOICE("norm", norm, "none|layer|rms", 0, "behind o: of a token's row, that of all its heads"),
+    FLAG("residual", residual, 0, "slot residual is added to o, before the norm"),
+    DOUBLE("eps", eps, 0, 1e30, 0, "of the norm; default 1e-5, rms 1e-6"),
     INT("parts", parts, 0, 65536, CT_FOR_PARTS, "results to merge: slots o-parts, lse-parts; 0: 2"),
 };
 const int ct_key_count = (int)CT_COUNT(ct_keys);

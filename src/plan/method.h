@@ -19,6 +19,8 @@ typedef struct ct_reference_io {
     /* the caller's texts as C, for tests; NULL: none */
     double (*score)(double x, int batch, int head, int64_t query, int64_t key, const double *params,
                     const double *buffer);
+    double (*dscore)(double d, double x, int batch, int head, int64_t query, int64_t key, const double *params,
+                     const double *buffer);
     int (*hidden)(int batch, int head, int64_t query, int64_t key, const double *params, const double *buffer);
 } ct_reference_io;
 

@@ -41,8 +41,9 @@ void clattn_plan_release(clattn_plan *plan)
     }
     ct_plan_clear(plan);
     clattn_layout_release(plan->layout);
-    ct_release(&plan->allocator, plan->score_text);
-    ct_release(&plan->allocator, plan->mask_text);
+    for (int role = 0; role < CT_TEXT_ROLES; role++) {
+        ct_release(&plan->allocator, plan->texts[role]);
+    }
     ct_text_release(&plan->describe);
     ct_text_release(&plan->explain);
     pthread_mutex_destroy(&plan->mutex);

@@ -61,9 +61,9 @@ struct clattn_plan {
     clattn_allocator allocator;
     clattn_context *context;
     clattn_problem problem;
-    clattn_layout *layout;        /* NULL if the method takes none */
-    char *score_text, *mask_text; /* copies; the problem points here */
-    bool reads_buffer;            /* a text mentions it */
+    clattn_layout *layout;      /* NULL if the method takes none */
+    char *texts[CT_TEXT_ROLES]; /* copies; the problem points here */
+    bool reads_buffer;          /* a text mentions it */
     const struct ct_tile *tile;
     const char *backend;   /* the tile's name */
     const char *options;   /* of its programs, see ct_program_spec */
@@ -96,6 +96,8 @@ struct clattn_plan {
 struct ct_builder {
     clattn_plan *plan;
     uint64_t serves;
+    uint64_t replaced; /* a set of slots, whose place is taken by those of `instead` */
+    ct_ref instead[CLATTN_SLOT_COUNT];
     bool again;
     char declined[512];
 };

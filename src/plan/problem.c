@@ -18,7 +18,7 @@ void clattn_problem_init(clattn_problem *problem)
     problem->hq = problem->hk = 8;
     problem->nq = problem->nk = 1024;
     problem->dqk = problem->dv = 64;
-    problem->scale = NAN;
+    problem->scale = problem->eps = NAN;
     problem->causal = -1;
     problem->window_left = problem->window_right = -1;
     problem->block_q = problem->block_k = 64;
@@ -44,9 +44,10 @@ static clattn_status unknown_method(const char *name, int length)
 static clattn_status unknown_key(const char *word, const char *before)
 {
     const ct_key *path = ct_key_find(before, strcspn(before, "="));
-    const char *hint = path && path->kind == CT_KEY_TEXT
-                           ? "; a path in a problem's text holds no blanks (the fields score_file and mask_file do)"
-                           : "";
+    const char *hint =
+        path && path->kind == CT_KEY_TEXT
+            ? "; a path in a problem's text holds no blanks (the fields score_file, dscore_file, mask_file do)"
+            : "";
     return ct_fail(CLATTN_INVALID_ARGUMENT, "unknown key '%.*s' in '%s'%s%s%s", (int)strcspn(word, "="), word, word,
                    *hint ? ", behind " : "", *hint ? before : "", hint);
 }
@@ -158,10 +159,13 @@ clattn_status clattn_problem_format(const clattn_problem *problem, char *text, s
     if (st != CLATTN_OK) { /* a value outside its table has no text */
         return st;
     }
-    if (strpbrk(problem->score_file, BLANKS) || strpbrk(problem->mask_file, BLANKS)) {
-        return ct_fail(CLATTN_UNSUPPORTED,
-                       "clattn_problem_format: score_file '%s', mask_file '%s': a name with blanks has no text form",
-                       problem->score_file, problem->mask_file);
+    for (int role = 0; role < CT_TEXT_ROLES; role++) {
+        const char *file = ct_problem_text_file(problem, (ct_text_role)role);
+        if (strpbrk(file, BLANKS)) {
+            return ct_fail(CLATTN_UNSUPPORTED,
+                           "clattn_problem_format: %s_file '%s': a name with blanks has no text form",
+                           ct_text_words[role].key, file);
+        }
     }
     clattn_problem_init(&defaults);
     used = (size_t)snprintf(text, bytes, "%s", problem->method);
@@ -317,6 +321,9 @@ static clattn_status check_together(const clattn_problem *p)
         return ct_fail(CLATTN_INVALID_ARGUMENT, "hq=%lld: must be a multiple of hk=%lld", (long long)p->hq,
                        (long long)p->hk);
     }
+    if (!isnan(p->eps) && p->norm == CLATTN_NORM_NONE) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "eps=%g: of a norm, and there is none (norm=none)", p->eps);
+    }
     if (p->sequences && p->b != 1) {
         return ct_fail(CLATTN_INVALID_ARGUMENT, "b=%lld: packed sequences (sequences=%lld) want b=1", (long long)p->b,
                        (long long)p->sequences);
@@ -387,11 +394,7 @@ clattn_status clattn_problem_check(const clattn_problem *problem)
         st = unknown_method(problem->method, (int)sizeof problem->method);
         goto out;
     }
-    if (!memchr(problem->score_file, 0, sizeof problem->score_file) ||
-        !memchr(problem->mask_file, 0, sizeof problem->mask_file)) {
-        CT_FAIL(CLATTN_INVALID_ARGUMENT, "score_file, mask_file: at most %zu characters and a NUL",
-                sizeof problem->score_file - 1);
-    }
+    CT_TRY(ct_problem_check_texts(problem));
     CT_TRY(check_bounds(problem));
     CT_TRY(check_pass(problem, method));
     CT_TRY(check_owners(problem, method));

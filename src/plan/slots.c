@@ -14,6 +14,10 @@
     {                                                                                                                  \
         CT_OUTPUT, CT_INPUT, CT_OUTPUT                                                                                 \
     } /* and read by the pass backwards */
+#define MADE                                                                                                           \
+    {                                                                                                                  \
+        [CLATTN_FWD] = CT_OUTPUT, [CLATTN_DECODE] = CT_OUTPUT                                                          \
+    }
 #define ARRIVING                                                                                                       \
     {                                                                                                                  \
         [CLATTN_BWD] = CT_INPUT                                                                                        \
@@ -43,7 +47,7 @@ const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
         .contents = CT_STATES, .implies = "state=1"},
     [CLATTN_STATE_OUT] = {.name = "state-out", .label = "state", .help = "write this",
         .dims = {D(SEQUENCES), D(HQ), D(DQK), D(STATE)},
-        .roles = {[CLATTN_FWD] = CT_OUTPUT, [CLATTN_DECODE] = CT_OUTPUT}, .contents = CT_STATES,
+        .roles = MADE, .contents = CT_STATES,
         .implies = "state=1", .in_place_of = BEHIND(CLATTN_STATE_IN)},
     [CLATTN_DECAY] = {.name = "decay", .dims = {D(HQ)}, .per_token = {D(B), D(HQ), D(NK)}, .roles = READ,
         .contents = CT_DECAYS},
@@ -76,7 +80,7 @@ const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
     [CLATTN_SCORES] = {.name = "scores", .dims = {D(B), D(HQ), D(ROWS), D(COLS)}, .roles = READ, .contents = CT_RANKS,
         .implies = "pattern=scores"},
     [CLATTN_LISTS] = {.name = "lists", .help = "write this", .dtype = I32, .dims = {D(B), D(HQ), D(ROWS), D(WIDTH)},
-        .roles = {[CLATTN_FWD] = CT_OUTPUT, [CLATTN_DECODE] = CT_OUTPUT}, .contents = CT_CHOICES},
+        .roles = MADE, .contents = CT_CHOICES},
     [CLATTN_LSE_PARTS] = {.name = "lse-parts", .dims = {D(PARTS), D(B), D(HQ), D(NQ)}, .roles = READ,
         .contents = CT_LOG_SUMS},
     [CLATTN_DO] = {.name = "do", .help = "needed with pass=bwd", .dtype = CT_TYPED, .dims = {D(B), D(HQ), D(NQ), D(DV)},
@@ -109,6 +113,20 @@ const ct_slot_row ct_slots[CLATTN_SLOT_COUNT] = {
         .roles = GRADIENT},
     [CLATTN_DLSE_PARTS] = {.name = "dlse-parts", .help = "write this", .dims = {D(PARTS), D(B), D(HQ), D(NQ)},
         .roles = GRADIENT},
+    [CLATTN_RESIDUAL] = {.name = "residual", .dtype = CT_TYPED, .dims = {D(B), D(HQ), D(NQ), D(DV)}, .roles = READ,
+        .strides = AT(o), .contents = CT_TOKENS, .implies = "residual=1"},
+    [CLATTN_SUM_OUT] = {.name = "sum-out", .label = "sum", .help = "write this", .dtype = CT_TYPED,
+        .dims = {D(B), D(HQ), D(NQ), D(DV)}, .roles = MADE, .strides = AT(o), .contents = CT_TOKENS},
+    [CLATTN_NORM_WEIGHT] = {.name = "norm-weight", .dims = {D(HQ), D(DV)}, .roles = READ},
+    [CLATTN_NORM_BIAS] = {.name = "norm-bias", .dims = {D(HQ), D(DV)}, .roles = READ},
+    [CLATTN_NORM_STATS] = {.name = "norm-stats", .help = "write this", .dims = {D(B), D(NQ), D(TWO)}, .roles = MADE},
+    [CLATTN_DSUM_OUT] = {.name = "dsum-out", .dtype = CT_TYPED, .dims = {D(B), D(HQ), D(NQ), D(DV)}, .roles = ARRIVING,
+        .strides = AT(o), .contents = CT_TOKENS},
+    [CLATTN_DRESIDUAL] = {.name = "dresidual", .label = "dresidual", .help = "write this", .dtype = CT_TYPED,
+        .dims = {D(B), D(HQ), D(NQ), D(DV)}, .roles = GRADIENT, .strides = AT(o), .contents = CT_TOKENS,
+        .implies = "residual=1"},
+    [CLATTN_DNORM_WEIGHT] = {.name = "dnorm-weight", .help = "write this", .dims = {D(HQ), D(DV)}, .roles = GRADIENT},
+    [CLATTN_DNORM_BIAS] = {.name = "dnorm-bias", .help = "write this", .dims = {D(HQ), D(DV)}, .roles = GRADIENT},
 };
 /* clang-format on */
 
@@ -135,6 +153,7 @@ static int64_t dim_of(const clattn_problem *p, const clattn_layout_info *l, ct_d
         [CT_DIM_ROWS] = l->rows,
         [CT_DIM_COLS] = l->cols,
         [CT_DIM_WIDTH] = l->longest_row,
+        [CT_DIM_TWO] = 2,
         [CT_DIM_OPEN] = 0,
     };
     return sizes[dim];

@@ -49,6 +49,7 @@ typedef enum ct_dim {
     CT_DIM_ROWS,
     CT_DIM_COLS,
     CT_DIM_WIDTH,
+    CT_DIM_TWO, /* 2: a mean and 1 / sigma */
     CT_DIM_OPEN /* as long as the caller likes: 0 */
 } ct_dim;
 

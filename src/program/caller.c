@@ -12,8 +12,8 @@ static const char pragmas[] = " OPENCL STDC unroll nounroll clang ";
 static const char clang_pragmas[] = " loop fp ";
 static const char words[] = " __has_include __has_include_next __has_embed _Pragma __pragma ";
 /* cl/variant/README.md: what a text may use, macro or not. */
-static const char offered[] = " VF VI TO_VF pick gather gather_byte gather_int vexp2 vlog vtanh vmax vabs score query "
-                              "key batch head shift buffer "
+static const char offered[] = " VF VI TO_VF pick gather gather_byte gather_int vexp2 vlog vtanh vmax vabs score dscore "
+                              "query key batch head shift buffer "
                               "p0 p1 p2 p3 p4 p5 p6 p7 ";
 
 static bool is_one(const char *list, const ct_token *token)

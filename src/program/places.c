@@ -44,13 +44,13 @@ static bool names(const char *line, size_t length, const char *name)
 
 bool ct_places_blame_text(const ct_program_spec *spec, const char *log)
 {
-    const char *const texts[] = {spec->score_text ? spec->score_name : NULL, spec->mask_text ? spec->mask_name : NULL};
     for (const char *line = log; *line;
          line += line[strcspn(line, "\n")] ? strcspn(line, "\n") + 1 : strcspn(line, "\n")) {
         const size_t length = strcspn(line, "\n");
         const char *error = strstr(line, "error");
-        for (size_t i = 0; error && error < line + length && i < CT_COUNT(texts); i++) {
-            if (texts[i] && *texts[i] && names(line, length, texts[i])) {
+        for (size_t i = 0; error && error < line + length && i < CT_TEXT_ROLES; i++) {
+            const ct_caller_text *t = &spec->texts[i];
+            if (t->text && t->name && *t->name && names(line, length, t->name)) {
                 return true;
             }
         }

@@ -3,6 +3,7 @@
 #define CT_PROGRAM_H
 
 #include "device/environment.h"
+#include "program/texts.h"
 
 /* Embedded kernel texts (made by tools/cmake/EmbedCl.cmake); path as under cl/, e.g. "tile/tile_cpu.cl". */
 typedef struct ct_cl_file {
@@ -38,9 +39,7 @@ typedef struct ct_program_spec {
     int n_parts;
     ct_define defines[CT_MAX_DEFINES];
     int n_defines;
-    /* the caller's, or NULL: put where a part says `#include "caller_score"` / `"caller_mask"` */
-    const char *score_text, *mask_text;
-    const char *score_name, *mask_name; /* for #line: file names shown in compile errors */
+    ct_caller_text texts[CT_TEXT_ROLES]; /* put where a part includes them */
 } ct_program_spec;
 
 void ct_spec_part(ct_program_spec *spec, const char *path);

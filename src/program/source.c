@@ -4,6 +4,12 @@
 
 #include "program/caller.h"
 
+const struct ct_text_words ct_text_words[CT_TEXT_ROLES] = {
+    [CT_TEXT_SCORE] = {"score", "caller_score", "score text"},
+    [CT_TEXT_DSCORE] = {"dscore", "caller_dscore", "dscore text"},
+    [CT_TEXT_MASK] = {"mask", "caller_mask", "mask text"},
+};
+
 #define MAX_DEPTH 8
 #define MAX_FILES 64
 
@@ -172,12 +178,10 @@ static clattn_status expand_part(expander *e, const char *path, int depth);
 
 static clattn_status expand_include(expander *e, const char *name, int depth)
 {
-    const ct_program_spec *spec = e->spec;
-    if (strcmp(name, "caller_score") == 0) {
-        return add_caller(e, spec->score_text, spec->score_name, "score text");
-    }
-    if (strcmp(name, "caller_mask") == 0) {
-        return add_caller(e, spec->mask_text, spec->mask_name, "mask text");
+    for (int role = 0; role < CT_TEXT_ROLES; role++) {
+        if (strcmp(name, ct_text_words[role].include) == 0) {
+            return add_caller(e, e->spec->texts[role].text, e->spec->texts[role].name, ct_text_words[role].name);
+        }
     }
     return expand_part(e, name, depth + 1);
 }

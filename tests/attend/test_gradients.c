@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "core/core.h"
+#include "harness/texts.h"
 #include "support/env.h"
 #include "support/small_run.h"
 
@@ -52,6 +53,20 @@ static void behind_padding(void **state)
                     7 | CT_SEED_NAN | CT_SEED_STRIDED | CT_SEED_OUT_OF_ORDER);
 }
 
+/* Callers' texts with their derivatives, behind what comes before them, and where its own gradient is taken. */
+static void texts(void **state)
+{
+    static const char problem[] = "dense b=2 hq=4 hk=2 nq=70 nk=90 d=16 softcap=3 alibi=2 bias=1 causal=1 pass=bwd";
+    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+    ct_env ref = *(ct_env *)*state;
+    options.backend = "ref";
+    ref.place.context = ct_env_context(&ref, &options);
+    ct_assert_check(&ref, problem, 3 | CT_SEED_TEXT(6)); /* "sunk" */
+    ct_assert_check(&ref, "dense hq=2 hk=1 nq=60 nk=90 d=16 sequences=3 causal=1 pass=bwd", 4 | CT_SEED_TEXT(7));
+    clattn_context_release(ref.place.context);
+    ct_assert_check(*state, problem, 3 | CT_SEED_TEXT(7)); /* "bent" */
+}
+
 /* As many gradients as are asked for: the same bits as among all of them. */
 static void some_of_them(void **state)
 {
@@ -85,7 +100,11 @@ static void refused(void **state)
     p.pass = CLATTN_BWD;
     p.score_text = "score";
     ct_assert_status(clattn_problem_check(&p), CLATTN_UNSUPPORTED, "no derivative");
+    p.dscore_text = "dscore";
+    ct_assert_status(clattn_problem_check(&p), CLATTN_OK, NULL);
     p.score_text = NULL;
+    ct_assert_status(clattn_problem_check(&p), CLATTN_INVALID_ARGUMENT, "there is no score");
+    p.dscore_text = NULL;
     p.k = (clattn_strides){p.nk * p.dqk, 0, p.dqk}; /* heads that share their keys */
     ct_assert_status(clattn_problem_check(&p), CLATTN_UNSUPPORTED, "k strides 65536, 0, 64 let rows overlap");
     p.pass = CLATTN_FWD;
@@ -97,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_tile),     cmocka_unit_test(variants),     cmocka_unit_test(masks),
         cmocka_unit_test(behind_padding), cmocka_unit_test(some_of_them), cmocka_unit_test(refused),
+        cmocka_unit_test(texts),
     };
     return cmocka_run_group_tests_name("gradients", tests, ct_env_setup, ct_env_teardown);
 }

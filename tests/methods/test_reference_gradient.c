@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include "methods/epilogue.h"
 #include "methods/reference_span.h"
 #include "plan/slots.h"
+#include "harness/texts.h"
 #include "support/reference_case.h"
 
 enum { B = 2, HQ = 4, HK = 2, NQ = 5, NK = 7, D = 3, E = 4 };
@@ -50,14 +52,15 @@ static clattn_status linear_backward(const clattn_problem *problem, const clattn
 static void named_forward(ct_case *c, const clattn_layout *layout)
 {
     c->problem.pass = CLATTN_FWD;
-    assert_int_equal(ct_method_find(c->problem.method)->reference(&c->problem, layout, &c->io, NULL), CLATTN_OK);
+    assert_int_equal(ct_epilogue_reference(ct_method_find(c->problem.method), &c->problem, layout, &c->io, NULL),
+                     CLATTN_OK);
 }
 
 static clattn_status named_backward(const clattn_problem *problem, const clattn_layout *layout, ct_reference_io *io)
 {
     clattn_problem backward = *problem;
     backward.pass = CLATTN_BWD;
-    return ct_method_find(problem->method)->reference(&backward, layout, io, NULL);
+    return ct_epilogue_reference(ct_method_find(problem->method), &backward, layout, io, NULL);
 }
 
 static const method named = {named_forward, named_backward, false};
@@ -75,7 +78,8 @@ static int64_t count_of(const ct_case *c, clattn_slot slot)
     return count;
 }
 
-/* What is differentiated: sum dO o O + sum dLSE LSE, over rows that see a key, + sum dS o S. */
+/* What is differentiated: sum dO o O + sum dLSE LSE, over rows that see a key, + sum dS o S, and what
+ * arrives at the sums before a norm. */
 static double value_of(ct_case *c, const method *m, const clattn_layout *layout)
 {
     double sum = 0;
@@ -86,6 +90,9 @@ static double value_of(ct_case *c, const method *m, const clattn_layout *layout)
     }
     for (int64_t i = 0; i < ct_case_rows(c) && m->has_lse; i++) {
         sum += isfinite(c->io.out[CLATTN_LSE][i]) ? c->slots[CLATTN_DLSE][i] * c->io.out[CLATTN_LSE][i] : 0;
+    }
+    for (int64_t i = 0; i < ct_case_outputs(c) && c->slots[CLATTN_DSUM_OUT]; i++) {
+        sum += c->slots[CLATTN_DSUM_OUT][i] * c->io.out[CLATTN_SUM_OUT][i];
     }
     for (int64_t i = 0; i < count_of(c, CLATTN_STATE_OUT) && dstate; i++) {
         sum += dstate[i] * c->io.out[CLATTN_STATE_OUT][i];
@@ -126,7 +133,10 @@ static const struct {
              {CLATTN_GATE_WEIGHT, CLATTN_DGATE_WEIGHT},
              {CLATTN_GATE_BIAS, CLATTN_DGATE_BIAS},
              {CLATTN_O_PARTS, CLATTN_DO_PARTS},
-             {CLATTN_LSE_PARTS, CLATTN_DLSE_PARTS}};
+             {CLATTN_LSE_PARTS, CLATTN_DLSE_PARTS},
+             {CLATTN_RESIDUAL, CLATTN_DRESIDUAL},
+             {CLATTN_NORM_WEIGHT, CLATTN_DNORM_WEIGHT},
+             {CLATTN_NORM_BIAS, CLATTN_DNORM_BIAS}};
 
 static void compare_all(ct_case *c, const method *m, const clattn_layout *layout)
 {
@@ -187,6 +197,52 @@ static void sink_and_bias(void **state)
     ct_case_fill(&c, CLATTN_SINK, HQ);
     ct_case_fill(&c, CLATTN_BIAS, HQ * NQ * NK);
     compare_all(&c, &softmax, NULL);
+}
+
+/* A text that is not linear in what it gets, behind soft-cap and ALiBi. */
+static void texts(void **state)
+{
+    (void)state;
+    const ct_text_pair *pair = ct_text_pair_of(7);
+    ct_case c = ct_case_make(B, HQ, HK, NQ, NK, D, E, 15);
+    assert_string_equal(pair->name, "bent");
+    c.problem.softcap = 1.5;
+    c.problem.alibi = 2;
+    memcpy(c.problem.text_params, pair->params, sizeof pair->params);
+    c.io.score = pair->score;
+    c.io.dscore = pair->dscore;
+    ct_case_fill(&c, CLATTN_ALIBI_SLOPES, HQ);
+    ct_case_fill(&c, CLATTN_TEXT_BUFFER, pair->buffer);
+    compare_all(&c, &softmax, NULL);
+}
+
+/* Behind a softmax, a state and a merge; with a residual, of which the sum goes on, and without. */
+static void normed(void **state)
+{
+    static const char *const names[] = {"dense", "linear", "merge", "dense"};
+    double sums[B * HQ * NK * E];
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        ct_case c = ct_case_make(B, HQ, HK, NK, NK, D, E, 70 + (uint64_t)kind);
+        strcpy(c.problem.method, names[kind]);
+        c.problem.norm = kind == 3 ? CLATTN_NORM_NONE : kind == 1 ? CLATTN_NORM_RMS : CLATTN_NORM_LAYER;
+        c.problem.residual = kind != 2;
+        c.problem.eps = kind == 1 ? 0.1 : NAN;
+        if (c.problem.residual) {
+            ct_case_fill(&c, CLATTN_RESIDUAL, ct_case_outputs(&c));
+            ct_case_fill(&c, CLATTN_DSUM_OUT, ct_case_outputs(&c));
+            c.io.out[CLATTN_SUM_OUT] = sums;
+        }
+        if (c.problem.norm) {
+            ct_case_fill(&c, CLATTN_NORM_WEIGHT, HQ * E);
+            ct_case_fill(&c, CLATTN_NORM_BIAS, HQ * E);
+        }
+        if (kind == 2) {
+            ct_case_fill(&c, CLATTN_O_PARTS, count_of(&c, CLATTN_O_PARTS));
+            ct_case_fill(&c, CLATTN_LSE_PARTS, count_of(&c, CLATTN_LSE_PARTS));
+        }
+        compare_all(&c, kind == 1 ? &named : &named_with_lse, NULL);
+    }
 }
 
 static void over_blocks(void **state)
@@ -308,9 +364,15 @@ static void sparse_linear(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_and_masked), cmocka_unit_test(softcap_and_alibi),
-                                       cmocka_unit_test(sink_and_bias),    cmocka_unit_test(over_blocks),
-                                       cmocka_unit_test(linear_states),    cmocka_unit_test(merged),
-                                       cmocka_unit_test(hybrid),           cmocka_unit_test(sparse_linear)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_and_masked),
+                                       cmocka_unit_test(softcap_and_alibi),
+                                       cmocka_unit_test(sink_and_bias),
+                                       cmocka_unit_test(over_blocks),
+                                       cmocka_unit_test(linear_states),
+                                       cmocka_unit_test(merged),
+                                       cmocka_unit_test(hybrid),
+                                       cmocka_unit_test(sparse_linear),
+                                       cmocka_unit_test(texts),
+                                       cmocka_unit_test(normed)};
     return cmocka_run_group_tests_name("reference_gradient", tests, NULL, NULL);
 }

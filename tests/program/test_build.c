@@ -81,7 +81,8 @@ static clattn_context *open_context(const scratch *s, clattn_cache_mode mode, ct
 
 static ct_program_spec spec_of(const char *score, long scale)
 {
-    ct_program_spec spec = {.kernel = "k", .backend = "ref", .score_text = score, .score_name = "mine.cl"};
+    ct_program_spec spec = {
+        .kernel = "k", .backend = "ref", .texts[CT_TEXT_SCORE].text = score, .texts[CT_TEXT_SCORE].name = "mine.cl"};
     ct_spec_part(&spec, "k.cl");
     ct_spec_define(&spec, "SCALE", scale);
     return spec;
@@ -182,7 +183,7 @@ static void key_tells_apart(void **state)
     fill(*state, &base, key);
     ct_program_spec others[] = {spec_of("+ i", 5), spec_of("+  i", 3), base, base};
     others[2].backend = "cpu";
-    others[3].score_name = "yours.cl";
+    others[3].texts[CT_TEXT_SCORE].name = "yours.cl";
     clattn_context *context = open_context(*state, CLATTN_CACHE_READ_ONLY, NULL);
     for (size_t i = 0; i < CT_COUNT(others); i++) {
         get(context, &others[i], CT_BUILT);
@@ -272,7 +273,7 @@ static void retargeting_errors(void **state)
     spec.ptx_target = "sm_90a";
     assert_int_equal(ct_program_get(&context->env, &spec, &program, NULL), CLATTN_BUILD_FAILED);
     assert_non_null(strstr(clattn_error_detail(), "mine.cl:2:"));
-    spec.score_text = "+ i";
+    spec.texts[CT_TEXT_SCORE].text = "+ i";
     if (ct_program_get(&context->env, &spec, &program, NULL) != CLATTN_OK) { /* no driver of that vendor's */
         assert_non_null(
             strstr(clattn_error_detail(), "kernel k.ref.SCALE3: the driver gives no PTX to retarget to sm_90a"));

@@ -45,8 +45,8 @@ static void test_program(void **state)
 {
     ct_program_spec spec = {.kernel = "attend_forward",
                             .backend = "ref",
-                            .score_text = "score\n\n+ no_such_name\n",
-                            .score_name = "mine.cl"};
+                            .texts[CT_TEXT_SCORE].text = "score\n\n+ no_such_name\n",
+                            .texts[CT_TEXT_SCORE].name = "mine.cl"};
     char *text = NULL, *options = NULL, log[64];
     (void)state;
     ct_spec_part(&spec, "tile/tile.cl");
@@ -85,12 +85,12 @@ static void test_blame(void **state)
         {"score.cl:3\nerror", false},
         {"", false},
     };
-    ct_program_spec spec = {.score_text = "x", .score_name = "score.cl", .mask_text = "y", .mask_name = "mask text"};
+    ct_program_spec spec = {.texts = {[CT_TEXT_SCORE] = {"x", "score.cl"}, [CT_TEXT_MASK] = {"y", "mask text"}}};
     (void)state;
     for (size_t i = 0; i < CT_COUNT(cases); i++) {
         assert_int_equal(ct_places_blame_text(&spec, cases[i].log), cases[i].blames);
     }
-    spec.score_text = spec.mask_text = NULL;
+    spec.texts[CT_TEXT_SCORE].text = spec.texts[CT_TEXT_MASK].text = NULL;
     assert_false(ct_places_blame_text(&spec, cases[1].log));
 }
 

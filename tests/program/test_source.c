@@ -101,9 +101,9 @@ static void caller_texts(void **state)
 {
     (void)state;
     ct_program_spec spec = spec_of("score.cl", NULL);
-    spec.score_text = "// @my score.cl:1@\n\nscore // @my score.cl:3@\\";
-    spec.score_name = "my score.cl";
-    spec.mask_text = "mask // @mask text:1@";
+    spec.texts[CT_TEXT_SCORE].text = "// @my score.cl:1@\n\nscore // @my score.cl:3@\\";
+    spec.texts[CT_TEXT_SCORE].name = "my score.cl";
+    spec.texts[CT_TEXT_MASK].text = "mask // @mask text:1@";
     char *text = expand(&spec);
     assert_int_equal(count(text, "score // "), 2);
     assert_int_equal(count(text, "@mask text:1@"), 1);
@@ -111,7 +111,7 @@ static void caller_texts(void **state)
     /* the backslash must not swallow the #line behind it */
     assert_non_null(strstr(text, "@\\\n\n#line 3 \"score.cl\"\n"));
     free(text);
-    spec.score_text = spec.mask_text = NULL;
+    spec.texts[CT_TEXT_SCORE].text = spec.texts[CT_TEXT_MASK].text = NULL;
     text = expand(&spec);
     assert_int_equal(count(text, "#include"), 0);
     assert_int_equal(check_marks(text), 4);
@@ -122,8 +122,8 @@ static void odd_names(void **state)
 {
     (void)state;
     ct_program_spec spec = spec_of("score.cl", NULL);
-    spec.score_text = "x";
-    spec.score_name = "a\"b\\c\nd";
+    spec.texts[CT_TEXT_SCORE].text = "x";
+    spec.texts[CT_TEXT_SCORE].name = "a\"b\\c\nd";
     char *text = expand(&spec);
     assert_non_null(strstr(text, "#line 1 \"a\\\"b\\\\c?d\"\nx\n"));
     free(text);
@@ -146,8 +146,8 @@ static void errors(void **state)
     ct_program_spec spec = spec_of("missing.cl", NULL);
     refused(&spec, CLATTN_IO, "missing.cl");
     spec = spec_of("score.cl", NULL);
-    spec.mask_text = "int a;\n \t# include <x.h>\n";
-    spec.mask_name = "m.cl";
+    spec.texts[CT_TEXT_MASK].text = "int a;\n \t# include <x.h>\n";
+    spec.texts[CT_TEXT_MASK].name = "m.cl";
     refused(&spec, CLATTN_INVALID_ARGUMENT, "m.cl, line 2");
     spec = spec_of("a.cl", NULL);
     spec.n_parts = 0;
@@ -171,8 +171,8 @@ static void errors(void **state)
 static ct_program_spec score_of(const char *text)
 {
     ct_program_spec spec = spec_of("score.cl", NULL);
-    spec.score_text = text;
-    spec.score_name = "s.cl";
+    spec.texts[CT_TEXT_SCORE].text = text;
+    spec.texts[CT_TEXT_SCORE].name = "s.cl";
     return spec;
 }
 
@@ -265,9 +265,9 @@ static void macros_keep_apart(void **state)
     ct_program_spec spec = spec_of("macros.cl", NULL);
     ct_spec_define(&spec, "BM", 64);
     ct_spec_define(&spec, "BN", 64);
-    spec.score_name = "s.cl";
-    spec.score_text = "int LOW = BM + AT; pick(LOW, query, LATER) /* UNUSED */ \"BN\" xBN 1BN s.BM";
-    spec.mask_text = "\n#define own(K) K\n#define BN 2\n#undef pick\nmask";
+    spec.texts[CT_TEXT_SCORE].name = "s.cl";
+    spec.texts[CT_TEXT_SCORE].text = "int LOW = BM + AT; pick(LOW, query, LATER) /* UNUSED */ \"BN\" xBN 1BN s.BM";
+    spec.texts[CT_TEXT_MASK].text = "\n#define own(K) K\n#define BN 2\n#undef pick\nmask";
     char *text = expand(&spec);
     const char *push = "#pragma push_macro(\"LOW\")\n#pragma push_macro(\"BM\")\n#pragma push_macro(\"AT\")\n#undef "
                        "LOW\n#undef BM\n#undef AT\n#line 1 \"s.cl\"\nint LOW";
@@ -322,7 +322,7 @@ static void every_allocation_may_fail(void **state)
     (void)state;
     ct_program_spec spec = spec_of("a.cl", "score.cl");
     ct_spec_define(&spec, "BM", 64);
-    spec.score_text = "\n#define own 1\nscore + BM";
+    spec.texts[CT_TEXT_SCORE].text = "\n#define own 1\nscore + BM";
     for (long n = 1;; n++) {
         ct_failing c = {.fail_at = n, .from_there_on = 1};
         const clattn_allocator allocator = ct_failing_allocator(&c);

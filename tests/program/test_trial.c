@@ -251,7 +251,7 @@ static void a_plan_marks(void **state)
         ct_builder builder = {.plan = &plan};
         assert_int_equal(ct_builder_launch(&builder, "k", &launch), CLATTN_OK);
         ct_program_spec spec = spec_of(20 + (long)i, cases[i].spec);
-        spec.score_text = cases[i].text ? "+ 0" : NULL;
+        spec.texts[CT_TEXT_SCORE].text = cases[i].text ? "+ 0" : NULL;
         *ct_launch_spec(launch) = spec;
         ct_assert_status(ct_plan_finish(&plan), CLATTN_OK, NULL);
         assert_int_equal(strstr(log_heard.text, "trial of k") != NULL, cases[i].tried);
@@ -388,8 +388,8 @@ static void compile_errors(void **state)
     char here[4096];
     const clattn_trial_mode modes[] = {CLATTN_TRIAL_OFF, CLATTN_TRIAL_ALWAYS};
     ct_program_spec spec = spec_of(11, false);
-    spec.score_text = "+ 1\n+ nothing";
-    spec.score_name = "mine.cl";
+    spec.texts[CT_TEXT_SCORE].text = "+ 1\n+ nothing";
+    spec.texts[CT_TEXT_SCORE].name = "mine.cl";
     for (size_t i = 0; i < CT_COUNT(modes); i++) {
         const ct_program *program = NULL;
         clattn_context *context = open_context(*state, modes[i], NULL, 0);

@@ -6,6 +6,8 @@
 #include "harness/check_run.h"
 #include "harness/inputs.h"
 #include "harness/storage.h"
+#include "methods/epilogue.h"
+#include "plan/problem.h"
 
 #define FAR_ELEMENTS (1 << 25) /* of a k with far rows: a row stride beyond 2^24 where there are one or two */
 
@@ -35,6 +37,7 @@ static void apply_seed(check_run *c)
     c->pair = c->method->softmax ? ct_text_pair_of((int)(c->seed >> 37 & 7)) : NULL;
     if (c->pair) {
         p->score_text = c->pair->score_text;
+        p->dscore_text = c->pair->dscore_text;
         p->mask_text = c->pair->mask_text;
         memcpy(p->text_params, c->pair->params, sizeof(p->text_params));
     }
@@ -104,7 +107,7 @@ static clattn_status fill_forward(check_run *c)
     io.out[CLATTN_O] = c->slots[CLATTN_O].values;
     io.out[CLATTN_LSE] = c->slots[CLATTN_LSE].values;
     if (c->problem.pass == CLATTN_BWD && (io.out[CLATTN_O] || io.out[CLATTN_LSE])) {
-        CT_TRY(c->method->reference(&forward, c->layout, &io, NULL));
+        CT_TRY(ct_epilogue_reference(c->method, &forward, c->layout, &io, NULL));
         ct_tensor_pack(&c->slots[CLATTN_O]);
         ct_tensor_pack(&c->slots[CLATTN_LSE]);
     }
@@ -136,6 +139,7 @@ static clattn_status make_slots(check_run *c)
     }
     if (c->pair) {
         c->io.score = c->pair->score;
+        c->io.dscore = c->pair->dscore;
         c->io.hidden = c->pair->hidden;
     }
     CT_TRY(fill_forward(c));
@@ -291,6 +295,7 @@ static void check_release(check_run *c)
     }
     ct_release(NULL, c->rows);
     ct_release(NULL, c->key_rows);
+    ct_release(NULL, c->tokens);
     ct_release(NULL, c->state_rows);
     ct_guarded_release(&c->workspace);
     clattn_plan_release(c->plan);
@@ -334,7 +339,7 @@ static clattn_status begin(check_run **out, const ct_check_place *place, const c
                 "seed is %llu: bits 32 to 34 must be below %d, bits 40 to 43 at most %d, those above 45 zero",
                 (unsigned long long)seed, (int)CT_INPUTS_COUNT, CT_MASK_CONSTANTS);
     }
-    if (problem->score_text || problem->mask_text || problem->score_file[0] || problem->mask_file[0]) {
+    if (ct_problem_has_texts(problem)) {
         CT_FAIL(CLATTN_UNSUPPORTED,
                 "score and mask: the reference cannot know what the caller's text means; the seed's bits 37 to 39 "
                 "choose a text that it knows");

@@ -6,6 +6,7 @@
 #include "harness/compare.h"
 #include "harness/random.h"
 #include "harness/storage.h"
+#include "methods/epilogue.h"
 #include "plan/problem.h"
 #include "plan/slots.h"
 
@@ -55,6 +56,29 @@ out:
     return st;
 }
 
+/* A norm wants every head of a token. */
+static clattn_status choose_tokens(check_run *c, int64_t afforded)
+{
+    const clattn_problem *p = &c->problem;
+    const int64_t all = p->b * p->nq, n = ct_min(all, ct_max(LEAST_ROWS, afforded));
+    c->rows = ct_alloc_array(NULL, (size_t)(n * p->hq), sizeof(int64_t));
+    c->tokens = ct_alloc_array(NULL, (size_t)n, sizeof(int64_t));
+    if (!c->rows || !c->tokens) {
+        return ct_fail(CLATTN_OUT_OF_HOST_MEMORY, "no host memory for a sample of %lld tokens", (long long)n);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t token = n == 1 ? 0 : i * (all - 1) / (n - 1);
+        c->tokens[i] = token;
+        for (int64_t h = 0; h < p->hq; h++) {
+            c->rows[i * p->hq + h] = (token / p->nq * p->hq + h) * p->nq + token % p->nq;
+        }
+    }
+    c->io.rows = c->rows;
+    c->io.n_rows = n * p->hq;
+    c->n_tokens = n;
+    return CLATTN_OK;
+}
+
 /* All rows if the reference can afford them; else a sample that always has the first and the last. */
 static clattn_status choose_rows(check_run *c)
 {
@@ -69,6 +93,9 @@ static clattn_status choose_rows(check_run *c)
     }
     if (p->pass == CLATTN_BWD) {
         return choose_head(c);
+    }
+    if (ct_problem_has_epilogue(p)) {
+        return choose_tokens(c, (int64_t)(WORK_LIMIT / (row * (double)p->hq)));
     }
     c->io.n_rows = ct_min(all, ct_max(LEAST_ROWS, (int64_t)(WORK_LIMIT / row)));
     c->rows = ct_alloc_array(NULL, (size_t)c->io.n_rows, sizeof(int64_t));
@@ -139,7 +166,7 @@ clattn_status ct_check_references(check_run *c)
         }
         c->io.single = single;
         memcpy(c->io.out, c->outputs[single], sizeof c->io.out);
-        CT_TRY(c->method->reference(&c->problem, c->layout, &c->io, NULL));
+        CT_TRY(ct_epilogue_reference(c->method, &c->problem, c->layout, &c->io, NULL));
     }
 out:
     return st;
@@ -160,6 +187,10 @@ static void take_rows(const check_run *c, const ct_tensor *t, ct_comparison *com
         comparison->width = t->dims[3];
         comparison->rows = c->key_rows;
         comparison->n_rows = c->n_key_rows;
+    } else if (of_batch && dims[1] == CT_DIM_NQ) {
+        comparison->width = t->dims[2];
+        comparison->rows = c->tokens;
+        comparison->n_rows = c->n_tokens;
     } else if (dims[0] == CT_DIM_SEQUENCES && c->key_rows) {
         comparison->width = t->dims[2] * t->dims[3];
         comparison->rows = c->state_rows;

@@ -24,6 +24,8 @@ typedef struct check_run {
     ct_reference_io io;
     int64_t *rows, *key_rows; /* a sample of query rows; backwards, of key rows, those of one KV head; NULL: all */
     int64_t n_key_rows, head;
+    int64_t *tokens; /* those of the rows, where every head of a token is among them; NULL: not so */
+    int64_t n_tokens;
     int64_t *state_rows; /* with key_rows: states of that head's query heads */
     int64_t n_state_rows;
     double *outputs[3][CLATTN_SLOT_COUNT]; /* double, single, single of base 2 */

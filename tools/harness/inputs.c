@@ -60,8 +60,11 @@ static void fill_tensor(const ct_fill *fill, clattn_slot slot, const int64_t *di
             values[i] = ct_random_normal(random) * (slot == CLATTN_Q ? 8.0 : 1.0);
             break;
         case CT_INPUTS_CONSTANT:
-            /* were what arrives constant, too, the peer's gradients would be exactly the 0 that they are */
-            values[i] = slot == CLATTN_DO ? ct_random_normal(random) : value ? 1.5 : 0.5;
+            /* were what arrives constant, too, the peer's gradients would be exactly the 0 that they are; so would
+             * be what a norm leaves of a token */
+            values[i] = slot == CLATTN_Q || slot == CLATTN_K ? 0.5
+                        : value && !fill->problem->norm      ? 1.5
+                                                             : ct_random_normal(random);
             break;
         case CT_INPUTS_ONE_HOT:
             /* not quite the same everywhere: exact scores would make the peer exact, too */

@@ -265,6 +265,11 @@ static void draw_problem(clattn_problem *p, const ct_method *method, bool is_lon
     if (ct_method_owns(method) & CT_FOR_PARTS) {
         p->parts = p->gate ? 0 : (int)ct_random_int(r, 0, 6);
     }
+    if (ct_random_chance(r, 0.15)) {
+        p->norm = (clattn_norm)ct_random_int(r, CLATTN_NORM_NONE, CLATTN_NORM_RMS);
+        p->residual = p->norm == CLATTN_NORM_NONE || ct_random_chance(r, 0.6);
+        p->eps = p->norm && ct_random_chance(r, 0.3) ? 0.01 : NAN;
+    }
 }
 
 /* Of the reference: pairs of tokens, or a state that every token changes and reads. */
@@ -315,7 +320,7 @@ static uint64_t draw_check(const clattn_problem *p, ct_random *r)
     seed |= p->b * p->hk * p->nk <= 4 ? CT_SEED_FAR : 0;
     seed |= ct_random_chance(r, 0.4) ? CT_SEED_STRIDED : 0;
     seed |= ct_random_chance(r, 0.2) ? CT_SEED_OUT_OF_ORDER : 0;
-    seed |= p->pass != CLATTN_BWD && ct_random_chance(r, 0.15) ? CT_SEED_TEXT(ct_random_int(r, 1, ct_text_pairs)) : 0;
+    seed |= ct_random_chance(r, 0.15) ? CT_SEED_TEXT(ct_random_int(r, 1, ct_text_pairs)) : 0;
     return seed;
 }
 

@@ -1,4 +1,4 @@
-/* Score and mask texts with their meaning in C, for checks. */
+/* Score and mask texts, and derivatives, with their meaning in C, for checks. */
 #ifndef CT_TEXTS_H
 #define CT_TEXTS_H
 
@@ -6,11 +6,13 @@
 
 typedef struct ct_text_pair {
     const char *name;
-    const char *score_text, *mask_text; /* OpenCL C; NULL: none */
+    const char *score_text, *dscore_text, *mask_text; /* OpenCL C; NULL: none */
     double params[8];
     int64_t buffer; /* floats in slot TEXT_BUFFER; 0: not read */
     double (*score)(double x, int batch, int head, int64_t query, int64_t key, const double *params,
                     const double *buffer);
+    double (*dscore)(double d, double x, int batch, int head, int64_t query, int64_t key, const double *params,
+                     const double *buffer);
     int (*hidden)(int batch, int head, int64_t query, int64_t key, const double *params, const double *buffer);
 } ct_text_pair;
 
