@@ -1,9 +1,10 @@
 /* attend forward:  O = softmax(score(scale Q K^T)) V over the listed blocks, LSE out.
  * An item is a block of query rows of one head (or of PACK heads of a GQA group). Its line (start, entries, masked,
  * sequence) names a list of the first keys of the blocks it may see; the first `masked` entries are masked, the others
- * run no mask code. With parts > 1 a list is cut, and each part leaves a partial result (O, LSE) for merge_lse. With
- * BLEND a result joins another branch's:  O = (1 - g) before + g this  (BLEND 2: g before + (1 - g) this); where one of
- * them saw no key it is the other's. m, l: see attend/softmax.cl.
+ * run no mask code. With parts > 1 a list is cut, and each part leaves a partial result (O, m, l) for merge_lse: where
+ * a mask of -1e10 hides a row, m + ln l would lose l. With BLEND a result joins another branch's:
+ *   O = (1 - g) before + g this  (BLEND 2: g before + (1 - g) this);
+ * where one of them saw no key it is the other's. m, l: see attend/softmax.cl.
  *
  *            keys, by the list:   list[start ...] = first keys of tiles; the first `masked` of them ask the mask
  *            +- K tile j -+- K j+1 -+
@@ -38,7 +39,7 @@ typedef struct {
     softmax x;
     tensor qt, kt, vt;
     tensor_out ot;
-    __global float *lse;
+    __global float *lse, *sums; /* sums: of a part, whose lse is m alone; or NULL */
     long lse_head;
     /* BLEND: of this block's first row; gate 0: 1/2 */
     const __global out_elem *before;
@@ -130,7 +131,9 @@ OP void step_finish(stage *c) {
     EACH_ROW(r) {
         const VI unseen = c->x.l.x[r] == (VF)(0.0f); /* NaN is neither 0 nor hidden */
         inv.x[r] = pick(unseen, (VF)(0.0f), (VF)(1.0f) / c->x.l.x[r]);
-        z.x[r] = pick(unseen, (VF)(-INFINITY), c->x.m.x[r] * (c->scale2 * LN2) + vlog(c->x.l.x[r]));
+        z.x[r] = c->x.m.x[r] * (c->scale2 * LN2);
+        z.x[r] += c->sums ? c->x.l.x[r] - c->x.l.x[r] : vlog(c->x.l.x[r]); /* NaN goes on, whatever m is */
+        z.x[r] = pick(unseen, (VF)(-INFINITY), z.x[r]);
     }
 #if BLEND
     row share;
@@ -142,6 +145,7 @@ OP void step_finish(stage *c) {
 #endif
     acc_store(&c->t, &c->ot, c->row0 * PACK, &c->o, DV);
     if (c->lse) row_store(&c->t, c->lse, 1, c->lse_head, c->rows * PACK, &z);
+    if (c->sums) row_store(&c->t, c->sums, 1, c->lse_head, c->rows * PACK, &c->x.l);
 }
 OP void run(stage *c); /* the schedule */
 
@@ -161,6 +165,7 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_FORWARD) 
     c->vt = tensor_view(STORE_v, TENSOR_OF(v, sequence), &a->v, in, of_kv, k0, nk);
     c->ot = out_view(AT(o) + part * a->o_part, &a->o, in, head, q0, (c->row0 + c->rows) * PACK);
     c->lse = lse_base ? AT(lse) + part * a->lse_part + in * a->lse_batch + head * a->lse_head + q0 + c->row0 : 0;
+    c->sums = a->parts > 1 ? c->lse + a->lse_part / 2 : 0;
     c->lse_head = a->lse_head;
     if (BLEND) {
         const long at = in * a->lse_batch + head * a->lse_head + q0 + c->row0;

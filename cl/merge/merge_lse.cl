@@ -1,11 +1,19 @@
 /* Merge of partial softmaxes of one query row over disjoint key sets:
  *   L = ln(sum_p exp(L_p)),   O = sum_p exp(L_p - L) O_p;   identity (O = 0, L = -infinity).
  * A line is the output row of one (row, head, batch). Partials are float, part-major: o_parts [parts][b][h][rows][DV]
- * and lse_parts [parts][b][h][rows]. A part without a key (L_p = -infinity) is never read, so its O_p may hold
- * anything. */
+ * and lse_parts [parts][b][h][rows]; SUMMED: [parts][2][b][h][rows], m_p and l_p of L_p = m_p + ln l_p. A part without
+ * a key (L_p = -infinity) is never read, so its O_p may hold anything. */
+#ifndef SUMMED
+#define SUMMED 0
+#endif
 #include "merge/args.cl"
 
 OP int has_keys(float lse) { return lse != -INFINITY; } /* true for NaN and for +infinity, out of which NaN comes */
+
+/* exp(L_p - top) of a row; lse: its L_p or m_p. */
+OP float weight_of(const __global float *lse, float top, long part_rows) {
+    return has_keys(*lse) ? exp(*lse - top) * (SUMMED ? lse[part_rows] : 1.0f) : 0.0f;
+}
 
 LINE_KERNEL void merge_lse(ARGUMENTS(MERGE_LSE) const merge_args a) {
     line t;
@@ -13,22 +21,19 @@ LINE_KERNEL void merge_lse(ARGUMENTS(MERGE_LSE) const merge_args a) {
     if (a.parts == 0) { return; }
     const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
     const __global float *lse_at = AT(lse_parts) + at;
+    const long step = a.part_rows * (1 + SUMMED);
     float top = -INFINITY, sum = 0.0f;
     for (int p = 0; p < a.parts; ++p) {
-        const float part = lse_at[p * a.part_rows];
+        const float part = lse_at[p * step];
         top = part > top ? part : top;
     }
-    for (int p = 0; p < a.parts; ++p) {
-        const float part = lse_at[p * a.part_rows];
-        sum += has_keys(part) ? exp(part - top) : 0.0f;
-    }
+    for (int p = 0; p < a.parts; ++p) { sum += weight_of(lse_at + p * step, top, a.part_rows); }
     const float share = sum == 0.0f ? 0.0f : 1.0f / sum;
     VF total[VISITS(DV)];
     EACH_COL(c, DV) { total[VISIT(c)] = (VF)(0.0f); }
     for (int p = 0; p < a.parts; ++p) {
-        const float part = lse_at[p * a.part_rows];
-        if (has_keys(part)) {
-            const float weight = exp(part - top) * share;
+        if (has_keys(lse_at[p * step])) {
+            const float weight = weight_of(lse_at + p * step, top, a.part_rows) * share;
             EACH_COL(c, DV) { total[VISIT(c)] += get(AT(o_parts) + (p * a.part_rows + at) * DV, c, DV) * weight; }
         }
     }

@@ -55,7 +55,7 @@ static void leave_parts(ct_builder *b, ct_item *s, ct_ref *o, ct_ref *lse)
     *lse = a->lse;
     if (s->parts > 1) {
         g->o_part = a->b * a->hq * a->nq * a->dv;
-        g->lse_part = a->b * a->hq * a->nq;
+        g->lse_part = 2 * a->b * a->hq * a->nq;
         g->o = (strides){a->hq * a->nq * a->dv, a->nq * a->dv, a->dv};
         *o = ct_builder_zone(b, "o_parts", s->parts * g->o_part, 4);
         *lse = ct_builder_zone(b, "lse_parts", s->parts * g->lse_part, 4);

@@ -20,6 +20,7 @@ clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *m)
         .o = m->o_strides, .rows = m->rows, .part_rows = lines, .heads = (i32)m->heads, .parts = m->parts};
     ct_launch_define(l, "DV", (long)m->dv);
     ct_launch_define(l, "OUT", m->o_dtype);
+    ct_launch_define(l, "SUMMED", m->summed);
     CT_ARGUMENTS(l, &buffers, &args);
     return CLATTN_OK;
 }

@@ -5,12 +5,13 @@
 #include "plan/builder.h"
 
 /* O = sum_p exp(L_p - L) O_p, L = ln(sum_p exp(L_p)). The identity is (0, -infinity); parts with L_p = -infinity are
- * not read. */
+ * not read. summed: L_p = m_p + ln l_p in two numbers, for rows where masks of -1e10 would swallow the second. */
 typedef struct ct_merge_lse {
     int parts;
     int64_t batch, heads, rows, dv;
     ct_ref o_parts;   /* float [parts][batch][heads][rows][dv] */
-    ct_ref lse_parts; /* float [parts][batch][heads][rows] */
+    ct_ref lse_parts; /* float [parts][batch][heads][rows]; summed: [parts][2][batch][heads][rows], m and l */
+    bool summed;
     ct_ref o;
     clattn_strides o_strides;
     clattn_dtype o_dtype;

@@ -30,6 +30,7 @@ clattn_status ct_softmax_add(ct_builder *b, const ct_attend *a)
                                     .dv = a->dv,
                                     .o_parts = p.o,
                                     .lse_parts = p.lse,
+                                    .summed = true,
                                     .o = a->o,
                                     .o_strides = a->os,
                                     .o_dtype = a->out,

@@ -283,7 +283,8 @@ static void random_problems_cover_the_keys(void **state)
         }
     }
     /* the seed's texts */
-    static const char *const never[] = {"score", "mask", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "text_buffer"};
+    static const char *const never[] = {"score", "dscore", "mask", "p0", "p1", "p2",
+                                        "p3",    "p4",     "p5",   "p6", "p7", "text_buffer"};
     for (int k = 0; k < ct_key_count; k++) {
         bool expected = true;
         for (size_t i = 0; i < CT_COUNT(never); i++) {
