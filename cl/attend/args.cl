@@ -25,7 +25,7 @@
 /* All that a problem is; longs first, so no holes. */
 typedef struct attend_args {
     strides q, k, v, o;   /* in elements */
-    i64 o_part, lse_part; /* between the partial results of two parts; half of lse_part on lie a part's sums */
+    i64 o_part, lse_part; /* between the partial results of two parts */
     i64 lse_batch, lse_head;
     i64 bias_batch, bias_head, bias_row, padding_batch;
     i64 list_batch, list_head; /* in lines */

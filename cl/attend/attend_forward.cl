@@ -27,6 +27,9 @@
 #ifndef BLEND
 #define BLEND 0
 #endif
+#ifndef CUT /* 1: parts > 1, whose lse is m and l, one behind the other */
+#define CUT 0
+#endif
 #include "attend/pairs.cl"
 #include "attend/softmax.cl"
 
@@ -39,7 +42,7 @@ typedef struct {
     softmax x;
     tensor qt, kt, vt;
     tensor_out ot;
-    __global float *lse, *sums; /* sums: of a part, whose lse is m alone; or NULL */
+    __global float *lse;
     long lse_head;
     /* BLEND: of this block's first row; gate 0: 1/2 */
     const __global out_elem *before;
@@ -132,7 +135,7 @@ OP void step_finish(stage *c) {
         const VI unseen = c->x.l.x[r] == (VF)(0.0f); /* NaN is neither 0 nor hidden */
         inv.x[r] = pick(unseen, (VF)(0.0f), (VF)(1.0f) / c->x.l.x[r]);
         z.x[r] = c->x.m.x[r] * (c->scale2 * LN2);
-        z.x[r] += c->sums ? c->x.l.x[r] - c->x.l.x[r] : vlog(c->x.l.x[r]); /* NaN goes on, whatever m is */
+        z.x[r] += CUT ? c->x.l.x[r] - c->x.l.x[r] : vlog(c->x.l.x[r]); /* NaN goes on, whatever m is */
         z.x[r] = pick(unseen, (VF)(-INFINITY), z.x[r]);
     }
 #if BLEND
@@ -144,8 +147,8 @@ OP void step_finish(stage *c) {
     row_scale(&c->o, &inv);
 #endif
     acc_store(&c->t, &c->ot, c->row0 * PACK, &c->o, DV);
-    if (c->lse) row_store(&c->t, c->lse, 1, c->lse_head, c->rows * PACK, &z);
-    if (c->sums) row_store(&c->t, c->sums, 1, c->lse_head, c->rows * PACK, &c->x.l);
+    if (CUT || c->lse) row_store(&c->t, c->lse, 1 + CUT, c->lse_head, c->rows * PACK, &z);
+    if (CUT) row_store(&c->t, c->lse + 1, 2, c->lse_head, c->rows * PACK, &c->x.l);
 }
 OP void run(stage *c); /* the schedule */
 
@@ -164,9 +167,9 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_FORWARD) 
     c->kt = tensor_view(STORE_k, TENSOR_OF(k, sequence), &a->k, in, of_kv, k0, nk);
     c->vt = tensor_view(STORE_v, TENSOR_OF(v, sequence), &a->v, in, of_kv, k0, nk);
     c->ot = out_view(AT(o) + part * a->o_part, &a->o, in, head, q0, (c->row0 + c->rows) * PACK);
-    c->lse = lse_base ? AT(lse) + part * a->lse_part + in * a->lse_batch + head * a->lse_head + q0 + c->row0 : 0;
-    c->sums = a->parts > 1 ? c->lse + a->lse_part / 2 : 0;
-    c->lse_head = a->lse_head;
+    const long at_row = in * a->lse_batch + head * a->lse_head + q0 + c->row0;
+    c->lse = lse_base ? AT(lse) + part * a->lse_part + at_row * (1 + CUT) : 0;
+    c->lse_head = a->lse_head * (1 + CUT);
     if (BLEND) {
         const long at = in * a->lse_batch + head * a->lse_head + q0 + c->row0;
         c->before = AT(before) + at * DV;

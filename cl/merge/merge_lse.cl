@@ -1,7 +1,7 @@
 /* Merge of partial softmaxes of one query row over disjoint key sets:
  *   L = ln(sum_p exp(L_p)),   O = sum_p exp(L_p - L) O_p;   identity (O = 0, L = -infinity).
  * A line is the output row of one (row, head, batch). Partials are float, part-major: o_parts [parts][b][h][rows][DV]
- * and lse_parts [parts][b][h][rows]; SUMMED: [parts][2][b][h][rows], m_p and l_p of L_p = m_p + ln l_p. A part without
+ * and lse_parts [parts][b][h][rows]; SUMMED: [parts][b][h][rows][2], m_p and l_p of L_p = m_p + ln l_p. A part without
  * a key (L_p = -infinity) is never read, so its O_p may hold anything. */
 #ifndef SUMMED
 #define SUMMED 0
@@ -11,8 +11,8 @@
 OP int has_keys(float lse) { return lse != -INFINITY; } /* true for NaN and for +infinity, out of which NaN comes */
 
 /* exp(L_p - top) of a row; lse: its L_p or m_p. */
-OP float weight_of(const __global float *lse, float top, long part_rows) {
-    return has_keys(*lse) ? exp(*lse - top) * (SUMMED ? lse[part_rows] : 1.0f) : 0.0f;
+OP float weight_of(const __global float *lse, float top) {
+    return has_keys(*lse) ? exp(*lse - top) * (SUMMED ? lse[SUMMED] : 1.0f) : 0.0f;
 }
 
 LINE_KERNEL void merge_lse(ARGUMENTS(MERGE_LSE) const merge_args a) {
@@ -20,20 +20,20 @@ LINE_KERNEL void merge_lse(ARGUMENTS(MERGE_LSE) const merge_args a) {
     LINE_BEGIN(&t);
     if (a.parts == 0) { return; }
     const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
-    const __global float *lse_at = AT(lse_parts) + at;
+    const __global float *lse_at = AT(lse_parts) + at * (1 + SUMMED);
     const long step = a.part_rows * (1 + SUMMED);
     float top = -INFINITY, sum = 0.0f;
     for (int p = 0; p < a.parts; ++p) {
         const float part = lse_at[p * step];
         top = part > top ? part : top;
     }
-    for (int p = 0; p < a.parts; ++p) { sum += weight_of(lse_at + p * step, top, a.part_rows); }
+    for (int p = 0; p < a.parts; ++p) { sum += weight_of(lse_at + p * step, top); }
     const float share = sum == 0.0f ? 0.0f : 1.0f / sum;
     VF total[VISITS(DV)];
     EACH_COL(c, DV) { total[VISIT(c)] = (VF)(0.0f); }
     for (int p = 0; p < a.parts; ++p) {
         if (has_keys(lse_at[p * step])) {
-            const float weight = weight_of(lse_at + p * step, top, a.part_rows) * share;
+            const float weight = weight_of(lse_at + p * step, top) * share;
             EACH_COL(c, DV) { total[VISIT(c)] += get(AT(o_parts) + (p * a.part_rows + at) * DV, c, DV) * weight; }
         }
     }

@@ -43,8 +43,7 @@ typedef struct ct_attend {
 
 clattn_status ct_attend_of(ct_builder *b, const clattn_problem *problem, const clattn_layout *layout, ct_attend *out);
 /* Where keys are cut into parts, each part's result is to be merged: float [parts][b][hq][nq][dv], and
- * [parts][2][b][hq][nq], of which the first is the maximum of a row's scores, the second the sum of its weights. One
- * part: nothing is left to do. */
+ * [parts][b][hq][nq][2], the maximum of a row's scores and the sum of its weights. One part: nothing is left to do. */
 typedef struct ct_partials {
     int parts;
     ct_ref o, lse;

@@ -241,6 +241,7 @@ static void define(ct_launch *l, const ct_item *item, clattn_dtype out)
         {"DSCORE_TEXT", item->backward ? text_kind(a->texts[CT_TEXT_DSCORE].text) : 0},
         {"MASK_TEXT", text_kind(a->texts[CT_TEXT_MASK].text)},
         {"SCALED", !folds(a->scale)},
+        {"CUT", item->parts > 1},
         {"BLEND", ct_is(a->blend.before) ? 1 + a->blend.of_before : 0},
     };
     for (size_t i = 0; i < CT_COUNT(defines); i++) {

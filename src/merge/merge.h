@@ -10,7 +10,7 @@ typedef struct ct_merge_lse {
     int parts;
     int64_t batch, heads, rows, dv;
     ct_ref o_parts;   /* float [parts][batch][heads][rows][dv] */
-    ct_ref lse_parts; /* float [parts][batch][heads][rows]; summed: [parts][2][batch][heads][rows], m and l */
+    ct_ref lse_parts; /* float [parts][batch][heads][rows]; summed: [parts][batch][heads][rows][2], m and l */
     bool summed;
     ct_ref o;
     clattn_strides o_strides;
