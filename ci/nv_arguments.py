@@ -43,6 +43,9 @@ class Arguments:
         body = re.search(r"typedef struct \w* ?\{([^{}]*)\}\s*%s;" % record, text).group(1)
         fields = []
         for kind, names in re.findall(r"(\w+)\s+([^;]+);", body):
+            if kind not in CODES:       # a record in the record: its fields by their own names
+                fields += Arguments.fields_of(text, kind)
+                continue
             for name in names.split(","):
                 name, count = re.fullmatch(r"\s*(\w+)(?:\[(\d+)\])?\s*", name).groups()
                 fields.append((name, (count or "") + CODES[kind]))

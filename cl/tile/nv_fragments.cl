@@ -46,6 +46,7 @@ typedef struct {
 #define COL_BASE(t) (((t)->w.lane & 3) * 2)
 #define COL_STEP(i) (((i) % PAIR_BLOCK >> 2) * 8 + ((i)&1))
 #define at_column(t, p, i, n) ((p)[min(COL_AT(t, i), (n)-1)])
+PAIR_LEAVE_BY_ELEMENT
 
 OP float vmax(float a, float b) { return fmax(a, b); }
 OP float vabs(float a) { return fabs(a); }

@@ -13,7 +13,7 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void tensor_maps(ARGUME
     const int which = (int)GROUP(0), sequence = (int)GROUP(1);
     if (g.sequences == 0) return;
     const map_of d = g.t[which];
-    const __global elem *x = which == 0 ? AT(x0) : which == 1 ? AT(x1) : AT(x2);
+    const __global elem *x = which == 0 ? AT(x0) : which == 1 ? AT(x1) : which == 2 ? AT(x2) : AT(x3);
     int rows = d.rows;
     if (d.lengths) {
         const __global int *cu = d.lengths == 1 ? AT(cu_q) : AT(cu_k);

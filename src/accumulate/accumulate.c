@@ -70,9 +70,9 @@ static clattn_status take_tensors(ct_builder *b, ct_accumulate_run *run)
     ct_accumulate *a = &run->a;
     const ct_tile *tile = ct_builder_tile(b);
     ct_tensor_in t[] = {
-        {"q", a->q, run->args.q, a->types.q, a->dk, a->nq, a->heads, a->batch, run->shape.bn, 1, a->cu_q},
-        {"k", a->k, run->args.k, a->types.k, a->dk, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
-        {"v", a->v, run->args.v, a->types.v, run->width, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k},
+        {"q", a->q, run->args.q, a->types.q, a->dk, a->nq, a->heads, a->batch, run->shape.bn, 1, a->cu_q, false},
+        {"k", a->k, run->args.k, a->types.k, a->dk, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k, true},
+        {"v", a->v, run->args.v, a->types.v, run->width, a->nk, a->kv_heads, a->batch, run->shape.bn, 1, a->cu_k, true},
     };
     if (tile->tensors) {
         CT_TRY(tile->tensors(b, t, (int)CT_COUNT(t), a->sequences, &run->shape));

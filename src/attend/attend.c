@@ -62,27 +62,6 @@ static void leave_parts(ct_builder *b, ct_item *s, ct_ref *o, ct_ref *lse)
     }
 }
 
-/* The tensors q, k, v as the tile's kernels get them. */
-static clattn_status take_tensors(ct_builder *b, const ct_item *s, ct_ref refs[3])
-{
-    clattn_status st = CLATTN_OK;
-    const ct_attend *a = s->a;
-    const ct_tile *tile = ct_builder_tile(b);
-    ct_tensor_in t[] = {
-        {"q", a->q, a->qs, a->types.q, a->dqk, a->nq, a->hq, a->b, s->shape.bm / s->pack, s->pack, a->cu_q},
-        {"k", a->k, a->ks, a->types.k, a->dqk, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
-        {"v", a->v, a->vs, a->types.v, a->dv, a->nk, a->hk, a->b, s->shape.bn, 1, a->cu_k},
-    };
-    if (tile->tensors) {
-        CT_TRY(tile->tensors(b, t, (int)CT_COUNT(t), a->sequences, &s->shape));
-    }
-    for (int i = 0; i < 3; i++) {
-        refs[i] = t[i].ref;
-    }
-out:
-    return st;
-}
-
 /* Groups that stay for several items: where items are so short that their beginnings and ends count. */
 static bool stays(const ct_item *s)
 {
@@ -127,7 +106,8 @@ clattn_status ct_attend_add(ct_builder *b, const ct_attend *a, ct_partials *part
 {
     clattn_status st = CLATTN_OK;
     ct_launch *l = NULL;
-    ct_ref tensors[3], o, lse;
+    ct_ref o, lse;
+    ct_item_tensors t;
     ct_item s = {.a = a, .pack = heads_packed(a)};
     s.groups_y = a->b * a->hq / s.pack;
     CT_TRY(ct_types_taken(b, &a->types));
@@ -137,13 +117,13 @@ clattn_status ct_attend_add(ct_builder *b, const ct_attend *a, ct_partials *part
     CT_TRY(ct_item_args(b, &s));
     s.args.crowd = crowd_of(ct_builder_tile(b), &s);
     leave_parts(b, &s, &o, &lse);
-    CT_TRY(take_tensors(b, &s, tensors));
+    CT_TRY(ct_item_take(b, &s, ct_nothing(), &t));
     CT_TRY(ct_item_launch(b, &s, "attend_forward", "attend/attend_forward.cl", s.parts > 1 ? CLATTN_F32 : a->out, &l));
     const struct {
         CT_REFS(ATTEND_FORWARD)
-    } buffers = {.q = tensors[0],
-                 .k = tensors[1],
-                 .v = tensors[2],
+    } buffers = {.q = t.q,
+                 .k = t.k,
+                 .v = t.v,
                  .o = o,
                  .lse = lse,
                  CT_ITEM_REFS(&s),

@@ -13,14 +13,15 @@ typedef struct backward {
     int64_t sums_row;                /* 0: two passes; else one, which leaves dQ in rows of so many floats */
     ct_ref sums;
     ct_item queries; /* blocks of them, with their lists */
+    ct_item_tensors of_queries;
     double pairs;
     int64_t entries; /* of all lists */
 } backward;
 
 /* Of a struct of CT_REFS: the members of ATTEND_BACKWARD. */
-#define BACKWARD_REFS(w, item)                                                                                         \
-    .q = (w)->a->q, .k = (w)->a->k, .v = (w)->a->v, .g = (w)->gradient->g, .from = (w)->from, .minus = (w)->minus,     \
-    .delta = (w)->delta, CT_ITEM_REFS(item)
+#define BACKWARD_REFS(w, item, t)                                                                                      \
+    .q = (t)->q, .k = (t)->k, .v = (t)->v, .g = (t)->g, .from = (w)->from, .minus = (w)->minus, .delta = (w)->delta,   \
+    CT_ITEM_REFS(item)
 
 static clattn_status add_terms(ct_builder *b, backward *w)
 {
@@ -114,14 +115,15 @@ static clattn_status add_statistics(ct_builder *b, backward *w)
     const ct_attend *a = w->a;
     ct_item *item = &w->queries;
     CT_TRY(make_item(b, a, false, item));
+    CT_TRY(ct_item_take(b, item, w->gradient->g, &w->of_queries));
     CT_TRY(ct_item_launch(b, item, "attend_statistics", "attend/attend_statistics.cl", CLATTN_F32, &l));
     if (ct_is(a->sink)) {
         ct_launch_define(l, "SINK", 1);
     }
     const struct {
         CT_REFS(ATTEND_STATISTICS)
-    } buffers = {.q = a->q,
-                 .k = a->k,
+    } buffers = {.q = w->of_queries.q,
+                 .k = w->of_queries.k,
                  .from = w->from,
                  .minus = w->minus,
                  .sunk = w->sunk,
@@ -141,13 +143,15 @@ static clattn_status add_keys(ct_builder *b, backward *w)
     clattn_status st = CLATTN_OK;
     ct_launch *l = NULL;
     ct_item item;
+    ct_item_tensors t;
     const ct_attend *a = w->a;
     CT_TRY(make_item(b, a, true, &item));
+    CT_TRY(ct_item_take(b, &item, w->gradient->g, &t));
     CT_TRY(ct_item_launch(b, &item, "attend_backward_kv", "attend/attend_backward_kv.cl", w->gradient->out, &l));
     const attend_backward_args args = args_of(w, &item);
     const struct {
         CT_REFS(ATTEND_BACKWARD_KV)
-    } buffers = {BACKWARD_REFS(w, &item), .dk = w->gradient->dk, .dv = w->gradient->dv, .sums = w->sums};
+    } buffers = {BACKWARD_REFS(w, &item, &t), .dk = w->gradient->dk, .dv = w->gradient->dv, .sums = w->sums};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_main(l);
     if (w->sums_row) {
@@ -172,7 +176,8 @@ static clattn_status add_queries(ct_builder *b, backward *w)
     const ct_ref of_rows = slopes ? ct_builder_zone(b, "slopes of rows", a->b * a->hq * a->nq, 4) : ct_nothing();
     const struct {
         CT_REFS(ATTEND_BACKWARD_Q)
-    } buffers = {BACKWARD_REFS(w, &item), .dq = w->sums_row ? ct_nothing() : w->gradient->dq, .row_slopes = of_rows};
+    } buffers = {BACKWARD_REFS(w, &item, &w->of_queries), .dq = w->sums_row ? ct_nothing() : w->gradient->dq,
+                 .row_slopes = of_rows};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, item.lists.rows, item.groups_y, 1, item.shape.items);
     if (slopes) {
@@ -219,7 +224,7 @@ static clattn_status add_bias(ct_builder *b, const backward *w)
                                      .parts = (i32)parts};
     const struct {
         CT_REFS(ATTEND_BACKWARD_BIAS)
-    } buffers = {BACKWARD_REFS(w, item), .dbias = w->gradient->dbias};
+    } buffers = {BACKWARD_REFS(w, item, &w->of_queries), .dbias = w->gradient->dbias};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_groups(l, item->lists.rows, planes, parts, item->shape.items);
 out:

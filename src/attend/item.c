@@ -199,6 +199,33 @@ clattn_status ct_item_args(ct_builder *b, ct_item *item)
     return rule_constants(b, item);
 }
 
+clattn_status ct_item_take(ct_builder *b, const ct_item *item, ct_ref g, ct_item_tensors *out)
+{
+    clattn_status st = CLATTN_OK;
+    const ct_attend *a = item->a;
+    const ct_tile *tile = ct_builder_tile(b);
+    /* rows that stay, and those that arrive step by step */
+    const int held = item->shape.bm / item->pack, stream = item->shape.bn, of_q = item->turned ? stream : held,
+              of_k = item->turned ? held : stream;
+    ct_tensor_in t[] = {
+        {"q", a->q, a->qs, a->types.q, a->dqk, a->nq, a->hq, a->b, of_q, item->pack, a->cu_q, false},
+        {"do", g, a->os, a->types.q, a->dv, a->nq, a->hq, a->b, of_q, item->pack, a->cu_q, false},
+        {"k", a->k, a->ks, a->types.k, a->dqk, a->nk, a->hk, a->b, of_k, 1, a->cu_k, true},
+        {"v", a->v, a->vs, a->types.v, a->dv, a->nk, a->hk, a->b, of_k, 1, a->cu_k, true},
+    };
+    if (!ct_is(g)) { /* the forward pass has none */
+        t[1] = t[2];
+        t[2] = t[3];
+    }
+    const int n = ct_is(g) ? 4 : 3;
+    if (tile->tensors) {
+        CT_TRY(tile->tensors(b, t, n, a->sequences, &item->shape));
+    }
+    *out = (ct_item_tensors){t[0].ref, ct_is(g) ? t[1].ref : g, t[n - 2].ref, t[n - 1].ref};
+out:
+    return st;
+}
+
 /* A scale that the softmax's factor can take over: positive, and so near 1 that neither it nor a sink divided by it
  * leaves float. */
 static bool folds(double scale)

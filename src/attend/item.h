@@ -28,6 +28,11 @@ clattn_status ct_item_shape(ct_builder *b, ct_item *item);
 clattn_status ct_item_lists(ct_builder *b, ct_item *item);
 /* Fills args, but for its crowd, and makes the constants that kernels read of a layout. */
 clattn_status ct_item_args(ct_builder *b, ct_item *item);
+/* Its tensors as the tile's kernels get them; g: the gradient of o, or nothing. */
+typedef struct ct_item_tensors {
+    ct_ref q, g, k, v;
+} ct_item_tensors;
+clattn_status ct_item_take(ct_builder *b, const ct_item *item, ct_ref g, ct_item_tensors *out);
 /* A launch of `kernel`, whose text is `stage`, with its texts and -D. */
 clattn_status ct_item_launch(ct_builder *b, const ct_item *item, const char *kernel, const char *stage,
                              clattn_dtype out, ct_launch **launch);

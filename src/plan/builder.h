@@ -44,9 +44,10 @@ typedef struct ct_tensor_in {
     clattn_strides strides;
     clattn_dtype dtype;
     int64_t width, rows, heads, batches;
-    int box;   /* rows that one load fetches */
-    int pack;  /* heads of a group that follow each other as rows; 1: none */
-    ct_ref cu; /* where packed sequences begin, or nothing */
+    int box;      /* rows that one load fetches */
+    int pack;     /* heads of a group that follow each other as rows; 1: none */
+    ct_ref cu;    /* where packed sequences begin, or nothing */
+    bool of_keys; /* cu is that of keys; tensors of queries come first */
 } ct_tensor_in;
 
 /* The things a stage may ask. */

@@ -69,6 +69,34 @@ static size_t row_of(const ct_shape_wish *wish, int widest)
     return i;
 }
 
+/* Backwards: two held tiles, two tiles of pairs and two results stay, which fit the registers at 64 columns, one step
+ * after another. */
+static bool backward_shape(const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
+{
+    enum { WIDEST = 128, HELDS = 2 };
+    if (wish->dk > WIDEST) {
+        snprintf(why, bytes, "gradients of heads of %d columns: at most %d fit the accumulators", wish->dk, WIDEST);
+        return false;
+    }
+    const bool small = (wish->block_q && ct_block_part(wish->block_q, 128) <= 64) || wish->nq <= 64;
+    out->step = ct_block_part(wish->block_q, small ? 64 : 128);
+    out->cols = ct_block_part(wish->block_k, wish->dk > 64 && wish->reads == CT_READS_RULES ? 32 : 64);
+    if (!out->step || !out->cols) {
+        snprintf(why, bytes, "block %dx%d: no divisor of 16 or more fits", wish->block_q, wish->block_k);
+        return false;
+    }
+    out->bm = (int)ct_round_up(out->step, 64);
+    out->bn = (int)ct_round_up(out->cols, 16);
+    out->untried = true;
+    out->items = 128 + 2 * out->bm;
+    out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv, HELDS) <= LOCAL_BYTES ? 2 : 1;
+    const ct_define extra[] = {
+        {"SLOTS", SLOTS}, {"PARTS", 1}, {"OVERLAP", 0}, {"ALIGNED", wish->aligned >= 8}, {"TURNS", 0}};
+    memcpy(out->extra, extra, sizeof extra);
+    out->n_extra = (int)CT_COUNT(extra);
+    return true;
+}
+
 bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
 {
     const int widest = wish->dk > wish->dv ? wish->dk : wish->dv;
@@ -76,6 +104,9 @@ bool ct_wgmma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_
     if (wish->dtype == CLATTN_F32) {
         snprintf(why, bytes, "float tensors: the matrix units would round them; they take an exact path");
         return false;
+    }
+    if (wish->backward) {
+        return backward_shape(wish, out, why, bytes);
     }
     if (widest > WIDEST_HEAD) {
         snprintf(why, bytes, "heads of dqk %d, dv %d: at most %d columns fit the accumulators", wish->dk, wish->dv,

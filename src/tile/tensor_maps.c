@@ -7,7 +7,7 @@
 
 #define MAP_BYTES   128
 #define STRIDES_END ((int64_t)1 << 40) /* bytes: a map's strides lie below */
-#define MOST        3
+#define MOST        4
 
 /* The stride of a dimension; one of a single element has none, and any legal number will do. */
 static clattn_status legal_stride(ct_builder *b, const ct_tensor_in *t, const char *name, int64_t extent,
@@ -23,7 +23,7 @@ static clattn_status legal_stride(ct_builder *b, const ct_tensor_in *t, const ch
     return CLATTN_OK;
 }
 
-static clattn_status describe(ct_builder *b, const ct_tensor_in *t, bool of_queries, map_of *out)
+static clattn_status describe(ct_builder *b, const ct_tensor_in *t, map_of *out)
 {
     clattn_status st = CLATTN_OK;
     *out = (map_of){.width = (cl_int)t->width,
@@ -32,9 +32,9 @@ static clattn_status describe(ct_builder *b, const ct_tensor_in *t, bool of_quer
                     .batches = (cl_int)t->batches,
                     .box = t->box,
                     .pack = t->pack,
-                    .lengths = t->cu.where == CT_NOWHERE ? 0
-                               : of_queries              ? 1
-                                                         : 2};
+                    .lengths = !ct_is(t->cu) ? 0
+                               : t->of_keys  ? 2
+                                             : 1};
     CT_TRY(legal_stride(b, t, "row", t->rows, t->strides.row, &out->s.row));
     CT_TRY(legal_stride(b, t, "head", t->heads, t->strides.head, &out->s.head));
     CT_TRY(legal_stride(b, t, "batch", t->batches, t->strides.batch, &out->s.batch));
@@ -51,7 +51,7 @@ clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_
     map_args args = {.sequences = (cl_int)each};
     (void)shape;
     for (int i = 0; i < n && i < MOST; i++) {
-        CT_TRY(describe(b, &tensors[i], i == 0, &args.t[i]));
+        CT_TRY(describe(b, &tensors[i], &args.t[i]));
     }
     /* behind the counter of items */
     const ct_ref maps = ct_ref_at(ct_builder_zone(b, "tensor maps", 1 + n * each, MAP_BYTES), 1);
@@ -66,6 +66,7 @@ clattn_status ct_tensor_maps(ct_builder *b, ct_tensor_in *tensors, int n, int64_
     } buffers = {.x0 = tensors[0].ref,
                  .x1 = n > 1 ? tensors[1].ref : ct_nothing(),
                  .x2 = n > 2 ? tensors[2].ref : ct_nothing(),
+                 .x3 = n > 3 ? tensors[3].ref : ct_nothing(),
                  .maps = maps,
                  .cu_q = tensors[0].cu,
                  .cu_k = tensors[n - 1].cu};

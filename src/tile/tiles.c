@@ -243,6 +243,7 @@ const ct_tile ct_tiles[] = {
      .schedule = "schedule/roles.cl",
      .ptx_target = "sm_90a",
      .tensors = ct_tensor_maps,
+     .backward = true,
      .crowd_bytes = 16 << 20},
     {.name = "nv_mma",
      .rows = {"tile/tile_nv_mma.cl"},
