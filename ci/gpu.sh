@@ -5,7 +5,7 @@
 # the other machine lacks, and fla, a peer of the table. Take that folder along; here they are unpacked into the build folder.
 # table: tools/compare/gpu.py with the options $CLATTN_GPU_TABLE (such as "--rows 1,5"). $CLATTN_COMMIT says what is measured where
 # there is no .git. Problems of check and reruns: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): ten files.
-# reruns: each problem $CLATTN_GPU_RERUNS times (10) with a fresh plan and fresh buffers, 50 times where groups stay and rows are cut into parts.
+# reruns: each problem $CLATTN_GPU_RERUNS times (10) with a fresh plan and fresh buffers, 50 times where groups stay and rows are cut into parts, 334 times where it has gradients.
 # sanitize (only when asked): what OpenCL did for each line of ci/gpu_sanitize.txt, recorded, is done again through CUDA under compute-sanitizer's
 # tools $CLATTN_SANITIZERS (memcheck initcheck synccheck racecheck), $CLATTN_JOBS at a time; nv_wgmma's lanes all arrive at its barriers there,
 # where one does for its warp elsewhere: racecheck knows no order between lanes of a warp.
@@ -111,6 +111,7 @@ step_reruns() {
     for problem in "${problems[@]}"; do
         times=${CLATTN_GPU_RERUNS:-10}
         [[ $problem != *bigbird* ]] || times=50
+        [[ $problem != *pass=bwd* ]] || times=334 # three runs a plan: a thousand
         all=$((all + 1))
         if timeout 100 "$build/clattn" check --reruns "$times" "$problem" >"$build/rerun.txt" 2>&1; then
             good=$((good + 1))

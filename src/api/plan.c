@@ -126,6 +126,15 @@ static void explain_tf32(clattn_plan *plan)
     }
 }
 
+/* deterministic=0 permits; today no tile takes it up. */
+static void explain_order(clattn_plan *plan)
+{
+    if (!plan->problem.deterministic) {
+        ct_text_add(&plan->explain, "deterministic=0 permits sums in order of arrival: %s keeps a fixed order\n",
+                    plan->tile->name);
+    }
+}
+
 /* Nobody accepts: the last word is the plainest candidate's, unless it merely lacks something. A program that no
  * compiler takes is the caller's text's fault if it has one, else ours. */
 static clattn_status fail_all(const clattn_plan *plan, clattn_status last)
@@ -166,6 +175,7 @@ static clattn_status choose(clattn_plan *plan, const ct_method *method)
         return fail_all(plan, last);
     }
     explain_tf32(plan);
+    explain_order(plan);
     return CLATTN_OK;
 }
 
