@@ -50,22 +50,22 @@ static void cut(const double *from, int width, int first, int n, double *to)
 }
 
 typedef struct gradients {
-    double q[O], k[O], v[O], state[S], decay[H * N], state_out[S];
+    double q[O], k[O], v[O], state[S], decay[H * N], state_out[S], o[O];
 } gradients;
 
 /* Both passes over tokens first ... first + n - 1. */
 static void part(const char *backend, int first, int n, const double *in, const double *arriving, gradients *out)
 {
-    static double a[O], b[O], c[O], d[O], e[H * N], o[O];
+    static double a[O], b[O], c[O], d[O], e[H * N];
     char text[160];
     cut(q, D, first, n, a);
     cut(k, D, first, n, b);
     cut(v, D, first, n, c);
     cut(g, D, first, n, d);
     cut(decay, 1, first, n, e);
-    const small_value forward[] = {{CLATTN_Q, a, NULL},    {CLATTN_K, b, NULL},
-                                   {CLATTN_V, c, NULL},    {CLATTN_STATE_IN, in, NULL},
-                                   {CLATTN_O, NULL, o},    {CLATTN_STATE_OUT, NULL, out->state_out},
+    const small_value forward[] = {{CLATTN_Q, a, NULL},      {CLATTN_K, b, NULL},
+                                   {CLATTN_V, c, NULL},      {CLATTN_STATE_IN, in, NULL},
+                                   {CLATTN_O, NULL, out->o}, {CLATTN_STATE_OUT, NULL, out->state_out},
                                    {CLATTN_DECAY, e, NULL}};
     snprintf(text, sizeof text, "linear h=%d n=%d d=%d state=1 decay=token", H, n, D);
     ct_assert_status(small_run_text(backend, text, forward, 7), CLATTN_OK, NULL);
@@ -128,6 +128,51 @@ static void through_the_state(void **unused)
     }
 }
 
+static double dot(const double *a, const double *b)
+{
+    double sum = 0;
+    for (int i = 0; i < D; i++) {
+        sum += a[i] * b[i];
+    }
+    return sum;
+}
+
+/* C8: o is linear in q, and what a token leaves is linear in its k as in its v: <q, dq> = <o, do>, <k, dk> = <v, dv>.
+ * One decay for every token of a head: its gradient is the sum of theirs. */
+static void of_a_token(void **unused)
+{
+    static gradients all;
+    static double one[H], dg[H];
+    char text[120];
+    (void)unused;
+    for (int i = 0; i < H * N; i++) {
+        decay[i] = one[i / N] = -0.05 * (i / N + 1);
+    }
+    const small_value heads[] = {{CLATTN_Q, q, NULL},       {CLATTN_K, k, NULL},
+                                 {CLATTN_V, v, NULL},       {CLATTN_STATE_IN, state_in, NULL},
+                                 {CLATTN_DECAY, one, NULL}, {CLATTN_DO, g, NULL},
+                                 {CLATTN_DDECAY, NULL, dg}, {CLATTN_DSTATE_OUT, dstate_out, NULL}};
+    snprintf(text, sizeof text, "linear h=%d n=%d d=%d state=1 decay=head pass=bwd ddecay=1", H, N, D);
+    for (int b = 0; small_backend(b); b++) {
+        const char *backend = small_backend(b);
+        if (!small_usable(backend) || strcmp(backend, "simt") == 0) {
+            continue;
+        }
+        part(backend, 0, N, state_in, dstate_out, &all);
+        ct_assert_status(small_run_text(backend, text, heads, 8), CLATTN_OK, NULL);
+        for (int h = 0; h < H; h++) {
+            double sum = 0;
+            for (int t = h * N; t < (h + 1) * N; t++) {
+                const double of_q = dot(q + t * D, all.q + t * D), of_k = dot(k + t * D, all.k + t * D);
+                assert_true(fabs(of_q - dot(all.o + t * D, g + t * D)) <= 1e-4 * (1 + fabs(of_q)));
+                assert_true(fabs(of_k - dot(v + t * D, all.v + t * D)) <= 1e-4 * (1 + fabs(of_k)));
+                sum += all.decay[t];
+            }
+            assert_true(fabs(sum - dg[h]) <= 1e-4 * (1 + fabs(sum)));
+        }
+    }
+}
+
 /* As many gradients as are asked for: the same bits as among all of them; and what is asked of no problem is
  * refused. */
 static void some_of_them(void **unused)
@@ -180,6 +225,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_tile), cmocka_unit_test(variants),
-                                       cmocka_unit_test(through_the_state), cmocka_unit_test(some_of_them)};
+                                       cmocka_unit_test(through_the_state), cmocka_unit_test(of_a_token),
+                                       cmocka_unit_test(some_of_them)};
     return cmocka_run_group_tests_name("gradients", tests, setup, teardown);
 }

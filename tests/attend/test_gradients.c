@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -67,6 +68,62 @@ static void texts(void **state)
     ct_assert_check(*state, problem, 3 | CT_SEED_TEXT(7)); /* "bent" */
 }
 
+/* O7: what arrives at rows that see keys comes to values, sum dV = sum dO; scores share what arrives at LSE, sum_j dX_ij
+ * = dLSE_i, dX being the bias's gradient; and q and k meet in s q.k alone: <q, dQ> = <k, dK>. */
+static void identities(void **state)
+{
+    enum { H = 2, NQ = 21, NK = 37, D = 16, Q = H * NQ * D, K = H * NK * D, X = H * NQ * NK };
+    static double q[Q], k[K], v[K], bias[X], g[Q], dlse[H * NQ], o[Q], lse[H * NQ], dq[Q], dk[K], dv[K], dx[X];
+    static const char text[] = "dense h=2 nq=21 nk=37 d=16 bias=1 causal=1", back[] = " pass=bwd";
+    double *const given[] = {q, k, v, bias, g, dlse};
+    static const size_t counts[] = {Q, K, K, X, Q, H * NQ};
+    char backward[80];
+    const small_value values[] = {{CLATTN_Q, q, NULL},       {CLATTN_K, k, NULL}, {CLATTN_V, v, NULL},
+                                  {CLATTN_BIAS, bias, NULL}, {CLATTN_O, NULL, o}, {CLATTN_LSE, NULL, lse}};
+    const small_value backs[] = {{CLATTN_Q, q, NULL},       {CLATTN_K, k, NULL},       {CLATTN_V, v, NULL},
+                                 {CLATTN_BIAS, bias, NULL}, {CLATTN_O, o, NULL},       {CLATTN_LSE, lse, NULL},
+                                 {CLATTN_DO, g, NULL},      {CLATTN_DLSE, dlse, NULL}, {CLATTN_DQ, NULL, dq},
+                                 {CLATTN_DK, NULL, dk},     {CLATTN_DV, NULL, dv},     {CLATTN_DBIAS, NULL, dx}};
+    (void)state;
+    snprintf(backward, sizeof backward, "%s%s", text, back);
+    for (int i = 0; i < 6; i++) {
+        small_fill(given[i], counts[i], 17, (uint64_t)i);
+    }
+    for (int b = 0; small_backend(b); b++) {
+        const char *backend = small_backend(b);
+        double of_q = 0, of_k = 0;
+        if (!small_usable(backend) || strcmp(backend, "simt") == 0) { /* seconds a kernel */
+            continue;
+        }
+        ct_assert_status(small_run_text(backend, text, values, 6), CLATTN_OK, NULL);
+        ct_assert_status(small_run_text(backend, backward, backs, 12), CLATTN_OK, NULL);
+        for (int i = 0; i < Q; i++) {
+            of_q += q[i] * dq[i];
+        }
+        for (int i = 0; i < K; i++) {
+            of_k += k[i] * dk[i];
+        }
+        assert_true(fabs(of_q - of_k) < 1e-4);
+        for (int row = 0; row < H * NQ; row++) {
+            double sum = 0;
+            for (int j = 0; j < NK; j++) {
+                sum += dx[row * NK + j];
+            }
+            assert_true(fabs(sum - dlse[row]) < 1e-5);
+        }
+        for (int c = 0; c < H * D; c++) {
+            double values_get = 0, arrives = 0;
+            for (int j = 0; j < NK; j++) {
+                values_get += dv[(c / D * NK + j) * D + c % D];
+            }
+            for (int i = 0; i < NQ; i++) {
+                arrives += g[(c / D * NQ + i) * D + c % D];
+            }
+            assert_true(fabs(values_get - arrives) < 1e-4);
+        }
+    }
+}
+
 /* As many gradients as are asked for: the same bits as among all of them. */
 static void some_of_them(void **state)
 {
@@ -111,12 +168,17 @@ static void refused(void **state)
     ct_assert_status(clattn_problem_check(&p), CLATTN_OK, NULL);
 }
 
+static int teardown(void **state)
+{
+    return small_teardown(state) | ct_env_teardown(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_tile),     cmocka_unit_test(variants),     cmocka_unit_test(masks),
         cmocka_unit_test(behind_padding), cmocka_unit_test(some_of_them), cmocka_unit_test(refused),
-        cmocka_unit_test(texts),
+        cmocka_unit_test(texts),          cmocka_unit_test(identities),
     };
-    return cmocka_run_group_tests_name("gradients", tests, ct_env_setup, ct_env_teardown);
+    return cmocka_run_group_tests_name("gradients", tests, ct_env_setup, teardown);
 }
