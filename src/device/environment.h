@@ -8,7 +8,8 @@ typedef struct ct_device_facts {
     char name[128], vendor[128], platform[128];
     /* part of the cache's key: long enough to tell builds apart */
     char version[512], driver[512], platform_version[512];
-    bool cpu; /* CL_DEVICE_TYPE_CPU */
+    bool cpu;         /* CL_DEVICE_TYPE_CPU */
+    bool local_apart; /* local memory is not a part of global memory: CL_DEVICE_LOCAL_MEM_TYPE */
     cl_uint compute_units;
     cl_ulong local_memory;
     size_t max_group;

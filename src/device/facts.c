@@ -46,6 +46,7 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
     clattn_status st = CLATTN_OK;
     cl_platform_id platform = NULL;
     cl_device_type type = 0;
+    cl_device_local_mem_type local = CL_GLOBAL;
     char has[16384];
     const text_fact of_device[] = {{CL_DEVICE_NAME, f->name, sizeof f->name},
                                    {CL_DEVICE_VENDOR, f->vendor, sizeof f->vendor},
@@ -59,6 +60,8 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof f->compute_units, &f->compute_units, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof f->local_memory, &f->local_memory, NULL));
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_TYPE, sizeof local, &local, NULL));
+    f->local_apart = local == CL_LOCAL;
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof f->max_group, &f->max_group, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, sizeof has - 1, has, NULL));
     has[sizeof has - 1] = '\0';

@@ -15,13 +15,14 @@ static const machine machines[] = {
     {"AMD", 160, 32 << 10, 2},
     {"", 80, 32 << 10, 2}, /* Intel and what nobody has tried */
 };
-/* A CPU keeps an item's floats in memory whatever we do; what little it unrolls is compiled in a third of the time. */
+/* Where local memory is memory like any other (CPUs), so is what an item holds, whatever we do: what little is unrolled
+ * is compiled in a third of the time. */
 static const machine cpu = {"", 32, 32 << 10, 2};
 enum { LARGEST_GROUP = 256, LARGEST_TILE = 128, MOST_HELD = 160 };
 
 static const machine *machine_of(const ct_device_facts *facts)
 {
-    const machine *m = facts->cpu ? &cpu : machines;
+    const machine *m = facts->local_apart ? machines : &cpu;
     while (!strstr(facts->vendor, m->vendor)) {
         m++;
     }

@@ -19,7 +19,7 @@ static void facts_of(ct_device_facts *facts, const char *vendor, size_t group)
 {
     memset(facts, 0, sizeof *facts);
     snprintf(facts->vendor, sizeof facts->vendor, "%s", vendor);
-    facts->cpu = strcmp(vendor, "a CPU") == 0;
+    facts->local_apart = strcmp(vendor, "a CPU") != 0;
     facts->local_memory = 32 << 10;
     facts->max_group = group;
 }
