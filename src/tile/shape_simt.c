@@ -2,22 +2,23 @@
 
 #include <string.h>
 
-/* What a machine gives an item and a group. registers: for two accumulators and what is fetched, without spills. */
+/* What a machine gives an item and a group. registers: for two accumulators and what is fetched, without spills; most:
+ * with. */
 typedef struct machine {
     const char *vendor; /* part of CL_DEVICE_VENDOR */
-    int registers;
+    int registers, most;
     size_t local_bytes;
     int deep;
 } machine;
 static const machine machines[] = {
-    {"NVIDIA", 160, 48 << 10, 8},
-    {"Advanced Micro", 160, 32 << 10, 2},
-    {"AMD", 160, 32 << 10, 2},
-    {"", 80, 32 << 10, 2}, /* Intel and what nobody has tried */
+    {"NVIDIA", 160, 320, 48 << 10, 8},
+    {"Advanced Micro", 160, 320, 32 << 10, 2},
+    {"AMD", 160, 320, 32 << 10, 2},
+    {"", 80, 160, 32 << 10, 2}, /* Intel and what nobody has tried */
 };
 /* Where local memory is memory like any other (CPUs), so is what an item holds, whatever we do: what little is unrolled
  * is compiled in a third of the time. */
-static const machine cpu = {"", 32, 32 << 10, 2};
+static const machine cpu = {"", 32, 160, 32 << 10, 2};
 enum { LARGEST_GROUP = 256, LARGEST_TILE = 128, MOST_HELD = 160 };
 
 static const machine *machine_of(const ct_device_facts *facts)
@@ -58,7 +59,7 @@ bool ct_simt_shape_legal(const ct_device_facts *facts, int dk, int dv, struct ct
     const int abt = s->ks * (s->bm + 4 + s->bn + 4), ab = s->ps * (s->bm + 4 + padded);
     s->local_bytes = sizeof(float) * (size_t)(2 * (abt > ab ? abt : ab) + s->mr * s->items);
     return s->items <= LARGEST_GROUP && (size_t)s->items <= facts->max_group && s->local_bytes <= m->local_bytes &&
-           s->local_bytes <= facts->local_memory && s->mr * (nc + oc) <= 2 * m->registers;
+           s->local_bytes <= facts->local_memory && s->mr * (nc + oc) <= m->most;
 }
 
 /* The largest equal part of a block that a tile holds; 0: not even one token. */
