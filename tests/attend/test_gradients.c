@@ -68,8 +68,8 @@ static void texts(void **state)
     ct_assert_check(*state, problem, 3 | CT_SEED_TEXT(7)); /* "bent" */
 }
 
-/* O7: what arrives at rows that see keys comes to values, sum dV = sum dO; scores share what arrives at LSE, sum_j dX_ij
- * = dLSE_i, dX being the bias's gradient; and q and k meet in s q.k alone: <q, dQ> = <k, dK>. */
+/* O7: what arrives at rows that see keys comes to values, sum dV = sum dO; scores share what arrives at LSE,
+ * sum_j dX_ij = dLSE_i, dX being the bias's gradient; and q and k meet in s q.k alone: <q, dQ> = <k, dK>. */
 static void identities(void **state)
 {
     enum { H = 2, NQ = 21, NK = 37, D = 16, Q = H * NQ * D, K = H * NK * D, X = H * NQ * NK };
