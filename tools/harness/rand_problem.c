@@ -286,6 +286,9 @@ static bool legal(const clattn_problem *p, const ct_method *method, char *text, 
     clattn_problem again;
     clattn_layout *layout = NULL;
     const double work = work_of(p, method);
+    if (p->pass == CLATTN_BWD && fabs(p->scale) > 1e3) {
+        return false; /* open: delta's last bits times such a scale are more than the peer's error */
+    }
     const bool cramped = p->sequences && ((p->max_q && p->max_q * p->sequences < p->nq) ||
                                           (p->max_k && p->max_k * p->sequences < p->nk));
     if (work > (p->nk > SHORT ? LONG_WORK : WORK) || cramped || clattn_problem_check(p) != CLATTN_OK) {
