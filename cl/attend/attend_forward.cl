@@ -171,10 +171,9 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_FORWARD) 
     c->lse = lse_base ? AT(lse) + part * a->lse_part + at_row * (1 + CUT) : 0;
     c->lse_head = a->lse_head * (1 + CUT);
     if (BLEND) {
-        const long at = in * a->lse_batch + head * a->lse_head + q0 + c->row0;
-        c->before = AT(before) + at * DV;
-        c->before_lse = AT(before_lse) + at;
-        c->gate = gate_base ? AT(gate) + at : 0;
+        c->before = AT(before) + at_row * DV;
+        c->before_lse = AT(before_lse) + at_row;
+        c->gate = gate_base ? AT(gate) + at_row : 0;
     }
     const int all = line.entries, share = a->parts > 1 ? (all + a->parts - 1) / a->parts : all,
               start = min(part * share, all);

@@ -2,6 +2,12 @@
  * mean(w), NORM 0: g + dsum. mean(): over the token. A line is a token. */
 #include "norm/token.cl"
 
+/* w, of a head; no weight: 1. */
+OP VF arriving(const __global elem *g, const __global float *weight, int c, int width) {
+    const VF x = get_elem(g, c, width);
+    return weight ? x * get(weight, c, width) : x;
+}
+
 LINE_KERNEL void norm_backward(ARGUMENTS(NORM_BACKWARD) const norm_args a) {
     line t;
     LINE_BEGIN(&t);
@@ -10,14 +16,14 @@ LINE_KERNEL void norm_backward(ARGUMENTS(NORM_BACKWARD) const norm_args a) {
     const long from = batch * a.o.batch + n * a.o.row;
     const token s = {AT(o) + from, residual_base ? AT(residual) + to : 0, a.o.head, a.y.head, a.heads, a.width};
     const statistics m = statistics_of(&t, &s, a.eps);
+    const __global elem *g = AT(g) + to;
     float along = 0.0f, mean = 0.0f;
 #if NORM
     const float share = 1.0f / ((float)a.heads * (float)a.width);
     VF sums = (VF)(0.0f), products = (VF)(0.0f);
     EACH_HEAD(h, &s) {
         EACH_COL(c, a.width) {
-            VF w = get_elem(AT(g) + to + h * a.y.head, c, a.width);
-            if (weight_base) w *= get(AT(weight) + h * a.width, c, a.width);
+            const VF w = arriving(g + h * a.y.head, weight_base ? AT(weight) + h * a.width : 0, c, a.width);
             sums += w;
             products += w * (sum_of(&s, h, c) - m.mean);
         }
@@ -27,16 +33,12 @@ LINE_KERNEL void norm_backward(ARGUMENTS(NORM_BACKWARD) const norm_args a) {
 #endif
     EACH_HEAD(h, &s) {
         EACH_COL(c, a.width) {
-            VF w = get_elem(AT(g) + to + h * a.y.head, c, a.width);
-            if (weight_base) w *= get(AT(weight) + h * a.width, c, a.width);
+            VF w = arriving(g + h * a.y.head, weight_base ? AT(weight) + h * a.width : 0, c, a.width);
             if (NORM) w = (w - mean - (sum_of(&s, h, c) - m.mean) * (m.rstd * along)) * m.rstd;
             if (dsum_base) w += get_elem(AT(dsum) + to + h * a.y.head, c, a.width);
             if (dresidual_base) put_elem(AT(dresidual) + to + h * a.y.head, c, a.width, w);
             put_elem(AT(dout) + from + h * a.o.head, c, a.width, w);
         }
     }
-    if (stats_base && ONCE(&t)) {
-        AT(stats)[2 * at] = m.mean;
-        AT(stats)[2 * at + 1] = m.rstd;
-    }
+    statistics_put(&t, AT(stats), at, m);
 }

@@ -19,8 +19,5 @@ LINE_KERNEL void norm_forward(ARGUMENTS(NORM_FORWARD) const norm_args a) {
             if (sum_base) put_elem(AT(sum) + to + h * a.y.head, c, a.width, sum);
         }
     }
-    if (stats_base && ONCE(&t)) {
-        AT(stats)[2 * at] = m.mean;
-        AT(stats)[2 * at + 1] = m.rstd;
-    }
+    if (stats_base) statistics_put(&t, AT(stats), at, m);
 }

@@ -14,6 +14,13 @@ typedef struct {
 typedef struct {
     float mean, rstd;
 } statistics;
+/* stats: [token][2] */
+OP void statistics_put(line *t, __global float *stats, long token, statistics m) {
+    if (ONCE(t)) {
+        stats[2 * token] = m.mean;
+        stats[2 * token + 1] = m.rstd;
+    }
+}
 #define EACH_HEAD(h, s) for (int h = 0; h < (s)->heads; h++)
 
 OP VF sum_of(const token *s, int h, int c) {

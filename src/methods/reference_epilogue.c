@@ -62,6 +62,12 @@ static void put(const call *c, clattn_slot slot, int64_t at, double value)
     }
 }
 
+/* Number i of the token, normalised. */
+static double normalised(const call *c, int64_t i, double mean, double rstd)
+{
+    return rounded(c, rounded(c, c->sums[i] - mean) * rstd);
+}
+
 static double weight_of(const call *c, int64_t i)
 {
     return c->p->norm && c->io->in[CLATTN_NORM_WEIGHT] ? c->io->in[CLATTN_NORM_WEIGHT][i] : 1;
@@ -73,7 +79,7 @@ static void forward_token(const call *c, int64_t token)
     look(c, token, &mean, &rstd);
     for (int64_t i = 0; i < c->width; i++) {
         const double bias = c->p->norm && c->io->in[CLATTN_NORM_BIAS] ? c->io->in[CLATTN_NORM_BIAS][i] : 0;
-        const double u = rounded(c, rounded(c, c->sums[i] - mean) * rstd);
+        const double u = normalised(c, i, mean, rstd);
         put(c, CLATTN_O, place(c, token, i), rounded(c, u * weight_of(c, i)) + bias);
         put(c, CLATTN_SUM_OUT, place(c, token, i), c->sums[i]);
     }
@@ -94,7 +100,7 @@ static void backward_token(const call *c, int64_t token)
     double mean, rstd, sum = 0, along = 0;
     look(c, token, &mean, &rstd);
     for (int64_t i = 0; i < c->width; i++) {
-        const double u = rounded(c, rounded(c, c->sums[i] - mean) * rstd), given = g[place(c, token, i)];
+        const double u = normalised(c, i, mean, rstd), given = g[place(c, token, i)];
         const double w = rounded(c, given * weight_of(c, i));
         add(c, CLATTN_DNORM_WEIGHT, i, given * u);
         add(c, CLATTN_DNORM_BIAS, i, given);
@@ -105,7 +111,7 @@ static void backward_token(const call *c, int64_t token)
     along = c->p->norm ? rounded(c, along / (double)c->width) : 0;
     for (int64_t i = 0; i < c->width; i++) {
         const int64_t at = place(c, token, i);
-        const double u = rounded(c, rounded(c, c->sums[i] - mean) * rstd), w = rounded(c, g[at] * weight_of(c, i));
+        const double u = normalised(c, i, mean, rstd), w = rounded(c, g[at] * weight_of(c, i));
         const double ds = rounded(c, rstd * rounded(c, rounded(c, w - sum) - u * along) + (dsum ? dsum[at] : 0));
         put(c, CLATTN_DRESIDUAL, at, ds);
         c->dout[at] = stored(c, ds);

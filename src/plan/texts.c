@@ -16,6 +16,11 @@ const char **ct_problem_text(clattn_problem *problem, ct_text_role role)
     return (const char **)(void *)((char *)problem + fields[role].text);
 }
 
+static const char *text_of(const clattn_problem *problem, ct_text_role role)
+{
+    return *(const char *const *)(const void *)((const char *)problem + fields[role].text);
+}
+
 const char *ct_problem_text_file(const clattn_problem *problem, ct_text_role role)
 {
     return (const char *)problem + fields[role].file;
@@ -23,18 +28,16 @@ const char *ct_problem_text_file(const clattn_problem *problem, ct_text_role rol
 
 void ct_problem_texts(const clattn_problem *problem, ct_caller_text texts[CT_TEXT_ROLES])
 {
-    clattn_problem copy = *problem;
     for (int role = 0; role < CT_TEXT_ROLES; role++) {
         const char *file = ct_problem_text_file(problem, (ct_text_role)role);
-        texts[role].text = *ct_problem_text(&copy, (ct_text_role)role);
+        texts[role].text = text_of(problem, (ct_text_role)role);
         texts[role].name = file[0] ? file : ct_text_words[role].name;
     }
 }
 
 static bool is_given(const clattn_problem *problem, ct_text_role role)
 {
-    clattn_problem copy = *problem;
-    return *ct_problem_text(&copy, role) || ct_problem_text_file(problem, role)[0];
+    return text_of(problem, role) || ct_problem_text_file(problem, role)[0];
 }
 
 bool ct_problem_has_texts(const clattn_problem *problem)
