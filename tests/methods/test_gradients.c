@@ -26,10 +26,7 @@ static void problems_pass(void **state)
         "sparse_linear pattern=mask block=16x32 hq=4 hk=2 nq=80 nk=150 d=16 remaining=1 feature=elu dtype=bf16 "
         "pass=bwd",
     };
-    ct_env env = *(ct_env *)*state;
-    for (size_t i = 0; i < CT_COUNT(problems); i++) {
-        ct_assert_check(&env, problems[i], 41 + i);
-    }
+    ct_assert_checks(*state, problems, CT_COUNT(problems), 41);
 }
 
 enum { H = 2, NQ = 20, NK = 36, FIRST = 16, D = 16, Q = H * NQ * D, K = H * NK * D, ROWS = H * NQ };

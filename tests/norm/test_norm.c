@@ -23,10 +23,7 @@ static void problems_pass(void **state)
         "sparse_linear pattern=sliding block=16 h=2 n=80 d=16 gate=2 residual=1 pass=bwd",
         "merge h=3 n=20 d=24 norm=rms residual=1 pass=bwd",
     };
-    ct_env env = *(ct_env *)*state;
-    for (size_t i = 0; i < CT_COUNT(problems); i++) {
-        ct_assert_check(&env, problems[i], 61 + i);
-    }
+    ct_assert_checks(*state, problems, CT_COUNT(problems), 61);
 }
 
 static void tiles(void **state)

@@ -152,6 +152,13 @@ void ct_assert_check(const ct_env *env, const char *problem, uint64_t seed)
     judge(env, st, problem, seed, &result);
 }
 
+void ct_assert_checks(const ct_env *env, const char *const *problems, size_t count, uint64_t first)
+{
+    for (size_t i = 0; i < count; i++) {
+        ct_assert_check(env, problems[i], first + i);
+    }
+}
+
 void ct_assert_check_layout(const ct_env *env, const clattn_problem *problem, clattn_layout *layout, uint64_t seed)
 {
     ct_check_result result;

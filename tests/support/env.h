@@ -34,6 +34,8 @@ bool ct_env_usable(clattn_context *context, const char *tile);
 void ct_assert_check(const ct_env *env, const char *problem, uint64_t seed);
 /* The same with a layout of one's own. */
 void ct_assert_check_layout(const ct_env *env, const clattn_problem *problem, clattn_layout *layout, uint64_t seed);
+/* Of `count` problems: the first with seed `first`, the next with the next. */
+void ct_assert_checks(const ct_env *env, const char *const *problems, size_t count, uint64_t first);
 /* Fails unless `status` is `expected` and, if `word` is not NULL, the error's detail contains it. */
 void ct_assert_status(clattn_status status, clattn_status expected, const char *word);
 
