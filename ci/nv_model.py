@@ -174,11 +174,13 @@ def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
             "lse": (float(np.abs(memory.get(lse, (heads, n), np.float32) - np.log(np.exp(s).sum(2))).max()), 1e-4)}
 
 
-def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True):
+def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None):
     """Both passes of attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10."""
     rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 64
-    q, g = numbers(rng, heads, n, d), numbers(rng, heads, n, d)
-    k, v = numbers(rng, 1, n, d), numbers(rng, 1, n, d)
+    dv = dv or d
+    widest = max(d, dv)
+    q, g = numbers(rng, heads, n, d), numbers(rng, heads, n, dv)
+    k, v = numbers(rng, 1, n, d), numbers(rng, 1, n, dv)
     scale, blocks = 1 / np.sqrt(d), n // bm
     added = np.full((n, n), -1e10 if far else 0, np.float32)
     s = doubles(q) @ doubles(k)[0].T * scale
@@ -189,32 +191,31 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True):
     dp = doubles(g) @ doubles(v)[0].T
     delta = (p * dp).sum(2)
     ds = p * (dp - delta[:, :, None]) * scale
-    placed = [(memory.place(x), x.shape[0]) for x in (q, g, k, v)]
-    common = dict(DK=d, DV=d, STORE=2, OUT=2, ALIGNED=1, TURNS=0, OVERLAP=0, BM=bm, BN=bn, PARTIAL=int(causal), CAUSAL=int(causal), BIAS=int(far))
+    placed = [(memory.place(x), x.shape[0], x.shape[2]) for x in (q, g, k, v)]
+    common = dict(DK=widest, DV=widest, **({} if d == dv else {'WIDTH_K': d, 'WIDTH_V': dv}), STORE=2, OUT=2, ALIGNED=1, TURNS=0, OVERLAP=0, BM=bm, BN=bn, PARTIAL=int(causal), CAUSAL=int(causal), BIAS=int(far))
     def maps(of_q, of_k):
-        return dict(zip("qgkv", (memory.map_tensor(at, n, h, d, [0, n], box) for (at, h), box in zip(placed, (of_q, of_q, of_k, of_k)))))
+        return dict(zip("qgkv", (memory.map_tensor(at, n, h, width, [0, n], box) for (at, h, width), box in zip(placed, (of_q, of_q, of_k, of_k)))))
     def lists(sees):
         entries = [[t * bn for t in range(n // bn) if sees(i * bm, t * bn)] for i in range(blocks)]
         starts = np.cumsum([0] + [len(x) for x in entries])
         return dict(lines=memory.place(np.array([[starts[i], len(x), len(x) * causal, 0] for i, x in enumerate(entries)], np.int32)),
                     list=memory.place(np.array(sum(entries, []), np.int32)))
     def args(items, **more):
-        return dict(attend_args(n, heads, d, bm, n, blocks, 0, scale), k=(n * d, n * d, d), v=(n * d, n * d, d), group=heads, items=items, inner=items, bias_head=0, **more)
-    tensor, key = (heads * n * d, n * d, d), (n * d, n * d, d)
-    record = dict(dq=tensor, dk=key, dv=key)
+        return dict(attend_args(n, heads, d, bm, n, blocks, 0, scale), k=(n * d, n * d, d), v=(n * dv, n * dv, dv), group=heads, items=items, inner=items, bias_head=0, **more)
+    record = dict(dq=(heads * n * d, n * d, d), dk=(n * d, n * d, d), dv=(n * dv, n * dv, dv))
     rows = {"from": memory.place(np.zeros((heads, n), np.float32)), "minus": memory.place((-lse * 1.4426950408889634).astype(np.float32)),
             "delta": memory.place(delta.astype(np.float32))}
-    dq, dk, dv = memory.room((heads, n, d), np.uint16), memory.room((n, d), np.uint16), memory.room((n, d), np.uint16)
+    to_q, to_k, to_v = memory.room((heads, n, d), np.uint16), memory.room((n, d), np.uint16), memory.room((n, dv), np.uint16)
     bias = dict(bias=memory.place(added))
     queries = dict(maps(bm, bn), **rows, **lists(lambda query, key: not causal or key < query + bm), **bias)
     statistics = {name: x for name, x in queries.items() if name not in "gv" and name != "delta"}
     memory.launch("attend_statistics", common, (blocks, heads), 384, statistics, args(heads), seed, late)
-    memory.launch("attend_backward_q", common, (blocks, heads), 384, dict(queries, dq=dq), args(heads, **record), seed, late)
+    memory.launch("attend_backward_q", common, (blocks, heads), 384, dict(queries, dq=to_q), args(heads, **record), seed, late)
     of_keys = dict(maps(bn, bm), **rows, **lists(lambda key, query: not causal or query + bn > key), **bias)
-    memory.launch("attend_backward_kv", dict(common, BY_KEYS=1), (blocks, 1), 384, dict(of_keys, dk=dk, dv=dv), args(1, **record), seed, late)
-    return {"dq": (rms(doubles(memory.get(dq, (heads, n, d), np.uint16)), ds @ doubles(k)[0]), 4e-3),
-            "dk": (rms(doubles(memory.get(dk, (n, d), np.uint16)), (ds.transpose(0, 2, 1) @ doubles(q)).sum(0)), 4e-3),
-            "dv": (rms(doubles(memory.get(dv, (n, d), np.uint16)), (p.transpose(0, 2, 1) @ doubles(g)).sum(0)), 4e-3)}
+    memory.launch("attend_backward_kv", dict(common, BY_KEYS=1), (blocks, 1), 384, dict(of_keys, dk=to_k, dv=to_v), args(1, **record), seed, late)
+    return {"dq": (rms(doubles(memory.get(to_q, (heads, n, d), np.uint16)), ds @ doubles(k)[0]), 4e-3),
+            "dk": (rms(doubles(memory.get(to_k, (n, d), np.uint16)), (ds.transpose(0, 2, 1) @ doubles(q)).sum(0)), 4e-3),
+            "dv": (rms(doubles(memory.get(to_v, (n, dv), np.uint16)), (p.transpose(0, 2, 1) @ doubles(g)).sum(0)), 4e-3)}
 
 
 class Linear:
@@ -325,6 +326,7 @@ CASES = {
     "backward": backward,
     "backward, causal": lambda: backward(128, 256, causal=True),
     "backward, far rows": lambda: backward(64, 256, heads=1, far=True, late=False),
+    "backward, values wider": lambda: backward(72, 128, heads=1, dv=128),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),
     "head": lambda: Linear(lengths=(200,)).check(),
     "head 128, segments": lambda: Linear(128, 128, lengths=(200,), segments=2, heads=1).check(),

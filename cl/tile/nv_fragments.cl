@@ -1,13 +1,13 @@
 /* Accumulators of NVIDIA's matrix units as words of tile.cl, for tile_nv_mma and tile_nv_wgmma. A warp owns BLOCKS
  * blocks of 16 rows. Of each block a lane holds, for every 8 columns, four elements: two columns of row lane / 4, then
  * the same two of row lane / 4 + 8. A tile that includes this has defined: BLOCKS, PARTS (chains of a row's maximum and
- * sum), ALIGNED, HEAD16 (columns of O that a warp has), OWN_COLUMN(t) (the first of them), RAGGED (not all that are
- * stored exist), and `tile` with the members w (warp) and row (the lane's first row). pair_scale_add is its own:
+ * sum), ALIGNED, HEAD16 (columns of O that a warp has), OWN_COLUMN(t) (the first of them), RAGGED(width) (not all of
+ * those that are stored are among the first `width`), and `tile` with the members w (warp) and row (the lane's first row). pair_scale_add is its own:
  * pair_scale_add_direct, or something that falls back to it. */
 #define ROW_LEN (2 * BLOCKS)
 #define PAIR_BLOCK (BN / 2) /* a lane's elements of a block of S, of O */
 #define HEAD_BLOCK (HEAD16 / 2)
-#define STORED8 (ROUND(DV < HEAD16 ? DV : HEAD16, 8) / 8)
+#define STORED8(width) (ROUND((width) < HEAD16 ? (width) : HEAD16, 8) / 8)
 typedef float VF;
 typedef int VI;
 typedef struct {
@@ -136,12 +136,12 @@ OP tensor_out out_view(__global out_elem *x, const strides *s, int batch, int he
     const tensor_out y = {x + batch * s->batch + head * s->head + first * s->row, s->row, s->head, rows};
     return y;
 }
-OP void put_pair(__global out_elem *p, int d, float a, float b) {
+OP void put_pair(__global out_elem *p, int d, float a, float b, const int width) {
 #if !ALIGNED
-    if (d < DV) out_put(p, d, a);
-    if (d + 1 < DV) out_put(p, d + 1, b);
+    if (d < width) out_put(p, d, a);
+    if (d + 1 < width) out_put(p, d + 1, b);
 #else
-    if (RAGGED && d >= DV) return;
+    if (RAGGED(width) && d >= width) return;
 #if OUT == 0
     *(__global float2 *)(p + d) = (float2)(a, b);
 #elif OUT == 1
@@ -154,7 +154,7 @@ OP void put_pair(__global out_elem *p, int d, float a, float b) {
 /* Four lanes have a row's pairs of columns; x[g] is a lane's pair of the g-th eight columns. Turned, a lane has eight
  * columns beside each other, x[k] the k-th pair of them, which is one access of 16 bytes; turned again, what it was.
  * TURNED: how many eights go that way. */
-#define TURNED (ALIGNED && OUT && DV % 8 == 0 ? STORED8 / 4 * 4 : 0)
+#define TURNED(width) (ALIGNED && OUT && (width) % 8 == 0 ? STORED8(width) / 4 * 4 : 0)
 OP void quad_swap(warp *w, uint *a, uint *b, int d) {
     const uint low = *a, high = *b;
     const int upper = w->lane & d;
@@ -174,19 +174,19 @@ OP void acc_store(tile *t, tensor_out *y, int row0, acc_head *o, const int width
         __global out_elem *p = y->x + r / PACK * y->row + (PACK > 1 ? r % PACK * y->pack : 0) + OWN_COLUMN(t);
         const float *x = o->x + h / 2 * HEAD_BLOCK + h % 2 * 2;
         UNROLL
-        for (int i = 0; i < TURNED; i += 4) {
+        for (int i = 0; i < TURNED(width); i += 4) {
             uint z[4];
             UNROLL
             for (int g = 0; g < 4; g++)
                 z[g] = OUT == 1 ? half_pair(x[4 * (i + g)], x[4 * (i + g) + 1])
                                 : bf16_pair(x[4 * (i + g)], x[4 * (i + g) + 1]);
             quad_turn(&t->w, z);
-            if (r < y->rows && (!RAGGED || OWN_COLUMN(t) + (i + quarter) * 8 < DV))
+            if (r < y->rows && (!RAGGED(width) || OWN_COLUMN(t) + (i + quarter) * 8 < width))
                 *(__global uint4 *)(p + (i + quarter) * 8) = (uint4)(z[0], z[1], z[2], z[3]);
         }
         if (r < y->rows) UNROLL
-        for (int i = TURNED; i < STORED8; i++)
-            put_pair(p - OWN_COLUMN(t), OWN_COLUMN(t) + i * 8 + quarter * 2, x[4 * i], x[4 * i + 1]);
+        for (int i = TURNED(width); i < STORED8(width); i++)
+            put_pair(p - OWN_COLUMN(t), OWN_COLUMN(t) + i * 8 + quarter * 2, x[4 * i], x[4 * i + 1], width);
     }
 }
 /* A pair's two columns; one in memory, aligned as a pair is. */
@@ -210,10 +210,10 @@ OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long r
         const __global out_elem *p = y + r / PACK * row_stride + (PACK > 1 ? r % PACK * pack_stride : 0);
         float *x = o->x + h / 2 * HEAD_BLOCK + h % 2 * 2;
         UNROLL
-        for (int i = 0; i < TURNED; i += 4) {
+        for (int i = 0; i < TURNED(DV); i += 4) {
             const int from = OWN_COLUMN(t) + (i + quarter) * 8;
             uint4 four = (uint4)(0);
-            if (!RAGGED || from < DV) four = *(const __global uint4 *)(p + from);
+            if (!RAGGED(DV) || from < DV) four = *(const __global uint4 *)(p + from);
             uint z[4] = {four.x, four.y, four.z, four.w};
             quad_turn(&t->w, z);
             UNROLL
@@ -224,11 +224,11 @@ OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long r
             }
         }
         UNROLL
-        for (int i = TURNED; i < STORED8; i++) {
+        for (int i = TURNED(DV); i < STORED8(DV); i++) {
             const int left = DV - first - i * 8; /* columns that exist from here */
             float2 z = (float2)(0.0f);
             if (DV % 2 == 0) {
-                if (!RAGGED || left > 0) z = get_pair(p + first + i * 8);
+                if (!RAGGED(DV) || left > 0) z = get_pair(p + first + i * 8);
             } else {
                 if (left > 0) z.x = out_at(p, first + i * 8);
                 if (left > 1) z.y = out_at(p, first + i * 8 + 1);

@@ -69,7 +69,7 @@ typedef struct {
 } tile;
 #define HEAD16 DV16
 #define OWN_COLUMN(t) 0
-#define RAGGED (DV % 8 != 0)
+#define RAGGED(width) ((width) % 8 != 0)
 #include "tile/nv_fragments.cl"
 OP void pair_fetch(tile *t, const __global float *p, long pitch, int rows, int cols) {}
 #define pair_scale_add pair_scale_add_direct

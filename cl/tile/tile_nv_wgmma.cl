@@ -76,7 +76,7 @@ typedef struct {
     tensor_in begun[3];
 } tile;
 #define OWN_COLUMN(t) OWN_COLUMNS((t)->worker)
-#define RAGGED (SPLIT ? DV < 64 * SPLIT : DV % 8 != 0)
+#define RAGGED(width) (SPLIT ? (width) < 64 * SPLIT : (width) % 8 != 0)
 #include "tile/nv_fragments.cl"
 /* behind: the memory that the map describes, so that the runtime keeps it for this kernel */
 #define TENSOR(name) const __global ulong16 *name##_base, const long name##_from, const __global elem *name##_behind
