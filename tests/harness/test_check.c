@@ -127,8 +127,8 @@ static void rule_tells_right_from_wrong(void **state)
     assert_false(biased.passed);
 }
 
-/* tf32=1 permits an operand's rounding to 10 bits of mantissa, and no more. */
-static void tf32_may_be_as_inexact_as_f16(void **state)
+/* A matrix unit may round operands (tf32=1: to 10 bits of mantissa) and do no worse. */
+static void floats_may_be_as_inexact_as_operands(void **state)
 {
     (void)state;
     double reference[N], got[N];
@@ -142,12 +142,16 @@ static void tf32_may_be_as_inexact_as_f16(void **state)
                                 .count = N,
                                 .width = 1,
                                 .dtype = CLATTN_F32,
-                                .tf32 = true};
+                                .operands = CLATTN_F16};
     assert_true(ct_compare(&comparison).passed);
     got[3] += 4e-3;
     assert_false(ct_compare(&comparison).passed);
+    comparison.operands = CLATTN_BF16;
+    assert_true(ct_compare(&comparison).passed);
+    got[3] = reference[3] + 5e-2;
+    assert_false(ct_compare(&comparison).passed);
     got[3] = reference[3] + 2e-3;
-    comparison.tf32 = false;
+    comparison.operands = CLATTN_F32;
     assert_false(ct_compare(&comparison).passed);
     assert_true(ct_tf32_round(1.0 + 0x1p-12) == 1.0 && ct_tf32_round(1.0 + 0x1p-11) == 1.0 + 0x1p-10);
     assert_true(ct_tf32_round(-1.0 - 0x1p-11) == -1.0 - 0x1p-10 && ct_tf32_round(0x1.ffcp-3) == 0x1.ffcp-3);
@@ -353,7 +357,7 @@ int main(void)
         cmocka_unit_test(storage_rounds_to_nearest_even),
         cmocka_unit_test(random_numbers_repeat),
         cmocka_unit_test(rule_tells_right_from_wrong),
-        cmocka_unit_test(tf32_may_be_as_inexact_as_f16),
+        cmocka_unit_test(floats_may_be_as_inexact_as_operands),
         cmocka_unit_test(overflow_is_compared_at_the_end_of_the_storage),
         cmocka_unit_test(guards_find_a_stray_byte),
         cmocka_unit_test(filled_slots_are_legal),

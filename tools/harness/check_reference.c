@@ -207,6 +207,14 @@ static const char *label_of(int slot)
     return ct_slots[slot].label ? ct_slots[slot].label : ct_slots[slot].name;
 }
 
+/* Of products that a matrix unit may do on the way to this output. */
+static clattn_dtype operands_of(const check_run *c, clattn_slot slot)
+{
+    return c->problem.dtype == CLATTN_F32 ? (c->problem.tf32 ? CLATTN_F16 : CLATTN_F32)
+           : ct_slots[slot].of_outputs    ? c->problem.dtype
+                                          : CLATTN_F32;
+}
+
 static void compare_output(check_run *c, clattn_slot slot)
 {
     const ct_tensor *t = &c->slots[slot];
@@ -218,7 +226,7 @@ static void compare_output(check_run *c, clattn_slot slot)
         .count = t->count,
         .dtype = t->dtype,
         .times = c->problem.pass == CLATTN_BWD ? 3.0 : 2.0,
-        .tf32 = c->problem.tf32 && t->dtype == CLATTN_F32,
+        .operands = operands_of(c, slot),
         .log_sum = ct_slots[slot].contents == CT_LOG_SUMS,
         .exact = ct_slots[slot].contents == CT_CHOICES,
         .nan = (c->seed & CT_SEED_NAN) != 0,

@@ -7,7 +7,16 @@
 
 static double rms_bound(const ct_comparison *c)
 {
-    return c->dtype == CLATTN_BF16 ? 3e-3 : c->dtype == CLATTN_F16 || c->tf32 ? 4e-4 : 5e-6;
+    const clattn_dtype narrowest = c->dtype == CLATTN_F32 ? c->operands : c->dtype;
+    return narrowest == CLATTN_BF16 ? 3e-3 : narrowest == CLATTN_F16 ? 4e-4 : 5e-6;
+}
+
+/* One rounding to the storage or, where that is float, to an operand, which has float's range. */
+static double rounding(const ct_comparison *c, double scale)
+{
+    return c->dtype != CLATTN_F32 || c->operands == CLATTN_F32 ? ct_storage_ulp(c->dtype, scale)
+           : c->operands == CLATTN_BF16                        ? 0x1p-7 * scale
+                                                               : 0x1p-10 * scale;
 }
 
 typedef struct sums {
@@ -65,10 +74,8 @@ ct_check_figure ct_compare(const ct_comparison *c)
     }
     /* devices may flush what is below the smallest normal float */
     const double floor = figure.scale < 1e3 * FLT_MIN ? figure.scale + FLT_MIN : FLT_MIN;
-    /* one rounding to the storage (or, as long as f16's, of the weights to operands), and a few of float where the peer
-     * is exact by luck (equal values, say) */
-    const double ulp = (c->tf32 ? 0x1p-10 * figure.scale : ct_storage_ulp(c->dtype, figure.scale)) +
-                       3.0 * ct_storage_ulp(CLATTN_F32, figure.scale);
+    /* and a few roundings of float where the peer is exact by luck (equal values, say) */
+    const double ulp = rounding(c, figure.scale) + 3.0 * ct_storage_ulp(CLATTN_F32, figure.scale);
     /* the largest of a peer's few errors may be small by luck; their mean square is not */
     const double usual = 3.0 * sqrt(fmax(sum.peers[0], sum.peers[1]) / fmax(1.0, sum.count));
     figure.limit_max =
