@@ -192,7 +192,8 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
     delta = (p * dp).sum(2)
     ds = p * (dp - delta[:, :, None]) * scale
     placed = [(memory.place(x), x.shape[0], x.shape[2]) for x in (q, g, k, v)]
-    common = dict(DK=widest, DV=widest, **({} if d == dv else {'WIDTH_K': d, 'WIDTH_V': dv}), STORE=2, OUT=2, ALIGNED=1, TURNS=0, OVERLAP=0, BM=bm, BN=bn, PARTIAL=int(causal), CAUSAL=int(causal), BIAS=int(far))
+    widths = {} if d == dv else dict(WIDTH_K=d, WIDTH_V=dv)
+    common = dict(widths, DK=widest, DV=widest, STORE=2, OUT=2, ALIGNED=1, TURNS=0, OVERLAP=0, BM=bm, BN=bn, PARTIAL=int(causal), CAUSAL=int(causal), BIAS=int(far))
     def maps(of_q, of_k):
         return dict(zip("qgkv", (memory.map_tensor(at, n, h, width, [0, n], box) for (at, h, width), box in zip(placed, (of_q, of_q, of_k, of_k)))))
     def lists(sees):

@@ -68,8 +68,7 @@ typedef struct ct_slot_row {
     ct_contents contents;
     const char *implies; /* the key=value that a problem's text gets where this is given; NULL: none */
     int in_place_of;     /* an output that may begin where this input slot - 1 does; 0: none */
-    bool
-        of_outputs; /* float made of o's rows before they are rounded: as exact as the operands that o is a product of */
+    bool of_outputs;     /* floats made of o: as exact as the operands that o is a product of */
 } ct_slot_row;
 
 extern const ct_slot_row ct_slots[CLATTN_SLOT_COUNT];
