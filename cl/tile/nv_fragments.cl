@@ -2,8 +2,8 @@
  * blocks of 16 rows. Of each block a lane holds, for every 8 columns, four elements: two columns of row lane / 4, then
  * the same two of row lane / 4 + 8. A tile that includes this has defined: BLOCKS, PARTS (chains of a row's maximum and
  * sum), ALIGNED, HEAD16 (columns of O that a warp has), OWN_COLUMN(t) (the first of them), RAGGED(width) (not all of
- * those that are stored are among the first `width`), and `tile` with the members w (warp) and row (the lane's first row). pair_scale_add is its own:
- * pair_scale_add_direct, or something that falls back to it. */
+ * those that are stored are among the first `width`), and `tile` with the members w (warp) and row (the lane's first
+ * row). pair_scale_add is its own: pair_scale_add_direct, or something that falls back to it. */
 #define ROW_LEN (2 * BLOCKS)
 #define PAIR_BLOCK (BN / 2) /* a lane's elements of a block of S, of O */
 #define HEAD_BLOCK (HEAD16 / 2)

@@ -7,7 +7,8 @@
  * that is above 1). Every element must be finite, but for an LSE of -infinity where the reference says so; what
  * overflows the storage type is compared at its end, where infinity is right. With tf32=1 the peers get q, k and v
  * rounded to 10 bits of mantissa, and the limits are those of f16, which has as many: a kernel may be so inexact and
- * need not; likewise floats made of o (gradients of gates) where o is a product of 16-bit operands. A row of which the reference is NaN (CT_SEED_NAN: it sees one) may hold anything.
+ * need not; likewise floats made of o (gradients of gates) where o is a product of 16-bit operands. A row of which the
+ * reference is NaN (CT_SEED_NAN: it sees one) may hold anything.
  * Inputs are rounded to the storage type before kernel and reference see them. Outputs and workspace start as NaN,
  * guard bands lie around every buffer, and the padding between strided rows must stay as it was. */
 #ifndef CT_CHECK_H
