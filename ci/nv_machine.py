@@ -137,6 +137,7 @@ class Warp:
         self.flight, self.open, self.groups = {}, [], []  # accumulators under way; products not committed; groups not waited for
         self.blocked, self.spinning = None, False             # at a named barrier; at an mbarrier that is not done
         self.fetched = []                                     # (to, from) of cp.async
+        self.added = []                                       # (to, from, bytes, 1: added, 0: stored) of bulk copies to memory
 
 
 class Group:
@@ -152,6 +153,7 @@ class Group:
         self.random = random.Random(seed)
         self.warps = [Warp(self, w) for w in range(items // LANES)]
         self.steps = 0
+        self.registers = [0] * (items // LANES)
         self.cache = {}
 
     # values
@@ -446,6 +448,11 @@ class Group:
             words[at[i]] += by[i]
         self.put(w, o[0], old, m)
 
+    def op_red(self, w, p, o, m):
+        assert p[1:] == ["release", "gpu", "global", "add", "u32"] and not w.added, "what was added is not waited for"
+        for i in np.flatnonzero(m):
+            self.memory.view(np.uint32)[self.address(w, o[0])[i] // 4] += self.value(w, o[1], np.uint32)[i]
+
     # barriers and copies
     def op_bar(self, w, p, o, m):
         if p[1] == "warp":
@@ -498,6 +505,24 @@ class Group:
                 self.shared[to:to + 16] = self.memory[at:at + 16]
             w.fetched = []
             return
+        if p[1:4] == ["reduce", "async", "bulk"]:             # read late, at the latest when waited for
+            assert p[-2:] == ["add", "f32"]
+            to, at, size = self.address(w, o[0])[m], self.address(w, o[1])[m], self.value(w, o[2], np.uint32)[m]
+            assert (to % 16 == 0).all() and (at % 16 == 0).all() and (size % 16 == 0).all() and (to + size <= len(self.memory)).all(), "bulk addition"
+            w.added += zip(to.tolist(), at.tolist(), size.tolist(), [1] * len(to))
+            return
+        if p[1:4] == ["async", "bulk", "global"]:
+            to, at, size = self.address(w, o[0])[m], self.address(w, o[1])[m], self.value(w, o[2], np.uint32)[m]
+            w.added += zip(to.tolist(), at.tolist(), size.tolist(), [0] * len(to))
+            return
+        if p[1:3] == ["async", "bulk"] and p[3] in ("commit_group", "wait_group"):
+            for to, at, size, keep in w.added if p[3] == "wait_group" else ():
+                self.ordinary(np.arange(at, at + size), 1)
+                assert not self.dirty[at:at + size].any(), "a bulk addition reads what was stored without fence.proxy.async"
+                before = self.memory[to:to + size].view(np.float32)
+                before[:] = (before if keep else 0) + self.shared[at:at + size].view(np.float32)
+            w.added = [] if p[3] == "wait_group" else w.added
+            return
         for i in np.flatnonzero(m):
             where = o[1].strip("[] ")
             base, coordinates = where.split(",", 1)
@@ -509,7 +534,11 @@ class Group:
         if p[1:3] == ["proxy", "async"]:
             self.dirty[self.dirty & np.uint32(1 << w.index) != 0] = 0
 
-    def op_setmaxnreg(self, w, p, o, m): pass
+    def op_setmaxnreg(self, w, p, o, m):
+        """A group divides the registers that it was started with, in eights, as many as one group or two a multiprocessor leave."""
+        self.registers[w.index] = int(o[0])
+        groups = 2 if self.items == 256 else 1
+        assert sum(self.registers) * LANES <= 65536 // groups // self.items // 8 * 8 * self.items, "more registers than the group has: %s" % self.registers
 
     # across lanes, matrices
     def op_shfl(self, w, p, o, m):
@@ -531,6 +560,17 @@ class Group:
             if "trans" in p:
                 rows = rows.T
             self.put(w, name, pair(rows[lane // 4, lane % 4 * 2], rows[lane // 4, lane % 4 * 2 + 1]), m)
+
+    def op_stmatrix(self, w, p, o, m):
+        assert p[3:5] == ["m8n8", "x4"] and "trans" not in p
+        at, lane = self.address(w, o[0]), np.arange(LANES)
+        assert (at % 16 == 0).all()
+        self.ordinary(at, 16)
+        for i, name in enumerate(o[1].strip("{} ").replace(" ", "").split(",")):
+            to = at[8 * i + lane // 4] + lane % 4 * 4
+            self.shared.view(np.uint32)[to // 4] = self.value(w, name, np.uint32)
+            for b in range(4):
+                self.dirty[to + b] |= np.uint32(1 << w.index)
 
     def operand(self, d, rows, first, turned):
         """Elements [rows][16] (turned: [16][rows]) of a descriptor with the 128-byte swizzle."""
@@ -577,11 +617,12 @@ class Group:
                 if name not in w.flight:
                     w.flight[name] = None if fresh else self.value(w, name, np.float32).copy()
                 w.regs[name] = np.full(LANES, np.nan, np.float32)
+            turned = turned, not o[1].startswith("{") and o[-2] == "1"
             product = ["mma", names, a, b, fresh, n, turned, None if self.late else self.fetch(w, a, b, n, turned)]
             w.open.append(product)
 
     def fetch(self, w, a, b, n, turned):
-        return (self.operand(a, 16, 16 * (w.index & 3), False) if isinstance(a, int) else None), self.operand(b, n, 0, turned)
+        return (self.operand(a, 16, 16 * (w.index & 3), turned[1]) if isinstance(a, int) else None), self.operand(b, n, 0, turned[0])
 
     def finish(self, w, product):
         if product[0] == "mov":

@@ -21,6 +21,7 @@ programs = {}
 kernels = {"attend": Arguments("attend_forward", "attend/args.cl", "attend/attend_forward.cl"), "probe": Arguments("probe", "tile/probe_wgmma.cl")}
 for stage_ in ("attend_backward_kv", "attend_backward_q", "attend_statistics"):
     kernels[stage_] = Arguments(stage_, "attend/args.cl", "attend/%s.cl" % stage_)
+kernels["attend_backward"] = kernels["attend_backward_kv"] # in one pass
 for stage_ in ("accumulate_forward", "accumulate_state", "accumulate_apply"):
     kernels[stage_] = Arguments(stage_, "accumulate/args.cl", "accumulate/%s.cl" % stage_)
 
@@ -174,11 +175,12 @@ def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
             "lse": (float(np.abs(memory.get(lse, (heads, n), np.float32) - np.log(np.exp(s).sum(2))).max()), 1e-4)}
 
 
-def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None):
-    """Both passes of attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10."""
-    rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 64
+def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None, together=False, bm=128):
+    """Attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10; together: in one pass, in order."""
+    rng, memory = np.random.default_rng(seed), Memory()
     dv = dv or d
     widest = max(d, dv)
+    bn = 128 if together and widest <= 64 and bm == 128 else 64
     q, g = numbers(rng, heads, n, d), numbers(rng, heads, n, dv)
     k, v = numbers(rng, 1, n, d), numbers(rng, 1, n, dv)
     scale, blocks = 1 / np.sqrt(d), n // bm
@@ -205,16 +207,27 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
         return dict(attend_args(n, heads, d, bm, n, blocks, 0, scale), k=(n * d, n * d, d), v=(n * dv, n * dv, dv), group=heads, items=items, inner=items, bias_head=0, **more)
     record = dict(dq=(heads * n * d, n * d, d), dk=(n * d, n * d, d), dv=(n * dv, n * dv, dv))
     rows = {"from": memory.place(np.zeros((heads, n), np.float32)), "minus": memory.place((-lse * 1.4426950408889634).astype(np.float32)),
-            "delta": memory.place(delta.astype(np.float32))}
+            "delta": memory.place(delta.astype(np.float32)), "far": memory.place(np.full(1, far, np.int32))}
     to_q, to_k, to_v = memory.room((heads, n, d), np.uint16), memory.room((n, d), np.uint16), memory.room((n, dv), np.uint16)
     bias = dict(bias=memory.place(added))
     queries = dict(maps(bm, bn), **rows, **lists(lambda query, key: not causal or key < query + bm), **bias)
     statistics = {name: x for name, x in queries.items() if name not in "gv" and name != "delta"}
-    memory.launch("attend_statistics", common, (blocks, heads), 384, statistics, args(heads), seed, late)
-    memory.launch("attend_backward_q", common, (blocks, heads), 384, dict(queries, dq=to_q), args(heads, **record), seed, late)
-    of_keys = dict(maps(bn, bm), **rows, **lists(lambda key, query: not causal or query + bn > key), **bias)
-    memory.launch("attend_backward_kv", dict(common, BY_KEYS=1), (blocks, 1), 384, dict(of_keys, dk=to_k, dv=to_v), args(1, **record), seed, late)
-    return {"dq": (rms(doubles(memory.get(to_q, (heads, n, d), np.uint16)), ds @ doubles(k)[0]), 4e-3),
+    of_keys = dict(maps(bn, bm), **rows, **lists(lambda key, query: not causal or query + bn > key), **bias, dk=to_k, dv=to_v)
+    if together:
+        wide, workers = up(widest, 64), bm // 64
+        sums, counts = memory.room((heads, n, wide), np.float32), memory.place(np.zeros((heads, n, 4), np.int32))
+        memory.launch("attend_backward", dict(common, BY_KEYS=1, GATHER=2, CHAINS=1, ORDERED=1), (blocks, 1), 128 + 2 * bm, dict(of_keys, sums=sums, counts=counts),
+                      args(1, crowd=1, sums_row=wide, sums_head=n, **record), seed, late)
+        columns = wide * bn // 64 // workers                  # cl/tile/nv_share.cl: 8 columns, 16 rows x 8 x 4 lanes, rows and 8 behind, 2 columns
+        shares = memory.get(sums, (heads, n // bn, workers, columns // 8, 4, 8, 4, 2, 2), np.float32).transpose(0, 1, 2, 4, 7, 5, 3, 6, 8)
+        shares = shares.reshape(heads, n // bn, workers, 64, columns)
+        got_q = (shares if bn > 64 else shares.transpose(0, 1, 3, 2, 4)).reshape(heads, n, wide)[:, :, :d] * scale
+    else:
+        memory.launch("attend_statistics", common, (blocks, heads), 384, statistics, args(heads), seed, late)
+        memory.launch("attend_backward_q", common, (blocks, heads), 384, dict(queries, dq=to_q), args(heads, **record), seed, late)
+        memory.launch("attend_backward_kv", dict(common, BY_KEYS=1), (blocks, 1), 384, of_keys, args(1, **record), seed, late)
+        got_q = doubles(memory.get(to_q, (heads, n, d), np.uint16))
+    return {"dq": (rms(got_q, ds @ doubles(k)[0]), 4e-3),
             "dk": (rms(doubles(memory.get(to_k, (n, d), np.uint16)), (ds.transpose(0, 2, 1) @ doubles(q)).sum(0)), 4e-3),
             "dv": (rms(doubles(memory.get(to_v, (n, dv), np.uint16)), (p.transpose(0, 2, 1) @ doubles(g)).sum(0)), 4e-3)}
 
@@ -328,6 +341,9 @@ CASES = {
     "backward, causal": lambda: backward(128, 256, causal=True),
     "backward, far rows": lambda: backward(64, 256, heads=1, far=True, late=False),
     "backward, values wider": lambda: backward(72, 128, heads=1, dv=128),
+    "backward in one pass": lambda: backward(64, 256, together=True),
+    "backward in one pass, causal": lambda: backward(128, 256, causal=True, together=True, late=False),
+    "backward in one pass, 64 rows": lambda: backward(64, 128, heads=1, causal=True, together=True, bm=64),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),
     "head": lambda: Linear(lengths=(200,)).check(),
     "head 128, segments": lambda: Linear(128, 128, lengths=(200,), segments=2, heads=1).check(),

@@ -22,6 +22,7 @@ done
 for stage in attend_backward_kv attend_backward_q attend_backward_bias attend_statistics; do
     join "nv_wgmma.$stage" tile/tile_nv_wgmma.cl variant/score.cl "attend/$stage.cl" schedule/roles.cl
 done
+join nv_wgmma.attend_backward tile/tile_nv_wgmma.cl variant/score.cl attend/attend_backward_kv.cl schedule/chains.cl # in one pass
 for stage in accumulate_forward accumulate_state accumulate_apply; do
     join "nv_wgmma.$stage" tile/tile_nv_wgmma.cl tile/tile_nv_wgmma_state.cl accumulate/portion.cl accumulate/decays.cl "accumulate/$stage.cl" schedule/roles.cl
 done

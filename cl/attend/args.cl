@@ -39,13 +39,15 @@ typedef struct attend_args {
     i32 crowd, spare;   /* HEAVY_LAST: heads that take turns; spare: so no hole at the end */
     f32 scale, cap, p[8];
 } attend_args;
-/* Of each query row, for the pass backwards: attend_terms.cl, attend_statistics.cl. */
-#define ATTEND_ROWS(T, B, S) B(const float, from) B(const float, minus) B(const float, delta)
+/* Of each query row, for the pass backwards: attend_terms.cl, attend_statistics.cl. far: 1 if some row is. */
+#define FAR_LSE 1024.0f /* in base 2: beyond, a row's statistics are taken again */
+#define ATTEND_ROWS(T, B, S) B(const float, from) B(const float, minus) B(const float, delta) B(const int, far)
 #define ATTEND_STATISTICS(T, B, S)                                                                                     \
     T(q)                                                                                                               \
     T(k)                                                                                                               \
     B(float, from)                                                                                                     \
     B(float, minus)                                                                                                    \
+    B(const int, far)                                                                                                  \
     B(float, sunk)                                                                                                     \
     ATTEND_LISTS(T, B, S)                                                                                              \
     ATTEND_SCORES(T, B, S)                                                                                             \
@@ -53,13 +55,16 @@ typedef struct attend_args {
 /* The pass backwards: what each of its kernels over tiles of pairs reads. g: the gradient of o, as that lies. */
 #define ATTEND_BACKWARD(T, B, S) T(q) T(k) T(v) T(g) ATTEND_ROWS(T, B, S) ATTEND_LISTS(T, B, S) ATTEND_SCORES(T, B, S)
 #define ATTEND_BACKWARD_Q(T, B, S) ATTEND_BACKWARD(T, B, S) B(out_elem, dq) B(float, row_slopes)
-#define ATTEND_BACKWARD_KV(T, B, S) ATTEND_BACKWARD(T, B, S) B(out_elem, dk) B(out_elem, dv) B(float, sums)
+#define ATTEND_BACKWARD_KV(T, B, S)                                                                                    \
+    ATTEND_BACKWARD(T, B, S) B(out_elem, dk) B(out_elem, dv) B(float, sums) B(int, counts) B(const int, ranks)
 typedef struct attend_backward_args {
     attend_args a; /* step, rows: of queries in the pass for dq, of keys in that for dk and dv */
     strides dq, dk, dv;
-    i64 sums_row; /* floats of a row of sums: [b][hq][nq][sums_row] */
+    i64 sums_row, sums_head; /* sums: [b][hq][sums_head][sums_row] floats */
 } attend_backward_args;
 
+/* ints of a query row that count who has added to a tile's sums: one for each worker of a group at most */
+#define COUNTS 4
 #define ATTEND_TERMS(T, B, S)                                                                                          \
     B(const o_elem, o)                                                                                                 \
     B(const elem, g)                                                                                                   \
@@ -69,12 +74,14 @@ typedef struct attend_backward_args {
     B(float, from)                                                                                                     \
     B(float, minus)                                                                                                    \
     B(float, delta)                                                                                                    \
+    B(int, far)                                                                                                        \
     B(float, sunk)                                                                                                     \
-    B(float, sums)
+    B(float, sums)                                                                                                     \
+    B(int, counts)
 typedef struct terms_args {
     strides o;
-    i64 rows;         /* of a head */
-    i32 heads, width; /* width = 0: every group returns at once */
+    i64 rows, sums_head; /* of a head: all, and of sums */
+    i32 heads, width;    /* width = 0: every group returns at once */
     i32 sums_row, spare;
 } terms_args;
 
@@ -91,12 +98,12 @@ typedef struct head_sums_args {
     f32 factor, spare;
 } head_sums_args;
 
-#define ATTEND_COLLECT(T, B, S) B(const float, sums) B(out_elem, dq)
+#define ATTEND_COLLECT(T, B, S) B(const float, sums) B(const int, counts) B(out_elem, dq)
 typedef struct collect_args {
     strides dq;
-    i64 rows;            /* of a head */
-    i32 heads, width;    /* width = 0: every group returns at once */
-    i32 sums_row, spare; /* floats of a row of sums */
+    i64 rows, sums_head;   /* of a head: all, and of sums */
+    i32 heads, width;      /* width = 0: every group returns at once */
+    i32 sums_row, of_tile; /* floats of a row of sums, rows of a tile of them */
     f32 scale, spared;
 } collect_args;
 

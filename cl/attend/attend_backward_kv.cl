@@ -10,19 +10,33 @@
  *   | x DK | | x DV |   | BN x DK  |              back:   dV += P dO, dK += dX Q
  *   +------+ +------+   +----------+              finish: dK * scale
  *
- * With GATHER the same pass gives dQ: a group does all blocks of keys of a KV head, one after another, and each step
- * adds its dX^T K to its queries' rows of `sums`, so in a fixed order; attend_collect makes dQ of them.
+ * With GATHER the same pass gives dQ: each step adds its dX^T K to its queries' rows of `sums`, of which attend_collect
+ * makes dQ. GATHER 1: a group does all blocks of keys of a KV head, one after another, so the sums have a fixed order.
+ * GATHER 2: groups share a head. ORDERED: blocks of keys add to a tile of queries in ascending order all the same:
+ * `counts` says how many have, a block waits for those before it, which groups that began earlier do.
+ * CHAINS: front, middle, settle and back are P and dV alone, and dX, dK and dQ are a second chain (schedule/chains.cl).
  * DK = DV: the wider of both, of which WIDTH_K and WIDTH_V columns exist. */
 #define Q 0
 #define G 1
 #ifndef GATHER
-#define GATHER 0 /* 1: dQ leaves every step, and a group does all blocks of keys of its heads */
+#define GATHER 0
+#endif
+#ifndef CHAINS
+#define CHAINS 0
+#endif
+#ifndef ORDERED
+#define ORDERED 0
 #endif
 #define STREAMS 2
 #define HELDS 2
 #define MAY_OVERLAP 1
+#if CHAINS
+#define FIRST_READ(s) ((s) == Q ? FRONT : FRONT2)
+#define LAST_READ(s) ((s) == Q ? BACK2 : BACK)
+#else
 #define FIRST_READ(s) FRONT
 #define LAST_READ(s) BACK
+#endif
 #define WIDTH(s) DK
 #undef COLUMNS
 #define COLUMNS(s) ((s) == Q ? WIDTH_K : WIDTH_V)
@@ -40,8 +54,17 @@ typedef struct {
     acc_head dk, dv;
 #if GATHER
     acc_share dq;
-    __global float *sums;    /* of the first head's first query */
-    long sums_row, step_row; /* step_row: this step's first query, in rows of sums */
+    __global float *sums;               /* of the first head's first query */
+    long sums_row, sums_head, step_row; /* sums_head: rows of a head; step_row: of this step's first query */
+#endif
+#if CHAINS
+    columns_in terms; /* of this step's queries */
+    int far;
+#endif
+#if ORDERED
+    __global int *counts; /* of the first head's first query: COUNTS a query row, of which a tile's first has some */
+    const __global int *ranks; /* of the lists' entries; NULL: every block before this one adds to its tiles */
+    int before;                /* blocks of keys */
 #endif
     tensor kt, vt, qt, gt; /* qt, gt: of the group's first head */
     tensor_out dkt, dvt;
@@ -58,7 +81,14 @@ typedef struct {
     score_args a;
     float scale, scale_in, scale2;
 } stage;
+#if CHAINS
+#define TERM_from 0
+#define TERM_minus 1
+#define TERM_delta 2
+#define TERM(c, name, i) column_of(&(c)->t, (c)->terms, TERM_##name, i)
+#else
 #define TERM(c, name, i) at_column(&(c)->t, (c)->name, i, (c)->queries)
+#endif
 #include "attend/gradient.cl"
 
 OP list_line line_of(const stage *c, int head) {
@@ -86,9 +116,6 @@ OP void step_hold(stage *c) {
     tensor_begin(&c->t, &c->gt);
     held_load(&c->t, &c->k, &c->kt, c->row0, WIDTH_K);
     held_load(&c->t, &c->v, &c->vt, c->row0, WIDTH_V);
-#if GATHER && PADDING
-    held_hide(&c->t, &c->k, c->a.padding + c->row0, c->a.nk - c->row0);
-#endif
 }
 OP void step_load(stage *c, int s, int j) {
     const group_step at = step_at(c, j);
@@ -96,8 +123,27 @@ OP void step_load(stage *c, int s, int j) {
     tensor_ahead(&x, at.head);
     stream_load(&c->t, s, j, &x, at.query0);
 }
+OP long first_row(const stage *c, const group_step *at) { return at->head * c->lse_head + at->query0; }
+#if GATHER
+OP long first_sum(const stage *c, const group_step *at) { return at->head * c->sums_head + at->query0; }
+#endif
+#if CHAINS
+/* What a step's queries need, by those who bring it. */
+OP void step_columns(stage *c, int j) {
+    const group_step at = step_at(c, j);
+    const long first = first_row(c, &at);
+    const int n = c->a.nq - at.query0;
+    columns_load(&c->t, j, TERM_from, c->from_all + first, n);
+    columns_load(&c->t, j, TERM_minus, c->minus_all + first, n);
+    columns_load(&c->t, j, TERM_delta, c->delta_all + first, n);
+    columns_send(&c->t, j);
+}
+#endif
 OP void step_begin(stage *c) {
     held_wait(&c->t);
+#if GATHER && PADDING
+    held_hide(&c->t, &c->k, c->a.padding + c->row0, c->a.nk - c->row0);
+#endif
     acc_zero(&c->dk);
     acc_zero(&c->dv);
 }
@@ -109,35 +155,75 @@ OP void take_head(stage *c, int head) {
 }
 OP void step_front(stage *c, int j) {
     const group_step at = step_at(c, j);
-    const long first = at.head * c->lse_head + at.query0;
+    const long first = first_row(c, &at);
     if (c->heads > 1) take_head(c, at.head);
     c->query0 = at.query0;
     c->queries = c->a.nq - at.query0;
     c->masked = at.entry < at.line.masked;
 #if GATHER
-    c->step_row = first;
+    c->step_row = first_sum(c, &at);
 #endif
+#if CHAINS
+    c->terms = columns_wait(&c->t, j);
+#else
     c->from = c->from_all + first;
     c->minus = c->minus_all + first;
     c->delta = c->delta_all + first;
+#endif
     mma_abt(&c->t, &c->p, &c->k, Q, j);
-    mma_abt(&c->t, &c->d, &c->v, G, j);
+    if (!CHAINS) mma_abt(&c->t, &c->d, &c->v, G, j);
 }
-OP void step_middle(stage *c, int j) { pair_gradients(c, c->masked, c->query0, c->row0); }
+OP void step_middle(stage *c, int j) {
+#if CHAINS
+    pair_weights(c, c->masked, c->query0, c->row0);
+#else
+    pair_gradients(c, c->masked, c->query0, c->row0);
+#endif
+}
 OP void step_settle(stage *c, int j) {
     convert(&c->pp, &c->p);
-    convert(&c->dx, &c->d);
+    if (!CHAINS) convert(&c->dx, &c->d);
 }
 OP void step_back(stage *c, int j) {
     mma_ab(&c->t, &c->dv, &c->pp, G, j);
-    mma_ab(&c->t, &c->dk, &c->dx, Q, j);
+    if (!CHAINS) mma_ab(&c->t, &c->dk, &c->dx, Q, j);
 }
+#if GATHER
+OP void step_gather(stage *c, int j) { mma_gather(&c->t, &c->dq, &c->dx, &c->k, c->rows); }
+OP void step_leave(stage *c, int j) {
+    acc_leave(&c->t, &c->dq, c->sums + c->step_row * c->sums_row, c->sums_row, min(c->queries, COLS));
+}
+#endif
 OP void step_done(stage *c, int j) {
 #if GATHER
-    mma_gather(&c->t, &c->dq, &c->dx, &c->k, c->rows);
-    acc_leave(&c->t, &c->dq, c->sums + c->step_row * c->sums_row, c->sums_row, min(c->queries, COLS));
+    step_gather(c, j);
+    step_leave(c, j);
 #endif
 }
+#if CHAINS
+OP void step_front2(stage *c, int j) { mma_abt(&c->t, &c->d, &c->v, G, j); }
+OP void step_middle2(stage *c, int j) { pair_slopes(c); }
+OP void step_settle2(stage *c, int j) {
+    convert(&c->dx, &c->d);
+    publish(&c->t, &c->dx);
+}
+OP void step_back2(stage *c, int j) { mma_ab(&c->t, &c->dk, &c->dx, Q, j); }
+/* By those who add to memory what has left. */
+OP void step_take(stage *c, int j) {
+    const group_step at = step_at(c, j);
+    int rank = 0;
+#if ORDERED
+    const long first = first_row(c, &at);
+    rank = c->ranks ? c->ranks[at.line.start + at.entry] : c->before;
+    order_wait(&c->t, c->counts + first * COUNTS, rank);
+#endif
+    leave_take(&c->t, c->sums + first_sum(c, &at) * c->sums_row, c->sums_row, min(c->a.nq - at.query0, COLS),
+        ORDERED && rank == 0);
+#if ORDERED
+    order_pass(&c->t, c->counts + first * COUNTS);
+#endif
+}
+#endif
 OP void step_finish(stage *c) {
     row f;
     EACH_ROW(r) f.x[r] = c->scale;
@@ -175,8 +261,17 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_BACKWARD_
     c->minus_all = AT(minus) + first;
     c->delta_all = AT(delta) + first;
 #if GATHER
-    c->sums = AT(sums) + first * b->sums_row;
+    c->sums_head = b->sums_head;
+    c->sums = AT(sums) + ((in * (a->lse_batch / a->lse_head) + c->first_head) * c->sums_head + seq.q0) * b->sums_row;
     c->sums_row = b->sums_row;
+#endif
+#if ORDERED
+    c->counts = AT(counts) + first * COUNTS;
+    c->ranks = ranks_base ? AT(ranks) : 0;
+    c->before = c->row0 / a->step;
+#endif
+#if CHAINS
+    c->far = AT(far)[0];
 #endif
     c->list = AT(list);
     c->n = 0;
@@ -196,7 +291,7 @@ TILE_KERNEL void attend_backward_kv(ARGUMENTS(ATTEND_BACKWARD_KV) const attend_b
     held_at(&c.t, &c.k, 0);
     held_at(&c.t, &c.v, 1);
     if (b.a.nq == 0 || (!GATHER && !dk_base && !dv_base)) return;
-#if GATHER
+#if GATHER == 1
     EACH_ROW_OF_ITEM(at, b.a.rows) attend_item(&c, at, PASSED(ATTEND_BACKWARD_KV) & b);
 #else
     EACH_ITEM(

@@ -80,15 +80,15 @@ OP void step_back(stage *c, int j) {
 }
 OP void step_done(stage *c, int j) {}
 OP void step_finish(stage *c) {
-#if SLOPES
-    row_join_sum(&c->t, &c->slopes);
-    row_store(&c->t, c->slopes_at, 1, 0, c->rows, &c->slopes);
-#endif
 #if QUERIES
     row f;
     EACH_ROW(r) f.x[r] = c->scale;
     row_scale(&c->dq, &f);
     if (c->dqt.x) acc_store(&c->t, &c->dqt, c->row0, &c->dq, WIDTH_K);
+#endif
+#if SLOPES /* behind dQ: where this join's barrier came before, pocl 3.1 stored rows of dQ that do not exist (simt) */
+    row_join_sum(&c->t, &c->slopes);
+    row_store(&c->t, c->slopes_at, 1, 0, c->rows, &c->slopes);
 #endif
 }
 OP void run(stage *c); /* the schedule */

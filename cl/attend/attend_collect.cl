@@ -1,12 +1,23 @@
-/* dQ from the sums that attend_backward_kv has left:  dQ = scale sums.  A line is the row of one (row, head, batch). */
+/* dQ from the sums that attend_backward_kv has left:  dQ = scale sums.  A line is the row of one (row, head, batch).
+ * SHARES: a tile's sums lie as its workers left them, see share_at. With counts, a tile to which nobody has added holds
+ * nothing: its dQ is 0. */
 #include "attend/args.cl"
+#ifndef SHARES
+#define SHARES 0
+#define get_share(sums, row, c) ((VF)(0.0f))
+#endif
 
 LINE_KERNEL void attend_collect(ARGUMENTS(ATTEND_COLLECT) const collect_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.width == 0 || !dq_base) { return; }
     const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
-    const __global float *sums = AT(sums) + at * a.sums_row;
     __global out_elem *to = AT(dq) + batch * a.dq.batch + head * a.dq.head + n * a.dq.row;
-    EACH_COL(c, a.width) { put_elem(to, c, a.width, get(sums, c, a.width) * a.scale); }
+    const int row = (int)(n % a.of_tile);
+    const float scale = counts_base && AT(counts)[(at - row) * COUNTS] == 0 ? 0.0f : a.scale;
+    const __global float *sums = AT(sums) + (at / a.rows * a.sums_head + (SHARES ? n - row : n)) * a.sums_row;
+    EACH_COL(c, a.width) {
+        const VF x = SHARES ? get_share(sums, row, c) : get(sums, c, a.width);
+        put_elem(to, c, a.width, scale == 0.0f ? (VF)(0.0f) : x * scale);
+    }
 }

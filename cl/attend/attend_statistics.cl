@@ -106,6 +106,6 @@ TILE_KERNEL void attend_statistics(ARGUMENTS(ATTEND_STATISTICS) const attend_arg
     stage c;
     TILE_BEGIN(&c.t);
     held_at(&c.t, &c.q, 0);
-    if (a.nq == 0) return;
+    if (a.nq == 0 || !AT(far)[0]) return;
     EACH_ITEM(&c.t, at, TENSOR_AT(q), a.rows, a.items, 1, a.crowd, attend_item(&c, at, PASSED(ATTEND_STATISTICS) & a))
 }

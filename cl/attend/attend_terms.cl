@@ -1,8 +1,9 @@
 /* What attend's passes backwards need of each query row. Its weights are  P = 2^(scale2 (s - from) + minus):
  *   from = 0, minus = -LSE in base 2 (-infinity where the query sees no key: its weights are 0),
  *   delta = rowsum(dO o O) - dLSE,   sunk = exp(sink - LSE), the sink's weight.
- * Where dQ is summed in memory, the sums begin with 0. A line is the row of one (row, head, batch). A row that sees no
- * key takes no part: its delta is 0. */
+ * far becomes 1 where a row's LSE says little about its weights, see attend_statistics. Where dQ is summed in memory,
+ * the sums begin with 0, and so do the counts of what was added. A line is the row of one (row, head, batch). A row that
+ * sees no key takes no part: its delta is 0. */
 #ifndef FLOAT_O
 #define FLOAT_O 0 /* 1: o is float, whatever g is */
 #endif
@@ -24,13 +25,18 @@ LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
     VF products = (VF)(0.0f);
     EACH_COL(c, a.width) { products += get_o(AT(o) + from, c, a.width) * get_elem(AT(g) + from, c, a.width); }
     if (sums_base) {
-        __global float *sums = AT(sums) + at * a.sums_row;
-        EACH_COL(c, a.sums_row) { put(sums, c, a.sums_row, (VF)(0.0f)); }
+        __global float *sums = AT(sums) + (at / a.rows * a.sums_head + n) * a.sums_row;
+        const long rows = n + 1 < a.rows ? 1 : a.sums_head - n; /* the last one's: those behind, too */
+        for (long r = 0; r < rows; r++) {
+            EACH_COL(c, a.sums_row) { put(sums + r * a.sums_row, c, a.sums_row, (VF)(0.0f)); }
+        }
     }
     const float sum = line_sum(&t, products), lse = AT(lse)[at];
     if (ONCE(&t)) {
+        for (int i = 0; counts_base && i < COUNTS; i++) AT(counts)[at * COUNTS + i] = 0;
         const int unseen = lse == -INFINITY;
         AT(from)[at] = 0.0f;
+        if (!unseen && fabs(lse * LOG2E) > FAR_LSE) AT(far)[0] = 1;
         if (sunk_base) { AT(sunk)[at] = unseen ? 0.0f : exp2((AT(sinks)[head] - lse) * LOG2E); }
         AT(minus)[at] = unseen ? -INFINITY : lse * -LOG2E;
         AT(delta)[at] = unseen ? 0.0f : sum - (dlse_base ? AT(dlse)[at] : 0.0f);

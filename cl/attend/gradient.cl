@@ -4,6 +4,9 @@
  * (FlashAttention-2, Dao 2023, algorithm 2). A stage gives, for the query of a visit, TERM(c, name, i) of from and
  * minus (P = 2^(scale2 (s - from) + minus); minus = -infinity: it sees no key) and delta. No more than BM x BN of any
  * of it exists at a time. */
+#ifndef CHAINS
+#define CHAINS 0
+#endif
 #ifndef SLOPES
 #define SLOPES 0 /* 1: the stage has row slopes, the sum of what each pair gives to ALiBi's slope */
 #endif
@@ -45,3 +48,19 @@ OP void pair_gradients(stage *c, int masked, int query0, int key0) {
     fold_sum(&c->slopes, &slopes);
 #endif
 }
+#if CHAINS
+/* The same in two halves, where no text changes a score. */
+OP void pair_weights(stage *c, int masked, int query0, int key0) {
+    if (BIAS) add_bias(&c->t, &c->p, c->scale_in, query0, key0, &c->a);
+    if (PARTIAL && masked) mask_pairs(&c->t, &c->p, query0, key0, &c->a);
+    if (c->far)
+        EACH_PAIR(i) c->p.x[i] -= TERM(c, from, i);
+    EACH_PAIR(i) c->p.x[i] = vexp2(fma(c->p.x[i], (VF)(c->scale2), TERM(c, minus, i)));
+}
+OP void pair_slopes(stage *c) {
+    EACH_PAIR(i) {
+        const VF d = c->p.x[i] * (c->d.x[i] - TERM(c, delta, i));
+        c->d.x[i] = PADDING ? counted(c->p.x[i], d) : d;
+    }
+}
+#endif

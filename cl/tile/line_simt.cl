@@ -1,34 +1,49 @@
-/* line_simt: LINE_ITEMS items a group (a power of two), one column an item and visit, neighbours beside each other.
- * Joins are trees in local memory. */
+/* line_simt: LINE_ITEMS items a line (a power of two), LINE_VECTOR columns an item and visit, neighbours beside each
+ * other; LINES lines a group. Joins are trees in local memory. */
 #ifndef LINE_ITEMS
 #define LINE_ITEMS 64
+#endif
+#ifndef LINE_VECTOR
+#define LINE_VECTOR 1
+#endif
+#ifndef LINES
+#define LINES 1
 #endif
 #if LINE_ITEMS & (LINE_ITEMS - 1)
 #error LINE_ITEMS must be a power of two
 #endif
+#if LINE_VECTOR == 1
 typedef float VF;
 typedef int VI;
+#define COL(c) (c)
+#include "tile/line_words.cl"
+OP float visit_sum(VF v) { return v; }
+OP float visit_max(VF v) { return v; }
+#else
+#define LINE_ALIGNED 1
+#include "tile/line_vectors.cl"
+#endif
 typedef struct {
     __local float *slots;
     int item;
 } line;
-#define LINE_KERNEL __kernel __attribute__((reqd_work_group_size(LINE_ITEMS, 1, 1)))
+#define LINE_KERNEL __kernel __attribute__((reqd_work_group_size(LINE_ITEMS * LINES, 1, 1)))
+#define LINE_ITEM() ((int)get_local_id(0) % LINE_ITEMS)
 #define LINE_BEGIN(tp)                                                                                                 \
-    __local float slots_[LINE_ITEMS];                                                                                  \
-    (tp)->slots = slots_;                                                                                              \
-    (tp)->item = (int)get_local_id(0)
-#define LINE_X() ((long)GROUP(0))
+    __local float slots_[LINE_ITEMS * LINES];                                                                          \
+    (tp)->slots = slots_ + (int)get_local_id(0) / LINE_ITEMS * LINE_ITEMS;                                             \
+    (tp)->item = LINE_ITEM()
+#define LINE_X() ((long)GROUP(0) * LINES + (long)get_local_id(0) / LINE_ITEMS)
 #define LINE_Y() ((long)GROUP(1))
 #define LINE_Z() ((long)GROUP(2))
 /* Every item makes the same number of visits, some past the width: pocl 3.1 gets loops wrong whose count differs
  * between items where a kernel has both a join and an early return. */
 #define EACH_COL(c, width)                                                                                             \
-    for (int c = (int)get_local_id(0), c##_0 = 0; c##_0 < (width); c##_0 += LINE_ITEMS, c += LINE_ITEMS)
-#define VISITS(width) (((width) + LINE_ITEMS - 1) / LINE_ITEMS)
-#define VISIT(c) ((c) / LINE_ITEMS)
-#define COL(c) (c)
+    for (int c = LINE_ITEM() * LINE_VECTOR, c##_0 = 0; c##_0 < (width);                                                \
+         c##_0 += LINE_ITEMS * LINE_VECTOR, c += LINE_ITEMS * LINE_VECTOR)
+#define VISITS(width) (((width) + LINE_ITEMS * LINE_VECTOR - 1) / (LINE_ITEMS * LINE_VECTOR))
+#define VISIT(c) ((c) / (LINE_ITEMS * LINE_VECTOR))
 #define ONCE(t) ((t)->item == 0)
-#include "tile/line_words.cl"
 OP float line_join(line *t, float v, int largest) {
     t->slots[t->item] = v;
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -43,5 +58,5 @@ OP float line_join(line *t, float v, int largest) {
     barrier(CLK_LOCAL_MEM_FENCE); /* the next join writes the slots */
     return joined;
 }
-OP float line_sum(line *t, VF v) { return line_join(t, v, 0); }
-OP float line_max(line *t, VF v) { return line_join(t, v, 1); }
+OP float line_sum(line *t, VF v) { return line_join(t, visit_sum(v), 0); }
+OP float line_max(line *t, VF v) { return line_join(t, visit_max(v), 1); }

@@ -65,13 +65,26 @@
  *   pair_fetch(t, ptr, pitch, rows, cols)     by whoever computes: begins to read what the next pair_scale_add, of the
  *                                             same arguments, adds
  *   pair_leave(t, &acc_pair, ptr, pitch, rows, cols)   backwards: ptr[row * pitch + col] += x, float, rows and cols
- * that
- *                                             exist; the same lane writes a place every time
- *   Backwards, tiles whose groups may do all blocks of a head (ct_tile.gathers), with -D GATHER:
+ *                                             that exist; the same lane writes a place every time
+ *   Backwards, with -D GATHER, on tiles whose groups may do all blocks of a head (ct_tile.gathers) or share them
+ *   (ct_shape.shares):
  *   mma_gather(t, &acc_share, &op_pair, &held, rows)   share = pair^T . held, over the held rows that exist
- *   acc_leave(t, &acc_share, ptr, pitch, n)   ptr's rows of floats += share's first n rows; pitch: DK rounded up to 16
+ *   acc_leave(t, &acc_share, ptr, pitch, n)   ptr's rows of floats += share's first n rows; pitch: DK rounded up to 16.
+ *                                             Where groups share, it is left for who takes it (leave_take)
  *   held_hide(t, &held, bytes, n)             rows whose byte is 0 count as zeros in mma_gather; their pairs mean
- *                                             nothing
+ *                                             nothing. Behind held_wait
+ *   Where groups share, under schedule/chains.cl; convert leaves its source as it was:
+ *   publish(t, &op_pair), meet(t)             by each worker: its rows of pairs for all to read; all are there.
+ *                                             mma_gather is of the pairs met last
+ *   leave_take(t, ptr, pitch, n, begins)      by role_take: adds what a worker left to the tile of sums at ptr, which
+ *                                             has an order of its own (ct_tile.share); begins: it is the first to add,
+ *                                             whatever lies there
+ *   order_wait(t, counts, rank), order_pass(t, counts)   before and after it: waits until `rank` others have passed.
+ *                                             EACH_ITEM then takes items in the order in which groups begin
+ *   leave_flush(t)                            all additions are done
+ *   columns_load(t, j, k, ptr, n), columns_send(t, j)   by role_columns: number k, k = 0 first, of TERMS_OF_COLUMN for
+ *                                             each column of tile j, n of which exist; then, they are complete
+ *   columns_wait(t, j) -> columns_in, column_of(t, columns, k, i)   the same of visit i, until the tile is released
  * 6. Results
  *   out_view(ptr, &strides, batch, head, first, rows)  -> tensor_out
  *   acc_store(t, &tensor_out, row0, &acc_head, width)               its first `width` columns

@@ -41,6 +41,9 @@
 #ifndef STAGED
 #define STAGED 0
 #endif
+#ifndef GATHER
+#define GATHER 0
+#endif
 #define ROUND(x, n) (((x) + (n)-1) / (n) * (n))
 #define DK64 ROUND(DK, 64)
 #define DV64 ROUND(DV, 64)
@@ -73,6 +76,10 @@ typedef struct {
     warp w;
     uint mem, ring, bar, ints, pairs;
     int worker, row, loads, base, helds, round, next;
+#if GATHER
+    int published, left; /* steps whose pairs were, whose share did */
+    __global int *told;  /* the count of an addition that is under way */
+#endif
     tensor_in begun[3];
 } tile;
 #define OWN_COLUMN(t) OWN_COLUMNS((t)->worker)
@@ -185,19 +192,32 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 #define ITEM_FULL(t) ((t)->bar + 32)
 #define ITEM_EMPTY(t) ((t)->bar + 40)
 #define TILE_BYTES (BN * WIDEST * 2)
-/* before the held tiles: DK x 64 operands of each worker */
-#define STATE_BYTES (SPLIT * DK64 * 128)
+/* before the held tiles: DK x 64 operands of each worker, or what nv_wgmma_pairs.cl keeps */
+#if GATHER
+#define PAIR_SLOTS 2 /* so that one meeting a step is enough */
+#define PAIR_BYTES (BM * BN * 2)
+#define SUMS_ROW DK64
+#include "tile/nv_share.cl"
+#define LEAVE_BYTES (SHARE_FLOATS * 4)
+#define TERMS_OF_COLUMN 3
+#define COLUMN_BYTES (SLOTS * TERMS_OF_COLUMN * BN * 4)
+#define FRONT_BYTES ROUND(PAIR_SLOTS *PAIR_BYTES + WORKERS * LEAVE_BYTES + COLUMN_BYTES, 1024)
+#define MORE_BARRIERS (2 * WORKERS + SLOTS + (SLOTS & 1))
+#else
+#define FRONT_BYTES (SPLIT * DK64 * 128)
+#define MORE_BARRIERS 0
+#endif
 #define TURN_OF(t, j) ((uint)((t)->base + (j)))
 #define SLOT(t, s, j) ((s)*SLOTS + TURN_OF(t, j) % SLOTS)
 #define RING(t, s, j) ((t)->ring + SLOT(t, s, j) * TILE_BYTES)
-#define FULL(t, s, j) ((t)->bar + 48 + 16 * SLOT(t, s, j))
+#define FULL(t, s, j) ((t)->bar + 48 + 8 * MORE_BARRIERS + 16 * SLOT(t, s, j))
 #define EMPTY(t, s, j) (FULL(t, s, j) + 8)
 #define ITEM(t) ((t)->ints)
 #define FIRST(t, s, j) ((t)->ints + 16 + 4 * SLOT(t, s, j))
 #define TILE_BEGIN(tp)                                                                                                 \
-    __local ushort mem_[STATE_BYTES / 2 + HELD_TURNS * HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST]              \
+    __local ushort mem_[FRONT_BYTES / 2 + HELD_TURNS * HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST]              \
         __attribute__((aligned(1024)));                                                                                \
-    __local ulong bar_[6 + 2 * STREAMS * SLOTS] __attribute__((aligned(16)));                                          \
+    __local ulong bar_[6 + MORE_BARRIERS + 2 * STREAMS * SLOTS] __attribute__((aligned(16)));                          \
     __local int ints_[4 + STREAMS * SLOTS] __attribute__((aligned(16)));                                               \
     __local float pairs_[STAGED ? BM * (BN + 4) : 1] __attribute__((aligned(16)));                                     \
     (tp)->pairs = (uint)(ulong)pairs_;                                                                                 \
@@ -209,19 +229,30 @@ OP void barriers_begin(uint bar, int pairs, int full) {
         mb_init(bar + 16 * i + 8, 4 * WORKERS * ARRIVING);
     }
 }
+#if GATHER
+OP void pairs_begin(uint bar);
+#endif
 OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int streams) {
     const int id = (int)get_local_id(0), c = id - 128;
-    t->mem = mem + STATE_BYTES;
+    t->mem = mem + FRONT_BYTES;
     t->ring = t->mem + HELD_TURNS * helds * BM * DK64 * 2;
     t->bar = bar;
     t->worker = c >> 7;
     WARP_BEGIN(&t->w);
     t->loads = t->base = t->helds = t->round = 0;
     t->begun[0] = t->begun[1] = t->begun[2] = 0;
+#if GATHER
+    t->published = t->left = 0;
+    t->told = 0;
+#endif
     t->row = OWN_ROWS(c >> 7) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
         if (helds) barriers_begin(bar, HELD_TURNS, helds); /* none has a count of 0, which PTX does not allow */
-        barriers_begin(bar + 32, 1 + streams * SLOTS, 1);
+        barriers_begin(bar + 32, 1, 1);
+        barriers_begin(bar + 48 + 8 * MORE_BARRIERS, streams * SLOTS, 1);
+#if GATHER
+        pairs_begin(bar);
+#endif
         asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
     }
     BAR();
@@ -414,18 +445,21 @@ OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
 OP void worker_meet(tile *t) { asm volatile("bar.sync %0, 128;" ::"r"(t->worker + 4) : "memory"); }
 /* Rows of a tile whose byte is 0 become zeros. Each worker does it for itself: zeros on zeros do no harm to who reads
  * already. */
-OP void tile_hide(tile *t, uint at, const __global uchar *bytes, int n) {
-    for (int r = (int)get_local_id(0) & 127; r < BN; r += 128)
+OP void rows_hide(tile *t, uint at, const int rows, const __global uchar *bytes, int n) {
+    for (int r = (int)get_local_id(0) & 127; r < rows; r += 128)
         if (is_hidden(bytes, n, r))
             for (int i = 0; i < DV64 / 64; i++)
-                for (int c = 0; c < 128; c += 16) put_ints(at + i * BN * 128 + r * 128 + c, (int4)(0));
+                for (int c = 0; c < 128; c += 16) put_ints(at + i * rows * 128 + r * 128 + c, (int4)(0));
     /* wgmma and the copy engine see memory on another path than st.shared */
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
     worker_meet(t);
 }
+OP void held_hide(tile *t, held *q, const __global uchar *bytes, int n) {
+    if (bytes) rows_hide(t, q->at, BM, bytes, n);
+}
 OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
     const uint b = RING(t, s, j) + OWN_COLUMNS(t->worker) * BN * 2, lbo = (BN * 128) >> 4;
-    if (bytes) tile_hide(t, RING(t, s, j), bytes, n);
+    if (bytes) rows_hide(t, RING(t, s, j), BN, bytes, n);
     mma_fence();
     UNROLL
     for (int k = 0; k < BN / 16; k++) {
@@ -437,3 +471,6 @@ OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __gl
 #endif
     }
 }
+#if GATHER
+#include "tile/nv_wgmma_pairs.cl"
+#endif

@@ -119,7 +119,7 @@ OP void row_of_col(tile *t, row *r, col *c) {
 #define STATE_ROW(t, i) (((i) >> 5) * 64 + (t)->row + (((i) >> 1) & 1) * 8)
 #define STATE_COL(t, i) (OWN_COLUMNS((t)->worker) + (((i) >> 2) & 7) * 8 + ((i)&1) + ((t)->w.lane & 3) * 2)
 /* where the worker's operand lies */
-OP uint state_at(tile *t) { return (uint)anew((int)(t->mem - STATE_BYTES + t->worker * DK64 * 128)); }
+OP uint state_at(tile *t) { return (uint)anew((int)(t->mem - FRONT_BYTES + t->worker * DK64 * 128)); }
 OP void state_load(tile *t, acc_state *st, const __global float *p, long pitch) {
     EACH_STATE(i) st->x[i] = 0.0f;
     if (!p) return;

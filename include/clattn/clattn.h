@@ -365,7 +365,7 @@ typedef struct clattn_problem {
      * methods */
     int tf32;
     /* every method */
-    int deterministic; /**< 1: the same bits every run; always kept today */
+    int deterministic; /**< 1: the same bits every run; 0: sums may take any order, which is faster on some GPUs */
     /** Behind the method, in one kernel: slot O is norm(residual + o), a token's row being that of all its heads.
      * Backwards o is made again in the workspace, and slots O and LSE are not read */
     clattn_norm norm; /**< slots NORM_WEIGHT, NORM_BIAS; NORM_STATS is written if it is passed */

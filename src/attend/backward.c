@@ -9,10 +9,11 @@
 typedef struct backward {
     const ct_attend *a;
     const ct_attend_gradient *gradient;
-    ct_ref from, minus, delta, sunk; /* cl/attend/attend_terms.cl */
-    int64_t sums_row;                /* 0: two passes; else one, which leaves dQ in rows of so many floats */
-    ct_ref sums;
-    ct_item queries; /* blocks of them, with their lists */
+    ct_ref from, minus, delta, far, sunk; /* cl/attend/attend_terms.cl */
+    int64_t sums_row, sums_head; /* 0: two passes; else one, which leaves dQ in so many rows of so many floats */
+    bool ordered;                /* groups that share sums wait for each other */
+    ct_ref sums, counts;
+    ct_item keys, queries; /* blocks of them, with their lists */
     ct_item_tensors of_queries;
     double pairs;
     int64_t entries; /* of all lists */
@@ -21,7 +22,21 @@ typedef struct backward {
 /* Of a struct of CT_REFS: the members of ATTEND_BACKWARD. */
 #define BACKWARD_REFS(w, item, t)                                                                                      \
     .q = (t)->q, .k = (t)->k, .v = (t)->v, .g = (t)->g, .from = (w)->from, .minus = (w)->minus, .delta = (w)->delta,   \
-    CT_ITEM_REFS(item)
+    .far = (w)->far, CT_ITEM_REFS(item)
+
+static clattn_status add_zeros(ct_builder *b, ct_ref to, int64_t count)
+{
+    clattn_status st = CLATTN_OK;
+    ct_launch *l = NULL;
+    const struct {
+        CT_REFS(FILL_ZEROS)
+    } buffers = {.to = to};
+    const fill_args args = {.count = count, .width = 1024};
+    CT_TRY(ct_line_launch(b, "attend/fill_zeros.cl", "fill_zeros", ct_ceil_div(count, args.width), &l));
+    CT_ARGUMENTS(l, &buffers, &args);
+out:
+    return st;
+}
 
 static clattn_status add_terms(ct_builder *b, backward *w)
 {
@@ -32,9 +47,14 @@ static clattn_status add_terms(ct_builder *b, backward *w)
     w->from = ct_builder_zone(b, "from", rows, 4);
     w->minus = ct_builder_zone(b, "minus LSE", rows, 4);
     w->delta = ct_builder_zone(b, "delta", rows, 4);
+    w->far = ct_builder_zone(b, "far", 1, 4);
+    CT_TRY(add_zeros(b, w->far, 1));
     w->sunk = ct_is(w->gradient->dsink) ? ct_builder_zone(b, "weights of the sink", rows, 4) : ct_nothing();
     if (w->sums_row) {
-        w->sums = ct_builder_zone(b, "sums of dq", rows * w->sums_row, 4);
+        w->sums = ct_builder_zone(b, "sums of dq", a->b * a->hq * w->sums_head * w->sums_row, 4);
+    }
+    if (w->ordered) {
+        w->counts = ct_builder_zone(b, "counts of who has added to them", rows * COUNTS, 4);
     }
     const struct {
         CT_REFS(ATTEND_TERMS)
@@ -46,11 +66,17 @@ static clattn_status add_terms(ct_builder *b, backward *w)
                  .from = w->from,
                  .minus = w->minus,
                  .delta = w->delta,
+                 .far = w->far,
                  .sunk = w->sunk,
-                 .sums = w->sums};
-    const terms_args args = {
-        .o = a->os, .rows = a->nq, .heads = (i32)a->hq, .width = (i32)a->dv, .sums_row = (i32)w->sums_row};
-    CT_TRY(ct_line_launch(b, "attend/attend_terms.cl", "attend_terms", rows, &l));
+                 .sums = w->ordered ? ct_nothing() : w->sums, /* the first to add needs no zeros */
+                 .counts = w->counts};
+    const terms_args args = {.o = a->os,
+                             .rows = a->nq,
+                             .sums_head = w->sums_head,
+                             .heads = (i32)a->hq,
+                             .width = (i32)a->dv,
+                             .sums_row = (i32)w->sums_row};
+    CT_TRY(ct_line_launch_rows(b, "attend/attend_terms.cl", "attend_terms", rows, a->dv, &l));
     ct_launch_define(l, "STORE", a->types.q);
     ct_launch_define(l, "FLOAT_O", a->out == CLATTN_F32 && a->types.q != CLATTN_F32);
     CT_ARGUMENTS(l, &buffers, &args);
@@ -89,11 +115,16 @@ out:
     return st;
 }
 
-static clattn_status make_item(ct_builder *b, const ct_attend *a, bool turned, ct_item *item)
+static clattn_status make_item(ct_builder *b, const ct_attend *a, bool turned, bool share, ct_item *item)
 {
     clattn_status st = CLATTN_OK;
-    *item = (ct_item){
-        .a = a, .backward = true, .turned = turned, .pack = 1, .parts = 1, .groups_y = a->b * (turned ? a->hk : a->hq)};
+    *item = (ct_item){.a = a,
+                      .backward = true,
+                      .turned = turned,
+                      .share = share,
+                      .pack = 1,
+                      .parts = 1,
+                      .groups_y = a->b * (turned ? a->hk : a->hq)};
     CT_TRY(ct_item_shape(b, item));
     CT_TRY(ct_item_lists(b, item));
     CT_TRY(ct_item_args(b, item));
@@ -104,7 +135,8 @@ out:
 static attend_backward_args args_of(const backward *w, const ct_item *item)
 {
     const ct_attend_gradient *g = w->gradient;
-    return (attend_backward_args){.a = item->args, .dq = g->dqs, .dk = g->dks, .dv = g->dvs, .sums_row = w->sums_row};
+    return (attend_backward_args){
+        .a = item->args, .dq = g->dqs, .dk = g->dks, .dv = g->dvs, .sums_row = w->sums_row, .sums_head = w->sums_head};
 }
 
 /* Statistics of the rows that are far from 0, block of queries by block. */
@@ -114,7 +146,7 @@ static clattn_status add_statistics(ct_builder *b, backward *w)
     ct_launch *l = NULL;
     const ct_attend *a = w->a;
     ct_item *item = &w->queries;
-    CT_TRY(make_item(b, a, false, item));
+    CT_TRY(make_item(b, a, false, false, item));
     CT_TRY(ct_item_take(b, item, w->gradient->g, &w->of_queries));
     CT_TRY(ct_item_launch(b, item, "attend_statistics", "attend/attend_statistics.cl", CLATTN_F32, &l));
     if (ct_is(a->sink)) {
@@ -126,6 +158,7 @@ static clattn_status add_statistics(ct_builder *b, backward *w)
                  .k = w->of_queries.k,
                  .from = w->from,
                  .minus = w->minus,
+                 .far = w->far,
                  .sunk = w->sunk,
                  CT_ITEM_REFS(item),
                  .sinks = a->sink};
@@ -137,28 +170,48 @@ out:
     return st;
 }
 
-/* dK and dV of the blocks of keys. */
+/* Heads that take turns: a divisor of their number. Blocks of one head follow each other through its queries, and wait
+ * for each other where sums are ordered; heads beside each other leave fewer of them to wait. */
+static i32 crowd_of(const ct_item *item)
+{
+    enum { BESIDE = 16 };
+    int64_t crowd = ct_min(item->groups_y, BESIDE);
+    while (item->groups_y % crowd) {
+        crowd--;
+    }
+    return (i32)crowd;
+}
+
+/* dK and dV of the blocks of keys, and what one pass leaves of dQ. */
 static clattn_status add_keys(ct_builder *b, backward *w)
 {
     clattn_status st = CLATTN_OK;
     ct_launch *l = NULL;
-    ct_item item;
+    ct_item *item = &w->keys;
     ct_item_tensors t;
-    const ct_attend *a = w->a;
-    CT_TRY(make_item(b, a, true, &item));
-    CT_TRY(ct_item_take(b, &item, w->gradient->g, &t));
-    CT_TRY(ct_item_launch(b, &item, "attend_backward_kv", "attend/attend_backward_kv.cl", w->gradient->out, &l));
-    const attend_backward_args args = args_of(w, &item);
+    const bool shares = item->shape.shares;
+    CT_TRY(ct_item_take(b, item, w->gradient->g, &t));
+    CT_TRY(ct_item_launch(b, item, "attend_backward_kv", "attend/attend_backward_kv.cl", w->gradient->out, &l));
+    item->args.crowd = shares ? crowd_of(item) : 0;
+    const attend_backward_args args = args_of(w, item);
     const struct {
         CT_REFS(ATTEND_BACKWARD_KV)
-    } buffers = {BACKWARD_REFS(w, &item, &t), .dk = w->gradient->dk, .dv = w->gradient->dv, .sums = w->sums};
+    } buffers = {BACKWARD_REFS(w, item, &t), .dk = w->gradient->dk,     .dv = w->gradient->dv, .sums = w->sums,
+                 .counts = w->counts,        .ranks = item->lists.ranks};
     CT_ARGUMENTS(l, &buffers, &args);
     ct_launch_main(l);
     if (w->sums_row) {
-        ct_launch_define(l, "GATHER", 1);
+        ct_launch_define(l, "GATHER", shares ? 2 : 1);
     }
-    ct_launch_groups(l, w->sums_row ? 1 : item.lists.rows, item.groups_y, 1, item.shape.items);
-    w->entries += item.lists.entries;
+    if (w->ordered) {
+        ct_launch_define(l, "ORDERED", 1);
+    }
+    if (shares) {
+        ct_launch_groups(l, item->lists.rows * item->groups_y, 1, 1, item->shape.items);
+    } else {
+        ct_launch_groups(l, w->sums_row ? 1 : item->lists.rows, item->groups_y, 1, item->shape.items);
+    }
+    w->entries += item->lists.entries;
 out:
     return st;
 }
@@ -187,20 +240,6 @@ static clattn_status add_queries(ct_builder *b, backward *w)
     if (w->sums_row) {
         ct_launch_define(l, "QUERIES", 0);
     }
-out:
-    return st;
-}
-
-static clattn_status add_zeros(ct_builder *b, ct_ref to, int64_t count)
-{
-    clattn_status st = CLATTN_OK;
-    ct_launch *l = NULL;
-    const struct {
-        CT_REFS(FILL_ZEROS)
-    } buffers = {.to = to};
-    const fill_args args = {.count = count, .width = 1024};
-    CT_TRY(ct_line_launch(b, "attend/fill_zeros.cl", "fill_zeros", ct_ceil_div(count, args.width), &l));
-    CT_ARGUMENTS(l, &buffers, &args);
 out:
     return st;
 }
@@ -239,25 +278,63 @@ static clattn_status add_collect(ct_builder *b, const backward *w)
     const ct_attend *a = w->a;
     const struct {
         CT_REFS(ATTEND_COLLECT)
-    } buffers = {.sums = w->sums, .dq = w->gradient->dq};
+    } buffers = {.sums = w->sums, .counts = w->counts, .dq = w->gradient->dq};
     const collect_args args = {.dq = w->gradient->dqs,
                                .rows = a->nq,
+                               .sums_head = w->sums_head,
                                .heads = (i32)a->hq,
                                .width = (i32)a->dqk,
                                .sums_row = (i32)w->sums_row,
+                               .of_tile = w->keys.shape.bn,
                                .scale = (f32)a->scale};
-    CT_TRY(ct_line_launch(b, "attend/attend_collect.cl", "attend_collect", a->b * a->hq * a->nq, &l));
+    const bool shares = w->keys.shape.shares;
+    const char *text = "attend/attend_collect.cl";
+    CT_TRY(ct_line_launch_rows(b, shares ? ct_builder_tile(b)->share : text, "attend_collect", a->b * a->hq * a->nq,
+                               a->dqk, &l));
+    if (shares) {
+        ct_spec_part(ct_launch_spec(l), text);
+        ct_launch_define(l, "SHARES", 1);
+        ct_launch_define(l, "BN", w->keys.shape.bn);
+        ct_launch_define(l, "WORKERS", w->keys.shape.bm / 64);
+        ct_launch_define(l, "SUMS_ROW", w->sums_row);
+    }
     ct_launch_define(l, "OUT", w->gradient->out);
     CT_ARGUMENTS(l, &buffers, &args);
 out:
     return st;
 }
 
-/* One pass, where a group may do a whole head and heads are enough to fill the device: floats of a row of its sums. */
-static int64_t sums_row_of(ct_builder *b, const ct_attend *a)
+/* May groups share the sums of dQ? No text changes a score, for which a second chain has no room; sequences have no
+ * tiles of sums of their own; and either nobody minds the order, or it is known. */
+static bool may_share(ct_builder *b, const ct_attend *a)
 {
+    const ct_item item = {.a = a, .backward = true, .turned = true, .pack = 1};
+    const bool texts = a->softcap > 0 || ct_is(a->slopes) || ct_has_texts(a->texts),
+               rules = ct_is(a->positions) || (a->layout && a->layout->rules);
+    return !texts && !rules && !ct_is(a->bias) && !a->sequences &&
+           (!ct_builder_problem(b)->deterministic || ct_item_ordered(&item));
+}
+
+/* One pass or two: one, where groups may share a head's sums, or where a group may do a whole head and heads are enough
+ * to fill the device. */
+static clattn_status choose_passes(ct_builder *b, backward *w)
+{
+    clattn_status st = CLATTN_OK;
+    const ct_attend *a = w->a;
+    const int64_t width = ct_max(a->dqk, a->dv);
     const bool enough = a->b * a->hk >= (int64_t)ct_builder_context(b)->env.facts.compute_units;
-    return ct_builder_tile(b)->gathers && enough ? ct_round_up(ct_max(a->dqk, a->dv), 16) : 0;
+    CT_TRY(make_item(b, a, true, may_share(b, a), &w->keys));
+    if (w->keys.shape.shares) {
+        w->sums_row = ct_round_up(width, 64);
+        w->sums_head = ct_round_up(a->nq, w->keys.shape.bn);
+        w->ordered = ct_builder_problem(b)->deterministic;
+        ct_builder_note(b, "one pass, dq summed in %s order", w->ordered ? "a fixed" : "any");
+    } else if (ct_builder_tile(b)->gathers && enough) {
+        w->sums_row = ct_round_up(width, 16);
+        w->sums_head = a->nq;
+    }
+out:
+    return st;
 }
 
 /* Five products of the useful pairs: S, dP, dV, dK, dQ. */
@@ -278,11 +355,12 @@ static void count_work(ct_builder *b, const backward *w)
 clattn_status ct_attend_backward_add(ct_builder *b, const ct_attend *a, const ct_attend_gradient *gradient)
 {
     clattn_status st = CLATTN_OK;
-    backward w = {.a = a, .gradient = gradient, .sums = ct_nothing(), .sums_row = sums_row_of(b, a)};
+    backward w = {.a = a, .gradient = gradient, .sums = ct_nothing(), .counts = ct_nothing()};
     if (!ct_builder_tile(b)->backward) {
         CT_TRY(ct_builder_decline(b, "tile %s has no pass backwards", ct_builder_tile(b)->name));
     }
     CT_TRY(ct_types_taken(b, &a->types));
+    CT_TRY(choose_passes(b, &w));
     CT_TRY(add_terms(b, &w));
     CT_TRY(add_statistics(b, &w));
     if (ct_is(gradient->weight)) {

@@ -53,6 +53,7 @@ clattn_status ct_item_shape(ct_builder *b, ct_item *item)
                                 .dv = width_of(item, a->dv),
                                 .pack = item->pack,
                                 .backward = item->backward,
+                                .share = item->share,
                                 .causal = a->causal,
                                 .window = a->left >= 0 || a->right >= 0,
                                 .reads = reads_of(a),
@@ -96,15 +97,13 @@ static ct_lists_wish wish_of(const ct_item *item)
                            .cu_k = a->cu_k};
 }
 
-/* Key j is seen by query i if and only if query i is seen, looking back, by key j: windows change sides. */
-static clattn_status turned_lists(ct_builder *b, ct_item *item)
+/* Key j is seen by query i if and only if query i is seen, looking back, by key j: windows change sides. The layout is
+ * not transposed yet. */
+static ct_lists_wish turned_wish(const ct_item *item)
 {
-    clattn_status st = CLATTN_OK;
     const ct_attend *a = item->a;
-    ct_lists_wish w = wish_of(item);
-    ct_blocks blocks;
-    clattn_layout *layout = NULL;
-    const ct_lists_wish straight = w;
+    const ct_lists_wish straight = wish_of(item);
+    ct_lists_wish w = straight;
     w.nq = straight.nk;
     w.nk = straight.nq;
     w.left = straight.right;
@@ -118,6 +117,23 @@ static clattn_status turned_lists(ct_builder *b, ct_item *item)
         w.left = w.right = CT_UNLIMITED;
         w.all_masked = true;
     }
+    w.ranked = item->share;
+    return w;
+}
+
+bool ct_item_ordered(const ct_item *item)
+{
+    const ct_lists_wish w = turned_wish(item);
+    return ct_lists_ordered(&w);
+}
+
+static clattn_status turned_lists(ct_builder *b, ct_item *item)
+{
+    clattn_status st = CLATTN_OK;
+    const ct_attend *a = item->a;
+    ct_lists_wish w = turned_wish(item);
+    ct_blocks blocks;
+    clattn_layout *layout = NULL;
     if (a->layout) {
         CT_TRY(ct_blocks_transpose(b, a->layout, &a->blocks, &layout, &blocks));
         w.layout = layout;
@@ -306,7 +322,8 @@ clattn_status ct_item_launch(ct_builder *b, const ct_item *item, const char *ker
     }
     ct_spec_part(spec, "variant/score.cl");
     ct_spec_part(spec, stage);
-    ct_spec_part(spec, tile->schedule ? tile->schedule : "schedule/serial.cl");
+    const char *schedule = item->shape.schedule ? item->shape.schedule : tile->schedule;
+    ct_spec_part(spec, schedule ? schedule : "schedule/serial.cl");
     spec->ptx_target = tile->ptx_target;
     spec->ptx_groups = item->shape.groups;
     spec->untried = item->shape.untried;

@@ -13,6 +13,7 @@ typedef struct ct_item {
     const ct_attend *a;
     bool backward; /* DK = DV, the wider of both */
     bool turned;   /* rows are keys, columns queries: lists are transposed */
+    bool share;    /* see ct_shape_wish */
     int pack;
     int64_t parts, groups_y; /* parts of a line; heads that are items of their own */
     ct_shape shape;
@@ -25,6 +26,8 @@ typedef struct ct_item {
 int64_t ct_item_usual(const ct_item *item);
 /* The tile's shape for it, or the reason why not. */
 clattn_status ct_item_shape(ct_builder *b, ct_item *item);
+/* Can the blocks of an item whose rows are keys be told, for each tile of queries, how many before them list it? */
+bool ct_item_ordered(const ct_item *item);
 clattn_status ct_item_lists(ct_builder *b, ct_item *item);
 /* Fills args, but for its crowd, and makes the constants that kernels read of a layout. */
 clattn_status ct_item_args(ct_builder *b, ct_item *item);

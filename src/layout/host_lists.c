@@ -189,6 +189,11 @@ bool ct_lists_shared(const ct_lists_wish *w)
     return !w->layout && !w->blocks && (w->all_masked || w->left >= farthest);
 }
 
+bool ct_lists_nested(const ct_lists_wish *w)
+{
+    return !w->layout && !w->blocks && !w->positions && w->right >= CT_UNLIMITED;
+}
+
 clattn_status ct_lists_descending(const ct_lists_wish *w, const clattn_allocator *allocator, int32_t **list,
                                   int64_t *entries)
 {
@@ -244,6 +249,30 @@ static void fill_lines(maker *m, ct_host_lists *lists)
     }
 }
 
+/* Lines have lists of their own: they are not nested, so neither do they share one. */
+static clattn_status make_ranks(const ct_lists_wish *w, const clattn_allocator *allocator, ct_host_lists *lists)
+{
+    clattn_status st = CLATTN_OK;
+    int32_t *count =
+        ct_alloc_array(allocator, (size_t)ct_max(w->nk, 1), sizeof *count); /* of the tile that begins here */
+    lists->ranks = ct_alloc_array(allocator, (size_t)lists->entries, sizeof *lists->ranks);
+    if (!count || !lists->ranks) {
+        CT_FAIL(CLATTN_OUT_OF_HOST_MEMORY, "no memory for the ranks of %lld tiles", (long long)lists->entries);
+    }
+    for (int64_t i = 0; i < lists->heads * lists->rows; i++) {
+        const int32_t *line = lists->lines + 4 * i;
+        if (i % lists->rows == 0) {
+            memset(count, 0, (size_t)w->nk * sizeof *count);
+        }
+        for (int32_t e = line[0]; e < line[0] + line[1]; e++) {
+            lists->ranks[e] = count[lists->list[e]]++;
+        }
+    }
+out:
+    ct_release(allocator, count);
+    return st;
+}
+
 clattn_status ct_host_lists_make(const ct_lists_wish *w, const clattn_allocator *allocator, ct_host_lists *out)
 {
     clattn_status st = CLATTN_OK;
@@ -268,6 +297,9 @@ clattn_status ct_host_lists_make(const ct_lists_wish *w, const clattn_allocator 
     m.list = lists.list;
     fill_lines(&m, &lists);
     lists.pairs = count_pairs(&m);
+    if (w->ranked && !ct_lists_nested(w) && !m.shared) {
+        CT_TRY(make_ranks(w, allocator, &lists));
+    }
     *out = lists;
     lists = (ct_host_lists){0};
 out:
@@ -279,5 +311,6 @@ void ct_host_lists_release(ct_host_lists *lists, const clattn_allocator *allocat
 {
     ct_release(allocator, lists->lines);
     ct_release(allocator, lists->list);
+    ct_release(allocator, lists->ranks);
     *lists = (ct_host_lists){0};
 }

@@ -7,6 +7,7 @@
 typedef struct ct_host_lists {
     int32_t *lines; /* [heads * rows][4]: where its list starts, entries, entries that ask the mask, 0 */
     int32_t *list;  /* [entries]: first keys of tiles */
+    int32_t *ranks; /* [entries], as in ct_lists; NULL: not asked for, or nested */
     int heads;
     int64_t rows, entries;
     int64_t longest, masked; /* most of a line */
@@ -20,6 +21,8 @@ void ct_host_lists_release(ct_host_lists *lists, const clattn_allocator *allocat
 /* Do all lines lie in one list? Every line then lists a run of tiles whose only end that may ask the mask is the last,
  * or all of it asks. */
 bool ct_lists_shared(const ct_lists_wish *wish);
+/* Does every line list what those behind it do? */
+bool ct_lists_nested(const ct_lists_wish *wish);
 /* That list: the first keys of all tiles, the last tile first. *list is yours, also after an error. */
 clattn_status ct_lists_descending(const ct_lists_wish *wish, const clattn_allocator *allocator, int32_t **list,
                                   int64_t *entries);

@@ -15,7 +15,8 @@ static clattn_status on_host(ct_builder *b, const ct_lists_wish *w, ct_lists *ou
     clattn_status st = CLATTN_OK;
     ct_host_lists made = {0};
     CT_TRY(ct_host_lists_make(w, ct_builder_allocator(b), &made));
-    *out = (ct_lists){.rows = made.rows,
+    *out = (ct_lists){.ranks = ct_nothing(),
+                      .rows = made.rows,
                       .list_head = made.heads > 1 ? made.rows : 0,
                       .partial = made.masked > 0,
                       .longest = made.longest,
@@ -24,6 +25,9 @@ static clattn_status on_host(ct_builder *b, const ct_lists_wish *w, ct_lists *ou
     CT_TRY(
         ct_builder_constant(b, "lines", made.lines, made.heads * made.rows * 4, (int)sizeof *made.lines, &out->lines));
     CT_TRY(ct_builder_constant(b, "list", made.list, made.entries, (int)sizeof *made.list, &out->list));
+    if (made.ranks) {
+        CT_TRY(ct_builder_constant(b, "ranks", made.ranks, made.entries, (int)sizeof *made.ranks, &out->ranks));
+    }
 out:
     ct_host_lists_release(&made, ct_builder_allocator(b));
     return st;
@@ -95,7 +99,8 @@ static clattn_status on_device(ct_builder *b, const ct_lists_wish *w, ct_lists *
     ct_launch *launch = NULL;
     const extent e = extent_of(w);
     ct_blocks l = w->blocks ? *w->blocks : every;
-    *out = (ct_lists){.rows = e.rows,
+    *out = (ct_lists){.ranks = ct_nothing(),
+                      .rows = e.rows,
                       .list_batch = e.batches > 1 ? e.heads * e.rows : 0,
                       .list_head = e.heads > 1 ? e.rows : 0,
                       .partial = true,
@@ -139,8 +144,17 @@ out:
     return st;
 }
 
+static bool from_device(const ct_lists_wish *w)
+{
+    return w->sequences > 0 || (w->blocks && !w->blocks->known);
+}
+
+bool ct_lists_ordered(const ct_lists_wish *w)
+{
+    return ct_lists_nested(w) || (!from_device(w) && !ct_lists_shared(w));
+}
+
 clattn_status ct_lists_add(ct_builder *b, const ct_lists_wish *w, ct_lists *out)
 {
-    const bool device = w->sequences > 0 || (w->blocks && !w->blocks->known);
-    return device ? on_device(b, w, out) : on_host(b, w, out);
+    return from_device(w) ? on_device(b, w, out) : on_host(b, w, out);
 }

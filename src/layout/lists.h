@@ -12,6 +12,7 @@ typedef struct ct_lists_wish {
     int64_t nq, nk;              /* longest, if packed */
     int64_t left, right;         /* window in tokens, causal included; CT_UNLIMITED */
     bool all_masked;             /* every tile asks the mask: padding, texts */
+    bool ranked;                 /* entries get their ranks, if they can be had */
     int step;                    /* queries of a line; divides the layout's block, or covers it */
     int tile_cols, tile_width;   /* keys of a block that a tile holds; columns of a tile */
     const int32_t *positions;    /* NULL, or ascending positions of the nk keys */
@@ -24,6 +25,9 @@ typedef struct ct_lists_wish {
 
 typedef struct ct_lists {
     ct_ref lines, list;
+    /* of each entry: how many lines of its head before its own list that tile; nothing: all of them do, see
+     * ct_lists_ordered */
+    ct_ref ranks;
     /* lines of a head; packed: of all sequences, each at SEQUENCE_LINE (cl/tile/tile.cl) */
     int64_t rows;
     int64_t list_batch, list_head; /* between two batches' lines, two heads' */
@@ -33,6 +37,8 @@ typedef struct ct_lists {
     int64_t entries;               /* of `list`, which lines may share */
 } ct_lists;
 
+/* Can ranks be had? The host makes the lists, or every line lists what those behind it do. */
+bool ct_lists_ordered(const ct_lists_wish *wish);
 /* Makes them on the host, or adds the launch that makes them on the device. */
 clattn_status ct_lists_add(ct_builder *b, const ct_lists_wish *wish, ct_lists *out);
 

@@ -248,6 +248,7 @@ const ct_key ct_keys[] = {
     FLAG("causal", causal, 0, "bottom-right; default 0, linear 1"),
     OWN("window", "LEFT,RIGHT (-1: unlimited)", S, "inclusive, around i + nk - nq", read_window, write_window),
     FLAG("tf32", tf32, S, "f32: products may round to 10 bits of mantissa; exact where no unit does"),
+    FLAG("deterministic", deterministic, 0, "0: sums may take any order, and bits differ from run to run (1)"),
     DOUBLE("softcap", softcap, 0, 1e30, S, "c of c*tanh(x/c); 0: none"),
     INT("alibi", alibi, 0, 2, S, "1: slopes of Press et al., 2: slot alibi-slopes"),
     FLAG("sink", sink, S, "slot sink [hq]: a logit without a value"),

@@ -69,6 +69,36 @@ static size_t row_of(const ct_shape_wish *wish, int widest)
     return i;
 }
 
+/* What tile_nv_wgmma.cl keeps beside held tiles and rings where groups share a head's sums: published pairs, what
+ * leaves, values of columns. */
+static int64_t sharing_bytes(const ct_shape *s, int dk64)
+{
+    const int64_t workers = s->bm / 64, columns = (int64_t)dk64 * s->bn / 64 / workers;
+    return 2 * 2 * (int64_t)s->bm * s->bn + workers * 64 * columns * 4 + SLOTS * 3 * (int64_t)s->bn * 4;
+}
+
+/* One pass: 64 rows of dQ a worker, of as many columns as the registers hold beside the other results. */
+static void share(const ct_shape_wish *wish, ct_shape *out)
+{
+    enum { MOST_COLUMNS = 64, HELDS = 2 };
+    const int dk64 = (int)ct_round_up(wish->dk, 64), workers = out->bm / 64,
+              cols = ct_block_part(wish->block_k, workers * 4096 / dk64);
+    if (cols % 64) {
+        return;
+    }
+    ct_shape wider = *out;
+    wider.cols = cols;
+    wider.bn = cols;
+    const int64_t bytes = local_bytes(&wider, wish->dk, wish->dv, HELDS) + sharing_bytes(&wider, dk64);
+    if (dk64 * wider.bn / 64 / workers > MOST_COLUMNS || bytes * out->groups > LOCAL_BYTES) {
+        return;
+    }
+    *out = wider;
+    out->shares = true;
+    out->schedule = "schedule/chains.cl";
+    out->extra[out->n_extra++] = (ct_define){"CHAINS", 1};
+}
+
 /* Backwards: two held tiles, two tiles of pairs and two results stay, which fit the registers at 64 columns, one step
  * after another. */
 static bool backward_shape(const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
@@ -94,6 +124,9 @@ static bool backward_shape(const ct_shape_wish *wish, ct_shape *out, char *why, 
         {"SLOTS", SLOTS}, {"PARTS", 1}, {"OVERLAP", 0}, {"ALIGNED", wish->aligned >= 8}, {"TURNS", 0}};
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
+    if (wish->share) {
+        share(wish, out);
+    }
     return true;
 }
 

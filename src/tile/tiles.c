@@ -233,6 +233,7 @@ const ct_tile ct_tiles[] = {
      .rows = {"tile/tile_nv_wgmma.cl"},
      .states = {"tile/tile_nv_wgmma.cl", "tile/tile_nv_wgmma_state.cl"},
      .lines = "tile/line_simt.cl",
+     .share = "tile/nv_share.cl",
      .line_items = 64,
      .vectors = 8,
      .probe = "tile/probe_wgmma.cl",

@@ -7,14 +7,16 @@
 
 /* A choice of tile sizes for an attend stage. */
 typedef struct ct_shape {
-    int bm, bn;       /* rows and columns of a pair tile */
-    int step, cols;   /* queries and keys of a block that a tile holds: step * pack <= bm, cols <= bn */
-    int items;        /* work-items of a group */
-    const char *rows; /* another text than the tile's rows, for this shape; NULL: none */
-    int groups;       /* that a compute unit must have room for; 0: not said */
-    int resident;     /* groups stay and take items until none is left: so many a compute unit; 0: a group an item */
-    bool untried;     /* nobody has run it: see clattn_trial_mode */
-    int parts;        /* of the value columns, a group each (accumulate); 0: one */
+    int bm, bn;           /* rows and columns of a pair tile */
+    int step, cols;       /* queries and keys of a block that a tile holds: step * pack <= bm, cols <= bn */
+    int items;            /* work-items of a group */
+    const char *rows;     /* another text than the tile's rows, for this shape; NULL: none */
+    const char *schedule; /* another order than the tile's; NULL: none */
+    bool shares;          /* backwards: groups share the sums of a head, so that one pass gives every gradient */
+    int groups;           /* that a compute unit must have room for; 0: not said */
+    int resident; /* groups stay and take items until none is left: so many a compute unit; 0: a group an item */
+    bool untried; /* nobody has run it: see clattn_trial_mode */
+    int parts;    /* of the value columns, a group each (accumulate); 0: one */
     /* what a state is summed from may be rounded to the storage type unless float_state is asked for (accumulate) */
     bool rounds_state;
     ct_define extra[16];
@@ -50,6 +52,7 @@ typedef struct ct_shape_wish {
     bool tf32;          /* float operands may be rounded to 10 bits of mantissa */
     bool dots;          /* bfloat16 and ct_dots_pay() */
     bool backward;      /* two held blocks, two tiles of pairs, and up to two results stay; dk = dv */
+    bool share;         /* backwards: a shape that shares, if there is one for this */
     /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
     int streams;
     ct_rows tensors[3]; /* q, k, v: a tile that counts rows in 32 bits declines strides beyond them */
@@ -61,6 +64,7 @@ typedef struct ct_tile {
     const char *rows[3];   /* texts for stages whose rows stay (attend), as many as there are before NULL */
     const char *states[3]; /* texts for stages whose rows stream past a state (accumulate) */
     const char *lines;     /* text for line kernels */
+    const char *share;     /* where an element of sums lies that workers of shapes that share leave; NULL: none */
     int line_items;
     /* buffers whose rows are aligned to so many elements must begin so, too: they are read that way; 0: no matter */
     int vectors;

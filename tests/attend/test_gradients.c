@@ -30,6 +30,8 @@ static void variants(void **state)
         "dense hq=2 hk=1 nq=60 nk=90 d=16 sequences=3 pass=bwd dtype=bf16 causal=1 softcap=2",
         "block_sparse h=2 n=150 d=16 block=24x48 pattern=longformer window=20,10 indices=3,50 kv_dtype=f16 pass=bwd",
         "block_sparse b=2 hq=4 hk=2 n=100 d=16 block=16 pattern=scores topk=3 causal=1 pass=bwd",
+        "dense h=2 n=64 d=16 alibi=2 pass=bwd", /* pocl 3.1 wrote rows behind dq, see attend_backward_q.cl */
+        "dense hq=4 hk=2 n=70 d=16 causal=1 pass=bwd deterministic=0",
     };
     ct_assert_checks(*state, problems, CT_COUNT(problems), 21);
 }

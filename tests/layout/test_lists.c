@@ -77,10 +77,26 @@ static void assert_line(const ct_lists_wish *w, const ct_host_lists *lists, int6
     }
 }
 
+/* Each tile is added to by the lines that list it, in the order of their numbers: as many as a line's rank says before
+ * it. */
+static void assert_ranks(const ct_lists_wish *w, const ct_host_lists *lists)
+{
+    int added[MOST_TILES] = {0};
+    assert_true(ct_lists_ordered(w) == (ct_lists_nested(w) || !ct_lists_shared(w)));
+    assert_true((lists->ranks != NULL) == (w->ranked && !ct_lists_nested(w) && !ct_lists_shared(w)));
+    for (int64_t row = 0; row < lists->rows && w->ranked && ct_lists_ordered(w); row++) {
+        const int32_t *line = lists->lines + 4 * row;
+        for (int32_t i = line[0]; i < line[0] + line[1]; i++) {
+            assert_int_equal(lists->ranks ? lists->ranks[i] : row, added[lists->list[i] / w->tile_cols]++);
+        }
+    }
+}
+
 static void assert_lists(const ct_lists_wish *w)
 {
     ct_host_lists lists;
     ct_assert_status(ct_host_lists_make(w, NULL, &lists), CLATTN_OK, NULL);
+    assert_ranks(w, &lists);
     const int64_t all = ct_ceil_div(w->nk, w->tile_cols),
                   reached = ct_ceil_div(w->step + w->left + w->right, w->tile_cols) + 1;
     assert_int_equal(lists.rows, ct_ceil_div(w->nq, w->step));
@@ -112,6 +128,7 @@ static void every_window(void **state)
         w.tile_cols = tiles[at % CT_COUNT(tiles)].cols;
         w.tile_width = tiles[at % CT_COUNT(tiles)].width;
         w.all_masked = at / CT_COUNT(tiles);
+        w.ranked = true;
         assert_lists(&w);
     }
 }

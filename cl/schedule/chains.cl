@@ -1,0 +1,68 @@
+/* chains: roles, for a stage of two chains whose third result leaves every step.
+ *   front -> middle -> settle -> back                 the first chain
+ *   front2 -> middle2 -> settle2 (publishes) -> back2  the second one; what it published is gathered, and leaves
+ * Beside those who load tiles, some bring the values of their columns, and some take what leaves away: they may wait
+ * for other groups while the workers go on. No product is in flight at the loop's edge, where the compiler moves
+ * registers. */
+#define READY(when, j)                                                                                                 \
+    UNROLL                                                                                                             \
+    for (int s = 0; s < STREAMS; s++)                                                                                  \
+        if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
+#define RELEASE(when, j)                                                                                               \
+    UNROLL                                                                                                             \
+    for (int s = 0; s < STREAMS; s++)                                                                                  \
+        if (LAST_READ(s) == when) stream_release(&c->t, s, j)
+OP void bring(stage *c, int n) {
+    step_hold(c);
+    for (int j = 0; j < n; j++) {
+        UNROLL
+        for (int s = 0; s < STREAMS; s++) {
+            stream_acquire(&c->t, s, j);
+            step_load(c, s, j);
+        }
+    }
+}
+OP void run(stage *c) {
+    const int n = c->n;
+    if (role_load(&c->t)) {
+        if (role_first(&c->t)) {
+            bring(c, n);
+        } else if (role_columns(&c->t)) {
+            for (int j = 0; j < n; j++) step_columns(c, j);
+        } else if (role_take(&c->t)) {
+            for (int j = 0; j < n; j++) step_take(c, j);
+            leave_flush(&c->t);
+        }
+        return;
+    }
+    role_compute(&c->t);
+    step_begin(c);
+    for (int j = 0; j < n; j++) {
+        READY(FRONT, j);
+        step_front(c, j);
+        mma_commit();
+        READY(FRONT2, j);
+        step_front2(c, j);
+        mma_commit();
+        mma_wait(1);
+        step_middle(c, j);
+        step_settle(c, j);
+        step_back(c, j);
+        mma_commit();
+        mma_wait(1);
+        step_middle2(c, j);
+        step_settle2(c, j);
+        meet(&c->t);
+        step_gather(c, j);
+        mma_commit();
+        step_back2(c, j);
+        mma_commit();
+        mma_wait(2);
+        RELEASE(BACK, j);
+        mma_wait(1);
+        step_leave(c, j);
+        mma_wait(0);
+        RELEASE(BACK2, j);
+    }
+    step_finish(c);
+}

@@ -1,0 +1,183 @@
+/* tile_nv_wgmma, continued: a pass backwards whose groups share the sums of a head (GATHER 2, schedule/chains.cl).
+ *   share = pairs^T . held    both from local memory, both turned by their descriptors
+ * A step's pairs are published in local memory, where all workers read them. A worker's share of the result, 64 rows,
+ * is laid down in local memory as its registers have it (nv_share.cl); a warp of the loading group adds it to global
+ * memory in one piece (row by row took longer than a step), and waits there for those whose turn is before, so that no
+ * worker does. Another one brings what a tile's columns need.
+ * BN a multiple of 64, of at most WORKERS of them. */
+#define FRONT2 2
+#define BACK2 3
+#define SHARE_ROW(w) (BN > 64 ? (w)*64 : 0)
+#define SHARE_COLUMN(w) (BN > 64 ? 0 : (w)*SHARE_COLUMNS)
+typedef struct {
+    float x[SHARE_COLUMNS / 2];
+} acc_share;
+#define PAIRS(t, j) ((t)->mem - FRONT_BYTES + (j) % PAIR_SLOTS * PAIR_BYTES)
+#define LEAVE(t, w) ((t)->mem - FRONT_BYTES + PAIR_SLOTS * PAIR_BYTES + (w)*LEAVE_BYTES)
+#define COLUMNS_OF(t, j) ((t)->mem - COLUMN_BYTES + TURN_OF(t, j) % SLOTS * (TERMS_OF_COLUMN * BN * 4))
+#define LEAVE_FULL(t, w) ((t)->bar + 48 + 16 * (w))
+#define LEAVE_EMPTY(t, w) (LEAVE_FULL(t, w) + 8)
+#define COLUMNS_FULL(t, j) ((t)->bar + 48 + 16 * WORKERS + 8 * (TURN_OF(t, j) % SLOTS))
+OP void pairs_begin(uint bar) {
+    for (int w = 0; w < WORKERS; w++) {
+        mb_init(bar + 48 + 16 * w, 4 * ARRIVING);
+        mb_init(bar + 48 + 16 * w + 8, ARRIVING);
+    }
+    for (int i = 0; i < SLOTS; i++) mb_init(bar + 48 + 16 * WORKERS + 8 * i, ARRIVING);
+}
+
+/* A barrier for each worker's publication and slot: who has published goes on, and meets the other one only. */
+#define PUBLISHED(t, worker) (8 + (t)->published % PAIR_SLOTS * WORKERS + (worker))
+OP void publish(tile *t, op_pair *p) {
+    const int l = t->w.lane & 7, r = t->row - (t->w.lane >> 2) + ((t->w.lane >> 3) & 1) * 8 + l, up = t->w.lane >> 4;
+    const uint a = PAIRS(t, t->published) + r * 128;
+    UNROLL
+    for (int k = 0; k < BN / 16; k++)
+        asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(
+                         a + (k >> 2) * BM * 128 + ((((k & 3) * 2 + up) ^ l) << 4)),
+                     "r"(p->x[4 * k]), "r"(p->x[4 * k + 1]), "r"(p->x[4 * k + 2]), "r"(p->x[4 * k + 3])
+                     : "memory");
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+    if (WORKERS > 1) asm volatile("bar.arrive %0, 256;" ::"r"(PUBLISHED(t, t->worker)) : "memory");
+}
+OP void meet(tile *t) {
+    if (WORKERS > 1) asm volatile("bar.sync %0, 256;" ::"r"(PUBLISHED(t, t->worker ^ 1)) : "memory");
+    else worker_meet(t);
+    t->published++;
+}
+
+#define GATHER_NEW(n, list, outs, ra, rb, a, b)                                                                        \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb                   \
+                 ", 0, 1, 1, 1, 1;"                                                                                    \
+                 : outs                                                                                                \
+                 : "l"(a), "l"(b))
+#define GATHER_ADD(n, list, outs, ra, rb, a, b)                                                                        \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb                   \
+                 ", 1, 1, 1, 1, 1;"                                                                                    \
+                 : outs                                                                                                \
+                 : "l"(a), "l"(b))
+#if SHARE_COLUMNS == 32
+#define GATHER_FIRST(c, a, b) GATHER_NEW("32", LIST32, NEW32_(c), "16", "17", a, b)
+#define GATHER_NEXT(c, a, b) GATHER_ADD("32", LIST32, OUT32_(c), "16", "17", a, b)
+#elif SHARE_COLUMNS == 64
+#define GATHER_FIRST(c, a, b) GATHER_NEW("64", LIST64, NEW64_(c), "32", "33", a, b)
+#define GATHER_NEXT(c, a, b) GATHER_ADD("64", LIST64, OUT64_(c), "32", "33", a, b)
+#else
+#define GATHER_FIRST(c, a, b) GATHER_NEW("128", LIST128, NEW128_(c), "64", "65", a, b)
+#define GATHER_NEXT(c, a, b) GATHER_ADD("128", LIST128, OUT128_(c), "64", "65", a, b)
+#endif
+/* The pairs met last; rows of `held` that do not exist are zeros. */
+OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {
+    const uint a = PAIRS(t, t->published - 1) + SHARE_ROW(t->worker) * BM * 2,
+               b = q->at + SHARE_COLUMN(t->worker) / 64 * BM * 128 + SHARE_COLUMN(t->worker) % 64 * 2,
+               lbo = (BM * 128) >> 4;
+    mma_fence();
+    GATHER_FIRST(out->x, desc(a, lbo), desc(b, lbo));
+    UNROLL
+    for (int k = 1; k < BM / 16; k++) GATHER_NEXT(out->x, desc(a + k * 2048, lbo), desc(b + k * 2048, lbo));
+}
+OP void acc_leave(tile *t, acc_share *x, __global float *y, long pitch, int n) {
+    const uint at = LEAVE(t, t->worker) + ((uint)get_local_id(0) & 127) * 16;
+    mb_wait(LEAVE_EMPTY(t, t->worker), (t->left & 1) ^ 1);
+    UNROLL
+    for (int i = 0; i < SHARE_COLUMNS / 2; i += 4)
+        asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(at + i * 512), "f"(x->x[i]), "f"(x->x[i + 1]),
+                     "f"(x->x[i + 2]), "f"(x->x[i + 3])
+                     : "memory");
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+    warp_arrive(t, LEAVE_FULL(t, t->worker));
+    t->left++;
+}
+/* The loading group's warps: 0 tiles, 1 and 2 what the workers leave, 3 the columns. */
+OP int role_take(tile *t) { return get_local_id(0) >= 32 && get_local_id(0) < 32 + 32 * WORKERS; }
+OP int role_columns(tile *t) { return get_local_id(0) >= 96; }
+/* Lanes go on together: one that arrived for its warp is behind the others, which it may be waited for by. */
+OP void lanes_meet(void) { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
+OP int taken_worker(void) { return ((int)get_local_id(0) >> 5) - 1; }
+OP void leave_take(tile *t, __global float *y, long pitch, int n, int begins) {
+    const int w = taken_worker();
+    lanes_meet();
+    mb_wait(LEAVE_FULL(t, w), t->left & 1);
+    if (t->w.lane == 0) {
+        const ulong to = (ulong)(y + w * SHARE_FLOATS);
+        if (begins)
+            asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(to), "r"(LEAVE(t, w)),
+                         "r"(SHARE_FLOATS * 4)
+                         : "memory");
+        else
+            asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;" ::"l"(to),
+                         "r"(LEAVE(t, w)), "r"(SHARE_FLOATS * 4)
+                         : "memory");
+        asm volatile("cp.async.bulk.commit_group;\ncp.async.bulk.wait_group.read 0;" ::: "memory");
+    }
+    warp_arrive(t, LEAVE_EMPTY(t, w));
+    t->left++;
+}
+/* A count for each worker. What a count's last increment released is in memory before anything is added behind the
+ * load that sees it. To wait until an addition is in memory takes as long as a step: a step's is told when the next
+ * one's is under way, or has to wait. */
+OP void order_tell(tile *t) {
+    asm volatile("fence.proxy.async.global;\nbar.warp.sync 0xffffffff;" ::: "memory");
+    if (t->told && t->w.lane == 0)
+        asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"((ulong)t->told) : "memory");
+    t->told = 0;
+}
+OP void leave_flush(tile *t) {
+    asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
+    order_tell(t);
+}
+/* The same for all lanes: what lane 0 sees. */
+OP int order_count(ulong at) {
+    int n;
+    asm volatile("ld.acquire.gpu.global.s32 %0, [%1];\nshfl.sync.idx.b32 %0, %0, 0, 0x1f, 0xffffffff;"
+                 : "=r"(n)
+                 : "l"(at)
+                 : "memory");
+    return n;
+}
+OP void order_wait(tile *t, __global int *counts, int rank) {
+    const ulong at = (ulong)(counts + taken_worker());
+    lanes_meet();
+    int n = order_count(at);
+    if (n < rank) leave_flush(t);
+    while (n < rank) n = order_count(at);
+    asm volatile("bar.warp.sync 0xffffffff;\nfence.proxy.async.global;" ::: "memory");
+}
+OP void order_pass(tile *t, __global int *counts) {
+    asm volatile("cp.async.bulk.wait_group 1;" ::: "memory");
+    order_tell(t);
+    t->told = counts + taken_worker();
+}
+
+/* TERMS_OF_COLUMN floats a column of a tile, which come when the tile's slot is free; columns from n on are as the last
+ * one. */
+typedef const __local float *columns_in;
+OP void columns_load(tile *t, int j, const int k, const __global float *x, int n) {
+    if (k == 0) {
+        lanes_meet();
+        stream_acquire(t, 0, j);
+    }
+    for (int c = t->w.lane; c < BN; c += 32)
+        asm volatile("st.shared.f32 [%0], %1;" ::"r"(COLUMNS_OF(t, j) + (k * BN + c) * 4), "f"(x[min(c, n - 1)])
+                     : "memory");
+}
+OP void columns_send(tile *t, int j) { warp_arrive(t, COLUMNS_FULL(t, j)); }
+OP columns_in columns_wait(tile *t, int j) {
+    mb_wait(COLUMNS_FULL(t, j), (TURN_OF(t, j) / SLOTS) & 1);
+    return (columns_in)(ulong)(COLUMNS_OF(t, j)) + COL_BASE(t);
+}
+#define column_of(t, columns, k, i) ((columns)[(k)*BN + COL_STEP(i)])
+
+/* Items in the order in which groups begin, which a grid does not promise: who waits, waits for a group that runs. */
+#undef EACH_ITEM
+#define EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)                                                      \
+    {                                                                                                                  \
+        const item_place at = item_taken(t, tensor, rows, crowd);                                                      \
+        call;                                                                                                          \
+    }
+OP item_place item_taken(tile *t, const __global ulong16 *first_map, int rows, int across) {
+    if (get_local_id(0) == 0) put_ints(ITEM(t), (int4)(atomic_inc((volatile __global int *)(first_map - 1)), 0, 0, 0));
+    BAR();
+    const int n = get_ints(ITEM(t)).x, rest = n / across;
+    return (item_place){rest % rows, rest / rows * across + n % across, 0};
+}
