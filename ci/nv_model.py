@@ -208,6 +208,7 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True):
     bias = dict(bias=memory.place(added))
     queries = dict(maps(bm, bn), **rows, **lists(lambda query, key: not causal or key < query + bm), **bias)
     statistics = {name: x for name, x in queries.items() if name not in "gv" and name != "delta"}
+    statistics["lse"] = memory.place(lse.astype(np.float32))
     memory.launch("attend_statistics", common, (blocks, heads), 384, statistics, args(heads), seed, late)
     memory.launch("attend_backward_q", common, (blocks, heads), 384, dict(queries, dq=dq), args(heads, **record), seed, late)
     of_keys = dict(maps(bn, bm), **rows, **lists(lambda key, query: not causal or query + bn > key), **bias)

@@ -44,6 +44,7 @@ typedef struct attend_args {
 #define ATTEND_STATISTICS(T, B, S)                                                                                     \
     T(q)                                                                                                               \
     T(k)                                                                                                               \
+    B(const float, lse)                                                                                                \
     B(float, from)                                                                                                     \
     B(float, minus)                                                                                                    \
     B(float, sunk)                                                                                                     \

@@ -14,7 +14,6 @@
 #ifndef PACKED
 #define PACKED 0 /* sequences one after another: lengths from cu_seqlens */
 #endif
-#define FAR_LSE 1024.0f /* in base 2: beyond, a row's statistics are taken again */
 #define QUERY_AT(t, i) (BY_KEYS ? COL_AT(t, i) : ROW_AT(t, i) / PACK)
 #define KEY_AT(t, i) (BY_KEYS ? ROW_AT(t, i) : COL_AT(t, i))
 /* Is a row's first, or last, column a matter of its place? */
