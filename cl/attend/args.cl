@@ -40,11 +40,14 @@ typedef struct attend_args {
     f32 scale, cap, p[8];
 } attend_args;
 /* Of each query row, for the pass backwards: attend_terms.cl, attend_statistics.cl. far: 1 if some row is. */
-#define FAR_LSE 1024.0f /* in base 2: beyond, a row's statistics are taken again */
+/* In base 2: up to here LSE's last bit errs less than the tolerance of float leaves, and than halves are rounded. */
+#define FAR_LSE (STORE_q == 0 ? 128.0f : 1024.0f)
+#define IS_FAR(lse) (fabs(lse) * LOG2E > FAR_LSE && fabs(lse) < INFINITY)
 #define ATTEND_ROWS(T, B, S) B(const float, from) B(const float, minus) B(const float, delta) B(const int, far)
 #define ATTEND_STATISTICS(T, B, S)                                                                                     \
     T(q)                                                                                                               \
     T(k)                                                                                                               \
+    B(const float, lse)                                                                                                \
     B(float, from)                                                                                                     \
     B(float, minus)                                                                                                    \
     B(const int, far)                                                                                                  \

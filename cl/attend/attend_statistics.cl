@@ -1,5 +1,5 @@
-/* attend statistics: what the passes backwards need of rows whose LSE is so far from 0 that exp(s - LSE) means nothing
- * (where a mask of -1e10 hides every key, LSE's last bit is a thousand). Their softmax is done again, without values:
+/* attend statistics: what the passes backwards need of rows whose LSE is so far from 0 that its last bit is an error of
+ * exp(s - LSE) (where a mask of -1e10 hides every key, it is a thousand). Their softmax is done again, without values:
  *   P = 2^(scale2 (s - from) + minus),   from = the row's maximum, minus = -log2(l).
  * Items, lines and rows are those of attend_backward_q. A block without such a row returns at once. */
 #define K 0
@@ -22,7 +22,8 @@ typedef struct {
     acc_pair s;
     softmax x;
     tensor qt, kt;
-    __global float *from, *minus, *sunk; /* of this block's first row */
+    const __global float *lse; /* as the next ones: of this block's first row */
+    __global float *from, *minus, *sunk;
     const __global int *list;
     int n, masked;
     int row0, rows, key0;
@@ -57,15 +58,16 @@ OP void step_settle(stage *c, int j) {}
 OP void step_back(stage *c, int j) {}
 OP void step_done(stage *c, int j) {}
 OP void step_finish(stage *c) {
-    row from, minus, sunk;
+    row lse, from, minus, sunk;
     row_join_sum(&c->t, &c->x.l);
-    row_load(&c->t, &minus, c->minus, 1, 0, c->rows);
-    if (SINK) row_load(&c->t, &sunk, c->sunk, 1, 0, c->rows);
+    row_load(&c->t, &lse, c->lse, 1, 0, c->rows);
     EACH_ROW(r) {
-        const VI far = vabs(minus.x[r]) > (VF)(FAR_LSE)&minus.x[r] > (VF)(-INFINITY);
-        from.x[r] = pick(far, c->x.m.x[r], (VF)(0.0f));
-        if (SINK) sunk.x[r] = pick(far, vexp2((c->sink - c->x.m.x[r]) * c->scale2) / c->x.l.x[r], sunk.x[r]);
-        minus.x[r] = pick(far, vlog(c->x.l.x[r]) * -LOG2E, minus.x[r]);
+        const VF m = c->x.m.x[r], given = lse.x[r];
+        const VI far = vabs(given) * LOG2E > (VF)(FAR_LSE)&vabs(given) < (VF)(INFINITY);
+        from.x[r] = pick(far, m, (VF)(0.0f));
+        minus.x[r] = pick(far, base_error(m, c->scale2) - vlog(c->x.l.x[r]) * LOG2E, given * -LOG2E);
+        minus.x[r] = pick(given == (VF)(-INFINITY), given, minus.x[r]);
+        sunk.x[r] = SINK ? vexp2(fma(c->sink - from.x[r], (VF)(c->scale2), minus.x[r])) : 0.0f;
     }
     row_store(&c->t, c->from, 1, 0, c->rows, &from);
     row_store(&c->t, c->minus, 1, 0, c->rows, &minus);
@@ -73,9 +75,10 @@ OP void step_finish(stage *c) {
 }
 OP void run(stage *c); /* the schedule */
 
+/* Of LSE, which nobody writes: a row is several workers', and one of them may be done before another begins. */
 OP int any_far(const stage *c) {
     int far = 0;
-    for (int r = 0; r < c->rows; r++) far |= fabs(c->minus[r]) > FAR_LSE && c->minus[r] > -INFINITY;
+    for (int r = 0; r < c->rows; r++) far |= IS_FAR(c->lse[r]);
     return far;
 }
 OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_STATISTICS) const attend_args *a) {
@@ -87,6 +90,7 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_STATISTIC
     c->rows = min(a->step, seq.nq - c->row0);
     if (c->rows <= 0 || (PACKED && c->row0 < 0)) return; /* below 0: cu_seqlens that fall */
     const long first = in * a->lse_batch + head * a->lse_head + seq.q0 + c->row0;
+    c->lse = AT(lse) + first;
     c->from = AT(from) + first;
     c->minus = AT(minus) + first;
     c->sunk = SINK ? AT(sunk) + first : 0;

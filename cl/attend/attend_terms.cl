@@ -2,8 +2,8 @@
  *   from = 0, minus = -LSE in base 2 (-infinity where the query sees no key: its weights are 0),
  *   delta = rowsum(dO o O) - dLSE,   sunk = exp(sink - LSE), the sink's weight.
  * far becomes 1 where a row's LSE says little about its weights, see attend_statistics. Where dQ is summed in memory,
- * the sums begin with 0, and so do the counts of what was added. A line is the row of one (row, head, batch). A row that
- * sees no key takes no part: its delta is 0. */
+ * the sums begin with 0, and so do the counts of what was added. A line is the row of one (row, head, batch). A row
+ * that sees no key takes no part: its delta is 0. */
 #ifndef FLOAT_O
 #define FLOAT_O 0 /* 1: o is float, whatever g is */
 #endif
@@ -36,7 +36,7 @@ LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
         for (int i = 0; counts_base && i < COUNTS; i++) AT(counts)[at * COUNTS + i] = 0;
         const int unseen = lse == -INFINITY;
         AT(from)[at] = 0.0f;
-        if (!unseen && fabs(lse * LOG2E) > FAR_LSE) AT(far)[0] = 1;
+        if (IS_FAR(lse)) AT(far)[0] = 1;
         if (sunk_base) { AT(sunk)[at] = unseen ? 0.0f : exp2((AT(sinks)[head] - lse) * LOG2E); }
         AT(minus)[at] = unseen ? -INFINITY : lse * -LOG2E;
         AT(delta)[at] = unseen ? 0.0f : sum - (dlse_base ? AT(dlse)[at] : 0.0f);

@@ -3,7 +3,7 @@
  * scale2, rounded. The best key's exponent is that rounding: harmless up to BEYOND, more than every exponent a float
  * has where masks of -1e10 stand in the scores. Such rows (far_rows) subtract the maximum first, and their base is 0. A
  * hidden key's score is -infinity, so any finite score counts. */
-#define BEYOND 1048576.0f /* 2^20: a base is rounded by at most 2^-4 */
+#define BEYOND 1048576.0f /* 2^20: a base is rounded by at most 2^-5 */
 typedef struct {
     row m, l, alpha; /* alpha: what turns what was summed before into today's base */
 } softmax;
@@ -23,6 +23,11 @@ OP void far_rows(softmax *x, acc_pair *s, const row *best, row *base, float scal
 /* Rounded the same way whenever it is asked for: a plain product may be fused with what is subtracted from it, even in
  * another statement. */
 #define BASE(m) fma(m, (VF)(scale2), (VF)(0.0f))
+/* What rounding took from the base that l counts from: up to 2^-5, thousands of a weight's last bits. */
+OP VF base_error(VF m, float scale2) {
+    const VF base = BASE(m);
+    return pick(vabs(base) > (VF)(BEYOND), (VF)(0.0f), fma(m, (VF)(scale2), -base));
+}
 /* Scores become weights. m is kept in units of s. */
 OP void online_softmax(tile *t, softmax *x, acc_pair *s, float scale2) {
     parts top, sum;

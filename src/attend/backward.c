@@ -156,6 +156,7 @@ static clattn_status add_statistics(ct_builder *b, backward *w)
         CT_REFS(ATTEND_STATISTICS)
     } buffers = {.q = w->of_queries.q,
                  .k = w->of_queries.k,
+                 .lse = a->lse,
                  .from = w->from,
                  .minus = w->minus,
                  .far = w->far,

@@ -26,7 +26,7 @@ ct_softmax_branch ct_softmax_branch_of(const clattn_problem *problem, const clat
 clattn_status ct_reference_softmax(const clattn_problem *problem, const ct_softmax_branch *branch, ct_reference_io *io,
                                    const clattn_allocator *allocator);
 /* The gradients of that branch, by the definition: added to io->out[DQ, DK, DV, ...], each where it is wanted;
- * reads DO, DLSE, and in single precision O, from which a kernel takes delta. */
+ * reads DO, DLSE, and in single precision O and LSE, from which a kernel takes delta and weights. */
 clattn_status ct_reference_softmax_backward(const clattn_problem *problem, const ct_softmax_branch *branch,
                                             ct_reference_io *io, const clattn_allocator *allocator);
 /* Is the block in the list of that head (of that batch)? Reads slots for a layout whose contents are on the device. */

@@ -215,6 +215,7 @@ static clattn_status gradients(const clattn_problem *p, const ct_softmax_branch 
     mine.in[CLATTN_DO] = g[0];
     mine.out[CLATTN_DSTATE_IN] = mine.out[CLATTN_DDECAY] = NULL; /* it has neither */
     mine.in[CLATTN_O] = o;
+    mine.in[CLATTN_LSE] = NULL; /* behind an epilogue stands one that this method does not write */
     mine.in[CLATTN_DLSE] = NULL;
     CT_TRY(ct_reference_softmax_backward(p, softmax, &mine, allocator));
     mine.in[CLATTN_DO] = g[1];

@@ -9,6 +9,8 @@
  * rounded to 10 bits of mantissa, and the limits are those of f16, which has as many: a kernel may be so inexact and
  * need not; likewise floats made of o (gradients of gates) where o is a product of 16-bit operands. A row of which the
  * reference is NaN (CT_SEED_NAN: it sees one) may hold anything.
+ * Backwards, O and LSE are inputs like others: the peers, as kernels, take delta and weights from them as they are
+ * stored, so that what their rounding costs is in the peers' error, too.
  * Inputs are rounded to the storage type before kernel and reference see them. Outputs and workspace start as NaN,
  * guard bands lie around every buffer, and the padding between strided rows must stay as it was. */
 #ifndef CT_CHECK_H
