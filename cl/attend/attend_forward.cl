@@ -81,6 +81,7 @@ OP void step_begin(stage *c) {
 }
 OP void step_front(stage *c, int j) {
     if (SCORES || PARTIAL) c->key0 = stream_first(&c->t, K, j, c->list[j]);
+    stream_turn(&c->t, V, j);
     mma_abt(&c->t, &c->s, &c->q, K, j);
 }
 OP void step_middle(stage *c, int j) {

@@ -1,9 +1,12 @@
-/* A row's softmax, tile by tile: m and l, the running maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2,
+/* A row's softmax, tile by tile: m and l, the running maximum (or one that a tile keeps, see row_keep) and sum of Milakov & Gimelshein 2018 / FlashAttention-2,
  * base 2. A weight is 2^(scale2 s - base), one fused operation before the exponential, where base is the maximum times
  * scale2, rounded. The best key's exponent is that rounding: harmless up to BEYOND, more than every exponent a float
  * has where masks of -1e10 stand in the scores. Such rows (far_rows) subtract the maximum first, and their base is 0. A
  * hidden key's score is -infinity, so any finite score counts. */
 #define BEYOND 1048576.0f /* 2^20: a base is rounded by at most 2^-4 */
+/* Powers of 2 by which a tile that would rather not scale its sums may let weights grow: what they are beside each
+ * other keeps all its digits, and the sums of any row stay far from the end of float. */
+#define GROWTH 8.0f
 typedef struct {
     row m, l, alpha; /* alpha: what turns what was summed before into today's base */
 } softmax;
@@ -33,6 +36,7 @@ OP void online_softmax(tile *t, softmax *x, acc_pair *s, float scale2) {
     }
     EACH_PAIR(i) top.x[PART_OF(i)] = vmax(top.x[PART_OF(i)], s->x[i]);
     fold_max(t, &best, &top);
+    row_keep(&best, &x->m, GROWTH / scale2);
     VI far = (VI)(0);
     EACH_ROW(r) {
         const VF before = BASE(x->m.x[r]);
@@ -46,8 +50,8 @@ OP void online_softmax(tile *t, softmax *x, acc_pair *s, float scale2) {
         x->m.x[r] = best.x[r];
         x->l.x[r] *= x->alpha.x[r];
     }
-    EACH_PAIR(i) {
-        s->x[i] = vexp2(fma(s->x[i], (VF)(scale2), -base.x[ROW_OF(i)]));
+    EACH_PAIR_BESIDE(t, i) {
+        s->x[i] = vweight(fma(s->x[i], (VF)(scale2), -base.x[ROW_OF(i)]));
         sum.x[PART_OF(i)] += s->x[i];
     }
     fold_sum(&x->l, &sum);

@@ -1,4 +1,4 @@
-/* What tile_cpu and tile_cpu_dots share: lanes are query rows; everything is held transposed: x[column * ROW_LEN + r],
+/* What tile_cpu, tile_cpu_dots and tile_cpu_amx share: lanes are query rows; everything is held transposed: x[column * ROW_LEN + r],
  * r counting vectors of 16 rows. A tile file says before it what an operand's vector is (OPERAND) and how one is
  * multiplied and added (MULTIPLY_ADD). */
 #define SLOTS 2 /* streams a stage may have */
@@ -8,13 +8,15 @@
 #define PREFETCH 1
 #endif
 #define ROW_LEN (BM / 16)
+#ifndef DV4
 #define DV4 ROUND(DV, 4)
+#endif
 #if BM % 16 || BN % 4
 #error the CPU tiles want BM a multiple of 16 and BN of 4
 #endif
 typedef struct {
     VF x[ROW_LEN];
-} row, parts;
+} row;
 typedef struct {
     VF x[BN * ROW_LEN];
 } acc_pair;
@@ -25,24 +27,27 @@ typedef struct {
 #define EACH_ROW(r)                                                                                                    \
     UNROLL                                                                                                             \
     for (int r = 0; r < ROW_LEN; r++)
+#define ROW_NUMBER(t, r) (LANES + (r)*16)
+#define COL_BASE(t) ((VI)(0))
+#ifndef OWN_PAIRS /* how pairs are visited, and into how many parts of a row; a tile file may say so itself */
+typedef row parts;
 #define EACH_PAIR(i)                                                                                                   \
     for (int i##_r = 0; i##_r < ROW_LEN; i##_r++)                                                                      \
     _Pragma("unroll 4") for (int i = i##_r; i < BN * ROW_LEN; i += ROW_LEN)
 #define ROW_OF(i) i##_r
 #define EACH_PART(k) EACH_ROW(k)
 #define PART_OF(i) i##_r
-#define ROW_NUMBER(t, r) (LANES + (r)*16)
-#define COL_BASE(t) ((VI)(0))
 #define COL_STEP(i) ((VI)(i / ROW_LEN))
-#define at_column(t, p, i, n) ((VF)((p)[min(i / ROW_LEN, (n)-1)]))
-
-OP float row_once(tile *t, float x) { return x; }
 OP void fold_max(tile *t, row *r, parts *p) {
     EACH_ROW(i) r->x[i] = vmax(r->x[i], p->x[i]);
 }
 OP void fold_sum(row *r, parts *p) {
     EACH_ROW(i) r->x[i] += p->x[i];
 }
+#endif
+#define at_column(t, p, i, n) ((VF)((p)[min(i / ROW_LEN, (n)-1)]))
+
+OP float row_once(tile *t, float x) { return x; }
 OP void row_join_sum(tile *t, row *r) {}
 
 #define held_at(tp, q, index)

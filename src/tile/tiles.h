@@ -64,6 +64,9 @@ typedef struct ct_tile {
     int line_items;
     /* buffers whose rows are aligned to so many elements must begin so, too: they are read that way; 0: no matter */
     int vectors;
+    /* Asks the system for what the probe needs, on behalf of the process; false, with the reason, if it refuses or the
+     * context forbids it to be asked. NULL: nothing is asked. */
+    bool (*permitted)(const clattn_context *context, char *why, size_t bytes);
     const char *probe; /* kernel text that must build, run and be right; NULL: none */
     int probe_items;
     /* False, with the reason, if the device's facts alone rule it out. */

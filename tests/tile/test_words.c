@@ -125,6 +125,12 @@ static bool runs_dots(const shape *s)
 {
     return runs_cpu(s) && s->store == 2 && !s->b && !s->c && ct_dots_usable(context);
 }
+static bool runs_amx(const shape *s)
+{
+    char why[CT_WHY_BYTES];
+    return runs_cpu(s) && s->store == 2 && !s->b && !s->c && s->bn % 16 == 0 &&
+           strcmp(ct_tiles[0].name, "cpu_amx") == 0 && ct_tile_usable(context, 0, why);
+}
 /* Its warps are emulated: tests/tile/nv_warp_emulated.cl. */
 static bool runs_mma(const shape *s)
 {
@@ -136,6 +142,7 @@ static const text texts[] = {
     {"tile_cpu", "tile/tile_cpu.cl", runs_cpu, CLATTN_F32, 1e-6},
     {"tile_cpu_few", "tile/tile_cpu_few.cl", runs_few, CLATTN_F32, 1e-6},
     {"tile_cpu_dots", "tile/tile_cpu_dots.cl", runs_dots, CLATTN_BF16, 4e-3},
+    {"tile_cpu_amx", "tile/tile_cpu_amx.cl", runs_amx, CLATTN_BF16, 4e-3},
     {"tile_simt", "tile/tile_simt.cl", runs_simt, CLATTN_F32, 1e-6},
     {"tile_nv_mma", "tile/tile_nv_mma.cl", runs_mma, CLATTN_BF16, 4e-3},
 };
