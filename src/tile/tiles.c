@@ -282,6 +282,15 @@ const ct_tile ct_tiles[] = {
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);
 
+int ct_tile_index(const char *name)
+{
+    int at = 0;
+    while (strcmp(ct_tiles[at].name, name) != 0) {
+        at++;
+    }
+    return at;
+}
+
 void ct_tile_names(char *names, size_t bytes)
 {
     names[0] = '\0';

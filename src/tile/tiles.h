@@ -103,7 +103,9 @@ void ct_launch_mixed(ct_launch *l, const ct_types *types, const char *streams, c
 int ct_tile_aligned(const int64_t *lengths, size_t count);
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */
 extern const int ct_tile_count;
-/* "cpu, nv_wgmma, ...": all of them. */
+/* The place of the tile of that name, which is one of them. */
+int ct_tile_index(const char *name);
+/* "cpu_amx, cpu, nv_wgmma, ...": all of them. */
 void ct_tile_names(char *names, size_t bytes);
 
 /* Can this context's CPU tile use the dot products of tile_cpu_dots? Probes once. */
