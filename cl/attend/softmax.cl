@@ -1,8 +1,9 @@
-/* A row's softmax, tile by tile: m and l, the running maximum (or one that a tile keeps, see row_keep) and sum of Milakov & Gimelshein 2018 / FlashAttention-2,
- * base 2. A weight is 2^(scale2 s - base), one fused operation before the exponential, where base is the maximum times
- * scale2, rounded. The best key's exponent is that rounding: harmless up to BEYOND, more than every exponent a float
- * has where masks of -1e10 stand in the scores. Such rows (far_rows) subtract the maximum first, and their base is 0. A
- * hidden key's score is -infinity, so any finite score counts. */
+/* A row's softmax, tile by tile: m and l, the running maximum and sum of Milakov & Gimelshein 2018 / FlashAttention-2,
+ * base 2; a tile may keep a maximum that has grown by little (row_keep). A weight is 2^(scale2 s - base), one fused
+ * operation before the exponential, where base is the maximum times scale2, rounded. The best key's exponent is that
+ * rounding: harmless up to BEYOND, more than every exponent a float has where masks of -1e10 stand in the scores. Such
+ * rows (far_rows) subtract the maximum first, and their base is 0. A hidden key's score is -infinity, so any finite
+ * score counts. */
 #define BEYOND 1048576.0f /* 2^20: a base is rounded by at most 2^-4 */
 /* Powers of 2 by which a tile that would rather not scale its sums may let weights grow: what they are beside each
  * other keeps all its digits, and the sums of any row stay far from the end of float. */

@@ -1,6 +1,6 @@
-/* What tile_cpu, tile_cpu_dots and tile_cpu_amx share: lanes are query rows; everything is held transposed: x[column * ROW_LEN + r],
- * r counting vectors of 16 rows. A tile file says before it what an operand's vector is (OPERAND) and how one is
- * multiplied and added (MULTIPLY_ADD). */
+/* What tile_cpu, tile_cpu_dots and tile_cpu_amx share: lanes are query rows; everything is held transposed:
+ * x[column * ROW_LEN + r], r counting vectors of 16 rows. A tile file that uses MICRO says before it what an operand's
+ * vector is (OPERAND) and how one is multiplied and added (MULTIPLY_ADD). */
 #define SLOTS 2 /* streams a stage may have */
 #define UNIT 4  /* widths are rounded up to it */
 #include "tile/cpu_words.cl"

@@ -49,7 +49,7 @@
  *   mma_ab_seen(t, &acc_head, &op_pair, s, j, bytes, n)   the same, where rows whose byte is 0 (n of them, those behind
  *                                             are as the last) count as zeros, whatever they hold: 0 times NaN is NaN.
  *                                             A null pointer: all count. The tile defines this one
- *   stream_turn(t, s, j)                      tile j of s, which stream_load has named, is the next that mma_ab reads: a
+ *   stream_turn(t, s, j)                      tile j of s, which stream_load has named, is one that mma_ab will read: a
  *                                             machine that wants it turned does so beside the products until then
  *   mma_commit(), mma_wait(t, n)              schedules only: close a group; all but n groups are done
  * 5. Elements: `for` headers, no callbacks
@@ -60,8 +60,8 @@
  *   EACH_PAIR_BESIDE(t, i)                    EACH_PAIR for long work: products in flight may go on between its visits
  *   fold_max(t, &row, &parts), fold_sum(&row, &parts), row_join_sum(t, &row); between two joins lies a product
  *   row_once(t, x)                            x where a value counts once in a row's joined sum, else 0
- *   row_keep(&best, &m, slack)                of maxima: best may become m again where it is above m by no more than
- *                                             slack: a machine on which a row_scale by 1 is cheaper than another
+ *   row_keep(&best, &m, slack)                maxima: best where it is above m by more than slack, either
+ *                                             of them else: with m nothing need be scaled
  *   row_scale(&acc_head, &row)                by the next product or store
  *   convert(&op_pair, &acc_pair)              the source is free afterwards
  *   acc_zero(&acc_head)

@@ -31,8 +31,8 @@ out:
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
-/* AMX-TILE and AMX-BF16 beside the vectors that its tile needs. Of this host: a CPU device elsewhere is for the probe to
- * find out. */
+/* AMX-TILE and AMX-BF16 beside the vectors that its tile needs. Of this host: the probe finds out what a CPU device
+ * elsewhere has. */
 static bool has_amx(void)
 {
     unsigned a, b, c, d;

@@ -108,7 +108,8 @@ bool ct_env_usable(clattn_context *context, const char *tile)
     char why[CT_WHY_BYTES];
     const int at = ct_tile_index(tile);
     if ((context->backend[0] && strcmp(context->backend, tile) != 0) ||
-        !ct_tiles[at].accepts(&context->env.facts, why, sizeof why)) {
+        !ct_tiles[at].accepts(&context->env.facts, why, sizeof why) ||
+        (ct_tiles[at].permitted && !ct_tiles[at].permitted(context, why, sizeof why))) {
         return false;
     }
     if (!ct_tile_usable(context, at, why)) {

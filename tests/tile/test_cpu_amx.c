@@ -1,6 +1,6 @@
 /* tile_cpu_amx without AMX: the device is made out to have it, and cl/tile/amx.cl, all that the tile asks of x86 by
- * name, is replaced by amx_emulated.cl. All else is what a CPU with AMX gets: shapes, lists, arguments, the tile's text,
- * the stage, the schedule. And what is said where it cannot run, or must not. */
+ * name, is replaced by amx_emulated.cl. All else is what a CPU with AMX gets: shapes, lists, arguments, the tile's
+ * text, the stage, the schedule. And what is said where it cannot run, or must not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -79,8 +79,8 @@ static const char words_products[] =
     "    acc_store(&f.t, &f.y, w.row0, &f.o, DV);\n"
     "}\n";
 
-/* z: each row's maximum over the keys; behind z_part its sum, plus 1 that counts once, and plus 1000 if row_keep made of
- * that maximum, and one that is 0, 1 or 2 lower, what it may not with a slack of 1.5. */
+/* z: each row's maximum over the keys; behind z_part its sum, plus 1 that counts once, and plus 1000 if row_keep, given
+ * that maximum, one that is 0, 1 or 2 lower and a slack of 1.5, made of them what it may not. */
 static const char words_rows[] =
     "TILE_KERNEL void rows(TENSOR(a), TENSOR(b), BUFFER(float, z), const words w) {\n"
     "    frame f;\n"
