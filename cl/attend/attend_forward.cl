@@ -98,11 +98,11 @@ OP void step_middle(stage *c, int j) {
     if (TEXTS) score_pairs(&c->t, &c->s, scale_in, row0, key0, &c->a);
 #endif
     if (PARTIAL && j < c->masked) mask_pairs(&c->t, &c->s, row0, key0, &c->a);
-    online_softmax(&c->t, &c->x, &c->s, c->scale2);
+    online_softmax(&c->t, &c->x, &c->s, &c->p, c->scale2);
 }
 OP void step_settle(stage *c, int j) {
     row_scale(&c->o, &c->x.alpha);
-    convert(&c->p, &c->s);
+    convert_put(&c->t, &c->p, &c->s);
 }
 OP void step_back(stage *c, int j) {
 #if PADDING /* behind padding may lie anything */

@@ -27,8 +27,9 @@ OP void far_rows(softmax *x, acc_pair *s, const row *best, row *base, float scal
 /* Rounded the same way whenever it is asked for: a plain product may be fused with what is subtracted from it, even in
  * another statement. */
 #define BASE(m) fma(m, (VF)(scale2), (VF)(0.0f))
-/* Scores become weights. m is kept in units of s. */
-OP void online_softmax(tile *t, softmax *x, acc_pair *s, float scale2) {
+/* Scores become weights, of which convert_put makes the operand p; null: nothing is multiplied by them. m is kept in
+ * units of s. */
+OP void online_softmax(tile *t, softmax *x, acc_pair *s, op_pair *p, float scale2) {
     parts top, sum;
     row base, best = x->m;
     EACH_PART(k) {
@@ -52,8 +53,9 @@ OP void online_softmax(tile *t, softmax *x, acc_pair *s, float scale2) {
         x->l.x[r] *= x->alpha.x[r];
     }
     EACH_PAIR_BESIDE(t, i) {
-        s->x[i] = vweight(fma(s->x[i], (VF)(scale2), -base.x[ROW_OF(i)]));
-        sum.x[PART_OF(i)] += s->x[i];
+        const VF weight = vweight(fma(s->x[i], (VF)(scale2), -base.x[ROW_OF(i)]));
+        pair_put(t, p, s, i, weight);
+        sum.x[PART_OF(i)] += weight;
     }
     fold_sum(&x->l, &sum);
 }

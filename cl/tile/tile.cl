@@ -64,6 +64,9 @@
  *                                             of them else: with m nothing need be scaled
  *   row_scale(&acc_head, &row)                by the next product or store
  *   convert(&op_pair, &acc_pair)              the source is free afterwards
+ *   pair_put(t, &op_pair, &acc_pair, i, x), convert_put(t, &op_pair, &acc_pair)   the same in two: in visits of every
+ *                                             pair x becomes pair i, also while a product reads op_pair (null: none
+ *                                             will); then all of them are the operand
  *   acc_zero(&acc_head)
  *   pair_scale_add(t, &acc_pair, scale, ptr, pitch, rows, cols)   x = x * scale + ptr[row * pitch + col], float, rows
  *                                             and cols that exist
@@ -175,6 +178,8 @@
 #define stream_turn(t, s, j)
 #define row_keep(best, m, slack)
 #define vweight(t) vexp2(t)
+#define pair_put(t, p, s, i, value) (s)->x[i] = value
+#define convert_put(t, p, s) convert(p, s)
 #define EACH_PAIR_BESIDE(t, i) EACH_PAIR(i)
 #define mma_ab(t, out, p, s, j) mma_ab_seen(t, out, p, s, j, 0, 0)
 

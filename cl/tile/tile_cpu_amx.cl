@@ -14,12 +14,15 @@ typedef struct {
     ulong sums, left, right;
     int next, all;
 } work;
-/* turned: tiles of V, by the parity of j. turns, turns_of: what stream_turn asked for; -1: nothing. */
+/* turned: tiles of V, by the parity of j. turns, turns_of: what stream_turn asked for; -1: nothing. put: the half of an
+ * op_pair that no product reads. */
 #define TILE_MORE                                                                                                      \
     ushort turned[2][DV4 * BNP] __attribute__((aligned(64)));                                                          \
-    int is_turned[2], turns, turns_of;                                                                                 \
+    int is_turned[2], turns, turns_of, put;                                                                            \
     work todo;                                                                                                         \
     amx_state amx;
+/* An odd number of lines: with 512 bytes between them the columns of a row would share eight sets of a cache. */
+#define ROW_STEP (BM / 16 | 1)
 #define OWN_PAIRS
 #include "tile/cpu_rows.cl"
 #if STORE != 2 || BN % 16
@@ -30,14 +33,15 @@ typedef struct {
 #define KP (DK < 32 ? 32 : DK)                     /* columns of a copy of K */
 #define VP ROUND(DV, 8)                            /* of one of V */
 #define IN_EIGHTS (DV % 8 == 0 && BN % 32 == 0)    /* V can be turned where it lies */
-#define S_PITCH (ROW_LEN * 64L)                    /* bytes between rows of sums, and of what lanes hold */
+#define S_PITCH (ROW_STEP * 64L)                   /* bytes between rows of sums, and of what lanes hold */
 #define ODD(c) (ROW_LEN % 2 && (c) == ROW_LEN - 1) /* vectors of rows are taken two by two; one is left */
 #define EACH_TWO(c) for (int c = 0; c < ROW_LEN; c += 2)
 typedef struct {
-    VI x[STEPS * 16 * ROW_LEN];
+    VI x[STEPS * 16 * ROW_STEP];
 } held;
 typedef struct {
-    VI x[BNP / 2 * ROW_LEN];
+    VI x[2][BNP / 2 * ROW_STEP], low; /* low: of two keys the first, until the second is put */
+    int at;                           /* the half that is the operand */
 } op_pair;
 #define stream_wait(tp, s, j)
 
@@ -49,7 +53,7 @@ typedef struct {
 #define VISITS(i)                                                                                                      \
     UNROLL                                                                                                             \
     for (int i##_u = 0; i##_u < PARTS; i##_u++)                                                                        \
-        for (int i = (i##_k + i##_u) * ROW_LEN + i##_r, i##_on = 1; i##_on; i##_on = 0)
+        for (int i = (i##_k + i##_u) * ROW_STEP + i##_r, i##_on = 1; i##_on; i##_on = 0)
 #define EACH_PAIR(i)                                                                                                   \
     for (int i##_r = 0; i##_r < ROW_LEN; i##_r++) ROLLED for (int i##_k = 0; i##_k < BN; i##_k += PARTS) VISITS(i)
 #define ROW_OF(i) i##_r
@@ -163,23 +167,37 @@ OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
             for (int i = 0; i < 16; i++) r[i] = as_float16(words_of(p[i] + 64 * k));
             transpose16(r);
             UNROLL
-            for (int i = 0; i < 16; i++) q->x[(k * 16 + i) * ROW_LEN + c] = as_int16(r[i]);
+            for (int i = 0; i < 16; i++) q->x[(k * 16 + i) * ROW_STEP + c] = as_int16(r[i]);
         }
         for (; k < STEPS; k++)
             for (int w = 0; w < 16; w++)
                 for (int i = 0; i < 16; i++)
-                    ((int *)q->x)[((k * 16 + w) * ROW_LEN + c) * 16 + i] =
+                    ((int *)q->x)[((k * 16 + w) * ROW_STEP + c) * 16 + i] =
                         word_at(p[i], STEP_AT(k) + 2 * w, 32 * k, width);
     }
 }
 /* To nearest; P is not negative, so half a unit added to the bits is enough. */
+OP VI two_keys(VF first, VF second) { return amx_upper_halves(as_int16(first) + 0x8000, as_int16(second) + 0x8000); }
+OP void operand_is(op_pair *p, int at) { /* keys that make up a step are zeros */
+    for (int k = BN / 2 * ROW_STEP; k < BNP / 2 * ROW_STEP; k++) p->x[at][k] = 0;
+    p->at = at;
+}
 OP void convert(op_pair *p, acc_pair *s) {
     for (int k = 0; k < BN; k += 2) UNROLL
-    for (int r = 0; r < ROW_LEN; r++) {
-        const VI low = as_int16(s->x[k * ROW_LEN + r]), high = as_int16(s->x[(k + 1) * ROW_LEN + r]);
-        p->x[k / 2 * ROW_LEN + r] = amx_upper_halves(low + 0x8000, high + 0x8000);
-    }
-    for (int k = BN / 2 * ROW_LEN; k < BNP / 2 * ROW_LEN; k++) p->x[k] = 0;
+    for (int r = 0; r < ROW_LEN; r++)
+        p->x[0][k / 2 * ROW_STEP + r] = two_keys(s->x[k * ROW_STEP + r], s->x[(k + 1) * ROW_STEP + r]);
+    operand_is(p, 0);
+}
+#undef pair_put
+#define pair_put(t, p, s, i, value) put_key(t, p, i##_k, i##_u, i##_r, value)
+OP void put_key(tile *t, op_pair *p, int k, const int u, int r, VF value) {
+    if (p && u % 2) p->x[t->put][(k + u) / 2 * ROW_STEP + r] = two_keys(as_float16(p->low), value);
+    if (p && u % 2 == 0) p->low = as_int16(value);
+}
+#undef convert_put
+OP void convert_put(tile *t, op_pair *p, acc_pair *s) {
+    operand_is(p, t->put);
+    t->put ^= 1;
 }
 /* A copy of tile j's rows, for tiles of which some do not exist, or that are too narrow to be read where they lie;
  * zeros behind `width` columns and behind the last row. */
@@ -362,10 +380,10 @@ OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __gl
     if (any_hidden(bytes, n)) hide_turned(y, bytes, n);
     for (int c = 0; c < ROW_LEN; c++) {
         const VF f = out->pending.x[c];
-        if (any_lane(f != (VF)(1.0f))) _Pragma("unroll 4") for (int d = 0; d < DV4; d++) out->x[d * ROW_LEN + c] *= f;
+        if (any_lane(f != (VF)(1.0f))) _Pragma("unroll 4") for (int d = 0; d < DV4; d++) out->x[d * ROW_STEP + c] *= f;
         out->pending.x[c] = 1.0f;
     }
-    t->todo = (work){(ulong)out->x, (ulong)y, (ulong)p->x, 0, PIECES};
+    t->todo = (work){(ulong)out->x, (ulong)y, (ulong)p->x[p->at], 0, PIECES};
 }
 #undef mma_wait
 #define mma_wait(t, n)                                                                                                 \
@@ -386,6 +404,7 @@ OP int work_some(tile *t, int chunk, int at) {
 OP void tile_begin(tile *t) { /* no product in flight, nothing turned */
     t->todo.next = t->todo.all = 0;
     t->turns = -1;
+    t->put = 0;
     t->is_turned[0] = t->is_turned[1] = 0;
     amx_begin(&t->amx);
 }

@@ -25,8 +25,9 @@ int ct_env_teardown(void **state);
 /* A further context with other options on the same device; NULL fails the test. Yours to release. */
 clattn_context *ct_env_context(const ct_env *env, const clattn_context_options *options);
 
-/* May tests of this tile run here? False if the device's own words rule it out, the context's options or the system; a tile that
- * its probe rules out fails the test: else a broken probe would leave the tile untested, and nobody would know. */
+/* May tests of this tile run here? False if the device's own words rule it out, the context's options, or the system; a
+ * tile that its probe rules out fails the test: else a broken probe would leave the tile untested, and nobody would
+ * know. */
 bool ct_env_usable(clattn_context *context, const char *tile);
 
 /* Fails unless the check of this problem passes on the tile that is to run it: the one that the context's options name,

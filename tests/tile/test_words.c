@@ -383,7 +383,7 @@ static void products_want(const shape *s, const inputs *in, const table *e, cons
 }
 
 /* held and streams with ragged ends, strides, storage; both products, one of them turned ahead and beside visits, pick,
- * ROW_AT, ROW_NUMBER, COL_AT, row_scale, convert, row_load, acc_add, stores */
+ * ROW_AT, ROW_NUMBER, COL_AT, row_scale, pair_put, convert_put, row_load, acc_add, stores; convert: check_text */
 static void check_products(const text *t, const shape *s, cl_program program)
 {
     inputs in = inputs_make(s);
