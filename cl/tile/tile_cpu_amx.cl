@@ -276,12 +276,6 @@ OP void front_rows(tile *t, front *f, int c, const int C) {
         piece_end(f, PIECES_FRONT);
     }
 }
-OP void front_all(tile *t, front *f) {
-    EACH_TWO(c) {
-        if (ODD(c)) front_rows(t, f, c, 1);
-        else front_rows(t, f, c, 2);
-    }
-}
 #else
 #define PIECES_FRONT ((BN + 31) / 32 * ((ROW_LEN + 1) / 2) * STEPS)
 OP void front_block(tile *t, front *f, int i, int c, const int R, const int C) {
@@ -299,17 +293,17 @@ OP void front_block(tile *t, front *f, int i, int c, const int R, const int C) {
     f->R = R;
     f->C = C;
 }
-OP void front_keys(tile *t, front *f, int i, const int R) {
-    EACH_TWO(c) {
-        if (ODD(c)) front_block(t, f, i, c, R, 1);
-        else front_block(t, f, i, c, R, 2);
-    }
-}
-OP void front_all(tile *t, front *f) {
-    for (int i = 0; i + 32 <= BN; i += 32) front_keys(t, f, i, 2);
-    if (BN % 32) front_keys(t, f, BN - 16, 1);
+OP void front_rows(tile *t, front *f, int c, const int C) { /* these rows stay near while all keys pass */
+    for (int i = 0; i + 32 <= BN; i += 32) front_block(t, f, i, c, 2, C);
+    if (BN % 32) front_block(t, f, BN - 16, c, 1, C);
 }
 #endif
+OP void front_all(tile *t, front *f) {
+    EACH_TWO(c) {
+        if (ODD(c)) front_rows(t, f, c, 1);
+        else front_rows(t, f, c, 2);
+    }
+}
 OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
     ushort keys[BN * KP] __attribute__((aligned(64))), values[BNP * VP] __attribute__((aligned(64)));
     front f = {(ulong)t->tile[s][j & 1], (ulong)q->x, (ulong)out->x, t->pitch[s]};
