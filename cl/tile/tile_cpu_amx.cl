@@ -203,9 +203,12 @@ OP void convert_put(tile *t, op_pair *p, acc_pair *s) {
  * zeros behind `width` columns and behind the last row. */
 OP void copy_halves(tile *t, int s, int j, ushort *y, const int width, const int pitch, const int rows) {
     const int left = min(t->left[s][j & 1], BN);
-    for (int r = 0; r < rows; r++)
-        for (int d = 0; d < pitch; d++)
-            y[r * pitch + d] = r < left && d < width ? HALVES(t->tile[s][j & 1] + r * t->pitch[s])[d] : (ushort)0;
+    for (int r = 0; r < rows; r++) {
+        gptr p = t->tile[s][j & 1] + r * t->pitch[s];
+        int d = 0;
+        for (; r < left && d + 16 <= width; d += 16) vstore16(vload16(0, HALVES(p) + d), 0, y + r * pitch + d);
+        for (; d < pitch; d++) y[r * pitch + d] = r < left && d < width ? HALVES(p)[d] : (ushort)0;
+    }
 }
 
 /* ---- V turned, 32 keys and 8 columns at a time ------------------------------------------------------------------ */

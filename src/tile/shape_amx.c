@@ -14,7 +14,7 @@
 #define MOST_COLS  64  /* of a tile: two steps of the second product */
 #define MOST_ROWS  128 /* they share what it costs to turn V */
 #define FEW_ROWS   96  /* up to which a tile of 128 would be half empty */
-#define LEAST_ROWS 9   /* fewer are the business of tile_cpu_few */
+#define LEAST_ROWS 6   /* fewer are the business of tile_cpu_few */
 
 bool ct_amx_accepts(const ct_device_facts *facts, char *why, size_t bytes)
 {
