@@ -2,6 +2,7 @@
  * name, is replaced by amx_emulated.cl. All else is what a CPU with AMX gets: shapes, lists, arguments, the tile's
  * text, the stage, the schedule. And what is said where it cannot run, or must not. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -123,6 +124,32 @@ static void may_be_off(void **state)
     unsetenv("CLATTN_AMX");
 }
 
+/* Linux refuses where a signal could no longer be delivered: the plan says so, and another backend serves. First: what
+ * the process was once given it keeps. */
+static void may_be_refused(void **state)
+{
+    static char room[4096];
+    const ct_env *env = *state;
+    const stack_t small = {.ss_sp = room, .ss_size = sizeof room}, none = {.ss_flags = SS_DISABLE};
+    clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
+    clattn_problem problem;
+    clattn_plan *plan = NULL;
+    if (!env->place.context->env.facts.amx) {
+        skip();
+    }
+    options.amx = CLATTN_AMX_AUTO;
+    clattn_context *context = ct_env_context(*state, &options);
+    ct_assert_status(clattn_problem_parse(&problem, "dense h=1 n=64 d=64 dtype=bf16"), CLATTN_OK, NULL);
+    assert_int_equal(sigaltstack(&small, NULL), 0);
+    ct_assert_status(clattn_plan_create(&plan, context, &problem, NULL), CLATTN_OK, NULL);
+    assert_int_equal(sigaltstack(&none, NULL), 0);
+    assert_non_null(strstr(clattn_plan_explain(plan), "cpu_amx: the system does not let this process use AMX"));
+    assert_non_null(strstr(clattn_plan_explain(plan), "alternate signal stack"));
+    assert_non_null(strstr(clattn_plan_explain(plan), "cpu: chosen"));
+    clattn_plan_release(plan);
+    clattn_context_release(context);
+}
+
 static void has_bounds(void **state)
 {
     const ct_env *env = *state;
@@ -135,7 +162,8 @@ static void has_bounds(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(emulated), cmocka_unit_test(says_why_not),
-                                       cmocka_unit_test(may_be_off), cmocka_unit_test(has_bounds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(may_be_refused), cmocka_unit_test(emulated),
+                                       cmocka_unit_test(says_why_not), cmocka_unit_test(may_be_off),
+                                       cmocka_unit_test(has_bounds)};
     return cmocka_run_group_tests_name("cpu_amx", tests, setup, teardown);
 }
