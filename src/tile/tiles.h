@@ -87,10 +87,11 @@ typedef struct ct_tile {
     int64_t crowd_bytes;
     /* nobody has run any of it: its probe and all its programs are tried, see clattn_trial_mode */
     bool untried;
-    bool mixes;    /* tensors may be of different element types */
-    bool backward; /* it has what passes backwards ask of rows */
-    bool gathers;  /* and a group of it may do all blocks of keys of a head, so that one pass gives every gradient */
-    bool tf32;     /* takes float tensors where the problem has tf32=1, and rounds them as operands */
+    bool mixes;     /* tensors may be of different element types */
+    bool backward;  /* it has what passes backwards ask of rows */
+    bool gathers;   /* and a group of it may do all blocks of keys of a head, so that one pass gives every gradient */
+    bool rows_only; /* all but its rows is another tile's: declines plans of which no kernel reads rows */
+    bool tf32;      /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;
 
 int ct_types_widest(const ct_types *types);

@@ -88,6 +88,8 @@ static void says_why_not(void **state)
         {"dense h=1 nq=1 nk=64 d=64 dtype=bf16", "cpu_amx: 1 rows of queries do not fill its tiles; at least 6"},
         {"dense h=1 n=64 d=64 dtype=bf16 kv_dtype=f16", "reads q, k and v of one element type"},
         {"dense h=1 n=64 d=64 dtype=bf16 pass=bwd", "tile cpu_amx has no pass backwards"},
+        {"merge h=1 n=40 d=16 gate=1 dtype=bf16", "nothing in it is a product of rows"},
+        {"lightning h=1 n=64 d=16 dtype=bf16", "cpu_amx"},
         {"block_sparse pattern=table width=1 block=67 h=1 n=134 d=64 dtype=bf16", "block 67x67"},
     };
     clattn_context *context = open_context(state, CLATTN_AMX_AUTO);
