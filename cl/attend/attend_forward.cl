@@ -81,6 +81,7 @@ OP void step_begin(stage *c) {
 }
 OP void step_front(stage *c, int j) {
     if (SCORES || PARTIAL) c->key0 = stream_first(&c->t, K, j, c->list[j]);
+    stream_turn(&c->t, V, j);
     mma_abt(&c->t, &c->s, &c->q, K, j);
 }
 OP void step_middle(stage *c, int j) {
@@ -97,11 +98,11 @@ OP void step_middle(stage *c, int j) {
     if (TEXTS) score_pairs(&c->t, &c->s, scale_in, row0, key0, &c->a);
 #endif
     if (PARTIAL && j < c->masked) mask_pairs(&c->t, &c->s, row0, key0, &c->a);
-    online_softmax(&c->t, &c->x, &c->s, c->scale2);
+    online_softmax(&c->t, &c->x, &c->s, &c->p, c->scale2);
 }
 OP void step_settle(stage *c, int j) {
     row_scale(&c->o, &c->x.alpha);
-    convert(&c->p, &c->s);
+    convert_put(&c->t, &c->p, &c->s);
 }
 OP void step_back(stage *c, int j) {
 #if PADDING /* behind padding may lie anything */

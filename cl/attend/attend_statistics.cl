@@ -52,7 +52,7 @@ OP void step_front(stage *c, int j) {
 OP void step_middle(stage *c, int j) {
     score_tile(&c->t, &c->s, c->scale_in, c->row0, c->key0, &c->a);
     if (PARTIAL && j < c->masked) mask_pairs(&c->t, &c->s, c->row0, c->key0, &c->a);
-    online_softmax(&c->t, &c->x, &c->s, c->scale2);
+    online_softmax(&c->t, &c->x, &c->s, 0, c->scale2);
 }
 OP void step_settle(stage *c, int j) {}
 OP void step_back(stage *c, int j) {}

@@ -26,15 +26,15 @@ OP void run(stage *c) {
         }
         if (j < n) {
             if (j) {
-                mma_wait(1);
+                mma_wait(&c->t, 1);
             } else {
-                mma_wait(0);
+                mma_wait(&c->t, 0);
             }
             RELEASE_AT(FRONT, j);
             step_middle(c, j);
         }
         if (j) {
-            mma_wait(0);
+            mma_wait(&c->t, 0);
             RELEASE_AT(BACK, j - 1);
             step_done(c, j - 1);
         }

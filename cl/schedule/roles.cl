@@ -72,7 +72,7 @@ OP void run(stage *c) {
         step_front(c, j);
         if (FRONT_PRODUCTS) {
             mma_commit();
-            mma_wait(0);
+            mma_wait(&c->t, 0);
         }
         RELEASE(FRONT, j);
         RELEASE_HELD(j);
@@ -81,7 +81,7 @@ OP void run(stage *c) {
         READY(BACK, j);
         step_back(c, j);
         mma_commit();
-        mma_wait(0);
+        mma_wait(&c->t, 0);
         RELEASE(BACK, j);
         step_done(c, j);
     }
@@ -91,7 +91,7 @@ OP void run(stage *c) {
     TURN_WAIT();
     step_front(c, 0);
     mma_commit();
-    mma_wait(0);
+    mma_wait(&c->t, 0);
     RELEASE(FRONT, 0);
     RELEASE_HELD(0);
     TURN_PASS();
@@ -106,11 +106,11 @@ OP void run(stage *c) {
         step_back(c, j - 1);
         mma_commit();
         TURN_PASS();
-        mma_wait(1);
+        mma_wait(&c->t, 1);
         RELEASE(FRONT, j);
         RELEASE_HELD(j);
         step_middle(c, j);
-        mma_wait(0);
+        mma_wait(&c->t, 0);
         RELEASE(BACK, j - 1);
         step_done(c, j - 1);
         step_settle(c, j);
@@ -119,7 +119,7 @@ OP void run(stage *c) {
     READY(BACK, n - 1);
     step_back(c, n - 1);
     mma_commit();
-    mma_wait(0);
+    mma_wait(&c->t, 0);
     RELEASE(BACK, n - 1);
     step_done(c, n - 1);
 #endif

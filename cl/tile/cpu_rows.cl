@@ -1,6 +1,6 @@
-/* What tile_cpu and tile_cpu_dots share: lanes are query rows; everything is held transposed: x[column * ROW_LEN + r],
- * r counting vectors of 16 rows. A tile file says before it what an operand's vector is (OPERAND) and how one is
- * multiplied and added (MULTIPLY_ADD). */
+/* What tile_cpu, tile_cpu_dots and tile_cpu_amx share: lanes are query rows; everything is held transposed:
+ * x[column * ROW_LEN + r], r counting vectors of 16 rows. A tile file that uses MICRO says before it what an operand's
+ * vector is (OPERAND) and how one is multiplied and added (MULTIPLY_ADD). */
 #define SLOTS 2 /* streams a stage may have */
 #define UNIT 4  /* widths are rounded up to it */
 #include "tile/cpu_words.cl"
@@ -8,41 +8,49 @@
 #define PREFETCH 1
 #endif
 #define ROW_LEN (BM / 16)
+#ifndef ROW_STEP /* vectors from a column of what is held to the next */
+#define ROW_STEP ROW_LEN
+#endif
+#ifndef DV4
 #define DV4 ROUND(DV, 4)
+#endif
 #if BM % 16 || BN % 4
 #error the CPU tiles want BM a multiple of 16 and BN of 4
 #endif
 typedef struct {
     VF x[ROW_LEN];
-} row, parts;
+} row;
 typedef struct {
-    VF x[BN * ROW_LEN];
+    VF x[BN * ROW_STEP];
 } acc_pair;
 typedef struct {
-    VF x[DV4 * ROW_LEN];
+    VF x[DV4 * ROW_STEP];
     row pending;
 } acc_head;
 #define EACH_ROW(r)                                                                                                    \
     UNROLL                                                                                                             \
     for (int r = 0; r < ROW_LEN; r++)
+#define ROW_NUMBER(t, r) (LANES + (r)*16)
+#define COL_BASE(t) ((VI)(0))
+#ifndef OWN_PAIRS /* how pairs are visited, and into how many parts of a row; a tile file may say so itself */
+typedef row parts;
 #define EACH_PAIR(i)                                                                                                   \
     for (int i##_r = 0; i##_r < ROW_LEN; i##_r++)                                                                      \
-    _Pragma("unroll 4") for (int i = i##_r; i < BN * ROW_LEN; i += ROW_LEN)
+    _Pragma("unroll 4") for (int i = i##_r; i < BN * ROW_STEP; i += ROW_STEP)
 #define ROW_OF(i) i##_r
 #define EACH_PART(k) EACH_ROW(k)
 #define PART_OF(i) i##_r
-#define ROW_NUMBER(t, r) (LANES + (r)*16)
-#define COL_BASE(t) ((VI)(0))
-#define COL_STEP(i) ((VI)(i / ROW_LEN))
-#define at_column(t, p, i, n) ((VF)((p)[min(i / ROW_LEN, (n)-1)]))
-
-OP float row_once(tile *t, float x) { return x; }
+#define COL_STEP(i) ((VI)(i / ROW_STEP))
 OP void fold_max(tile *t, row *r, parts *p) {
     EACH_ROW(i) r->x[i] = vmax(r->x[i], p->x[i]);
 }
 OP void fold_sum(row *r, parts *p) {
     EACH_ROW(i) r->x[i] += p->x[i];
 }
+#endif
+#define at_column(t, p, i, n) ((VF)((p)[min(i / ROW_STEP, (n)-1)]))
+
+OP float row_once(tile *t, float x) { return x; }
 OP void row_join_sum(tile *t, row *r) {}
 
 #define held_at(tp, q, index)
@@ -100,7 +108,7 @@ OP void row_scale(acc_head *o, row *f) {
     EACH_ROW(r) o->pending.x[r] *= f->x[r];
 }
 OP void acc_zero(acc_head *o) {
-    for (int i = 0; i < DV4 * ROW_LEN; i++) o->x[i] = 0.0f;
+    for (int i = 0; i < DV4 * ROW_STEP; i++) o->x[i] = 0.0f;
     EACH_ROW(r) o->pending.x[r] = 1.0f;
 }
 
@@ -122,20 +130,20 @@ OP void pair_scale_add(tile *t, acc_pair *s, float scale, const __global float *
             transpose16(r);
             UNROLL
             for (int i = 0; i < 16; i++) {
-                VF *y = s->x + (k + i) * ROW_LEN + c;
+                VF *y = s->x + (k + i) * ROW_STEP + c;
                 *y = fma(*y, (VF)(scale), r[i]);
             }
         }
         for (; k < BN; k++) {
             VF r = (VF)(0.0f);
             for (int i = 0; i < 16; i++) ((float *)&r)[i] = x[i][min(k, cols - 1)];
-            s->x[k * ROW_LEN + c] = fma(s->x[k * ROW_LEN + c], (VF)(scale), r);
+            s->x[k * ROW_STEP + c] = fma(s->x[k * ROW_STEP + c], (VF)(scale), r);
         }
     }
 }
 OP void pair_leave(tile *t, acc_pair *s, __global float *p, long pitch, int rows, int cols) {
     for (int k = 0; k < min(cols, BN); k++)
-        for (int r = 0; r < min(rows, BM); r++) p[r * pitch + k] += ((const float *)s->x)[k * BM + r];
+        for (int r = 0; r < min(rows, BM); r++) p[r * pitch + k] += ((const float *)s->x)[k * 16 * ROW_STEP + r];
 }
 OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o, const int width) {
     for (int c = 0; c < ROW_LEN; c++) {
@@ -144,7 +152,7 @@ OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o, const int width) 
         for (; d + 16 <= width; d += 16) {
             VF r[16];
             UNROLL
-            for (int i = 0; i < 16; i++) r[i] = o->x[(d + i) * ROW_LEN + c] * o->pending.x[c];
+            for (int i = 0; i < 16; i++) r[i] = o->x[(d + i) * ROW_STEP + c] * o->pending.x[c];
             transpose16(r);
             UNROLL
             for (int i = 0; i < 16; i++)
@@ -152,7 +160,7 @@ OP void acc_store(tile *t, tensor_out *y, int r0, acc_head *o, const int width) 
         }
         for (; d < width; d++) {
             float z[16];
-            vstore16(o->x[d * ROW_LEN + c] * o->pending.x[c], 0, z);
+            vstore16(o->x[d * ROW_STEP + c] * o->pending.x[c], 0, z);
             for (int i = 0; i < rows; i++) out_put(y->x + PACKED_AT(y, from + i), d, z[i]);
         }
     }
@@ -176,7 +184,7 @@ OP void acc_add(tile *t, acc_head *o, row *f, const __global out_elem *y, long s
                     for (int k = 0; k < width; k++) ((float *)&r[i])[k] = out_at(p[i], d + k);
             transpose16(r);
             for (int k = 0; k < width; k++) {
-                VF *x = o->x + (d + k) * ROW_LEN + c;
+                VF *x = o->x + (d + k) * ROW_STEP + c;
                 *x = fma(f->x[c], r[k], *x * o->pending.x[c]);
             }
         }

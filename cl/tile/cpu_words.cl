@@ -22,7 +22,7 @@ typedef const float *rows_in; /* a tile where it lies or its copy: one address s
 #define TENSOR_IN(name) BUFFER_IN(const uchar, name)
 #define TENSOR_AT(name) STORED_AT(name)
 #define mma_commit()
-#define mma_wait(n)
+#define mma_wait(t, n)
 
 typedef struct {
     gptr x;
@@ -145,6 +145,9 @@ OP void put16(__global out_elem *p, VF x) {
 #endif
 }
 
+#ifndef TILE_MORE /* members of a tile that its file adds */
+#define TILE_MORE
+#endif
 /* Streams: SLOTS of them, rows padded to a multiple of UNIT where they are copied. */
 #define WIDEST (DK > DV ? ROUND(DK, UNIT) : ROUND(DV, UNIT))
 typedef struct {
@@ -154,6 +157,7 @@ typedef struct {
     rows_in ready[SLOTS];
     long step[SLOTS]; /* what the products read, and its row stride */
     float copy[SLOTS][BN * WIDEST] __attribute__((aligned(64)));
+    TILE_MORE
 } tile;
 OP void tensor_ahead(tensor *x, int heads) { x->x += heads * x->pack; }
 OP void tensor_begin(tile *t, tensor *x) {}

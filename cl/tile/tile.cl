@@ -49,16 +49,24 @@
  *   mma_ab_seen(t, &acc_head, &op_pair, s, j, bytes, n)   the same, where rows whose byte is 0 (n of them, those behind
  *                                             are as the last) count as zeros, whatever they hold: 0 times NaN is NaN.
  *                                             A null pointer: all count. The tile defines this one
- *   mma_commit(), mma_wait(n)                 schedules only: close a group; all but n groups are done
+ *   stream_turn(t, s, j)                      tile j of s, which stream_load has named, is one that mma_ab will read: a
+ *                                             machine that wants it turned does so beside the products until then
+ *   mma_commit(), mma_wait(t, n)              schedules only: close a group; all but n groups are done
  * 5. Elements: `for` headers, no callbacks
  *   EACH_PAIR(i)  ROW_OF(i)  PART_OF(i)  ROW_AT(t, i) COL_AT(t, i) (VI: row, column within the tile)
  *   COL_BASE(t) + COL_STEP(i) = COL_AT: what depends on the worker, what on i alone: a bound less the first is compared
  *                                             with constants
  *   EACH_ROW(r)   ROW_NUMBER(t, r) (VI: row within the tile)   EACH_PART(k)
+ *   EACH_PAIR_BESIDE(t, i)                    EACH_PAIR for long work: products in flight may go on between its visits
  *   fold_max(t, &row, &parts), fold_sum(&row, &parts), row_join_sum(t, &row); between two joins lies a product
  *   row_once(t, x)                            x where a value counts once in a row's joined sum, else 0
+ *   row_keep(&best, &m, slack)                maxima: best where it is above m by more than slack, either
+ *                                             of them else: with m nothing need be scaled
  *   row_scale(&acc_head, &row)                by the next product or store
  *   convert(&op_pair, &acc_pair)              the source is free afterwards
+ *   pair_put(t, &op_pair, &acc_pair, i, x), convert_put(t, &op_pair, &acc_pair)   the same in two: in visits of every
+ *                                             pair x becomes pair i, also while a product reads op_pair (null: none
+ *                                             will); then all of them are the operand
  *   acc_zero(&acc_head)
  *   pair_scale_add(t, &acc_pair, scale, ptr, pitch, rows, cols)   x = x * scale + ptr[row * pitch + col], float, rows
  *                                             and cols that exist
@@ -96,6 +104,7 @@
  *                                             8, so are ptr and the strides
  * 7. Words for score texts
  *   vmax vlog vexp2 vtanh vabs   TO_VF(vi)    vexp2 of 128 and more is infinity, of -infinity 0, of NaN NaN
+ *   vweight(t)                                2^t as exact as op_pair keeps it, of t up to 16; else as vexp2
  *   pick(choose, yes, no)                     select by truth, from comparisons or any integer
  *   any_lane(choose)                          a comparison is true in one of the worker's lanes
  *   gather(ptr, row, pitch, col)              ptr[row * pitch + col] for each lane, float
@@ -179,6 +188,12 @@
 #define ROW_AT(t, i) ROW_NUMBER(t, ROW_OF(i))
 #define COL_AT(t, i) (COL_BASE(t) + COL_STEP(i))
 #define stream_first(t, s, j, given) (given)
+#define stream_turn(t, s, j)
+#define row_keep(best, m, slack)
+#define vweight(t) vexp2(t)
+#define pair_put(t, p, s, i, value) (s)->x[i] = value
+#define convert_put(t, p, s) convert(p, s)
+#define EACH_PAIR_BESIDE(t, i) EACH_PAIR(i)
 #define mma_ab(t, out, p, s, j) mma_ab_seen(t, out, p, s, j, 0, 0)
 
 /* Rows from n on are what tiles repeat the last one for. */

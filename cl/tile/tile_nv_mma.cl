@@ -92,7 +92,7 @@ OP void tile_begin(tile *t, local_at mem) {
     for (int s = 0; s < STREAMS_MOST; s++) t->s[s] = none;
 }
 #define mma_commit() /* the hardware waits where a result is used */
-#define mma_wait(n)
+#define mma_wait(t, n)
 
 OP tensor tensor_view(const int storage, gptr x, const strides *s, int batch, int head, long first, int rows) {
     const tensor y = {x + batch * s->batch + head * s->head + first * s->row, s->head, (int)s->row, rows};

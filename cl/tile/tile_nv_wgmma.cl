@@ -406,7 +406,7 @@ OP void stream_release(tile *t, int s, int j) { warp_arrive(t, EMPTY(t, s, j)); 
 #define CAT(a, b) CAT_(a, b)
 #define mma_fence() asm volatile("wgmma.fence.sync.aligned;" ::: "memory")
 #define mma_commit() asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory")
-#define mma_wait(n) asm volatile("wgmma.wait_group.sync.aligned " #n ";" ::: "memory")
+#define mma_wait(t, n) asm volatile("wgmma.wait_group.sync.aligned " #n ";" ::: "memory")
 /* 128-byte swizzle: rows of 128 bytes, eight rows an atom of 1024 */
 OP ulong desc(uint at, uint lbo) { return (ulong)((at & 0x3FFFF) >> 4) | (ulong)lbo << 16 | 64UL << 32 | 1UL << 62; }
 OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {

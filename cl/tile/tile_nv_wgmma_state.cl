@@ -176,7 +176,7 @@ OP void mma_state(tile *t, acc_head *o, held *q, acc_state *st, row *f) {
     for (int k = 1; k < ROUND(DK, 16) / 16; k++)
         LINES_PRODUCT(OUT64_(o->x), "1", desc(a + (k >> 2) * BN * 128 + (k & 3) * 32, 1), desc(b + k * 2048, 1));
     mma_commit();
-    mma_wait(0);
+    mma_wait(t, 0);
     row_scale(o, f);
 }
 OP void mma_state_ab_lower(tile *t, acc_head *o, held *q, acc_state *st, row *f, op_pair *p, int s, int j) {
@@ -262,7 +262,7 @@ OP void mma_atb(tile *t, acc_state *st, op_keys *a, int s, int j) {
             AB64(share, (a->x + part * OP_KEYS + h * (BN / 4) + 4 * k), desc(b + k * 2048, 1));
         }
         mma_commit();
-        mma_wait(0);
+        mma_wait(t, 0);
         UNROLL
         for (int i = 0; i < 32; i++) st->x[h * 32 + i] += share[i];
     }

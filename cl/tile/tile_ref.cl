@@ -47,7 +47,7 @@ typedef struct {
 #define COL_STEP(i) ((i) % BN)
 #define held_at(tp, q, index)
 #define mma_commit()
-#define mma_wait(n)
+#define mma_wait(t, n)
 OP float vmax(float a, float b) { return fmax(a, b); }
 OP float vabs(float a) { return fabs(a); }
 OP float vlog(float a) { return log(a); }

@@ -179,7 +179,7 @@ OP void tile_begin(tile *t, lptr mem, lptr fold) {
 #define COL_STEP(i) FOURS(0, CX, (i) % NC)
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 #define mma_commit()
-#define mma_wait(n)
+#define mma_wait(t, n)
 
 OP float vmax(float a, float b) { return fmax(a, b); }
 OP float vlog(float a) { return log(a); }

@@ -15,7 +15,7 @@
  * sentence that names the argument, its value and the bound. Out-parameters are written only on success. Every function
  * returns CLATTN_INVALID_ARGUMENT for a NULL that is not allowed; @return lists what else.
  * The library prints nothing. It keeps no global state. The environment it reads: CLATTN_CACHE, CLATTN_CACHE_DIR,
- * CLATTN_CACHE_MAX_MB, XDG_CACHE_HOME, HOME, CLATTN_TRIAL, CLATTN_TRIAL_SECONDS and CLATTN_TRY (see
+ * CLATTN_CACHE_MAX_MB, XDG_CACHE_HOME, HOME, CLATTN_TRIAL, CLATTN_TRIAL_SECONDS, CLATTN_TRY and CLATTN_AMX (see
  * clattn_context_options), and for work on kernels CLATTN_CL_DIR (read their texts from this directory) and CLATTN_DUMP
  * (write each program's text and options there); none of them in a process that runs with another user's rights.
  *
@@ -146,6 +146,16 @@ typedef enum clattn_trial_mode {
     CLATTN_TRIAL_ALWAYS = 3 /**< every program that no cache holds */
 } clattn_trial_mode;
 
+/** Backend cpu_amx needs the tile registers of x86 (AMX), which Linux gives a process only when it asks, for all of its
+ * threads and for good: from then on sigaltstack() refuses stacks too small for their 8 KiB (in a thread that already
+ * has such a stack the asking fails, and the backend declines). clattn asks when a plan is made that the backend could
+ * serve, or when the context is described; never with AMX off. */
+typedef enum clattn_amx_mode {
+    CLATTN_AMX_DEFAULT = 0, /**< what $CLATTN_AMX (auto, off) says, else auto */
+    CLATTN_AMX_AUTO = 1,    /**< asked for where the processor has it and a plan could use it */
+    CLATTN_AMX_OFF = 2      /**< never asked for, and not used */
+} clattn_amx_mode;
+
 typedef struct clattn_context_options {
     size_t struct_size;         /**< sizeof(clattn_context_options) */
     clattn_allocator allocator; /**< all zero: malloc and free */
@@ -155,17 +165,18 @@ typedef struct clattn_context_options {
     clattn_cache_mode cache_mode;
     const char *cache_dir;   /**< NULL: $CLATTN_CACHE_DIR, $XDG_CACHE_HOME/clattn, ~/.cache/clattn */
     int64_t cache_max_bytes; /**< 0: 256 MiB, or $CLATTN_CACHE_MAX_MB */
-    /** NULL: the best that accepts; else "cpu", "nv_wgmma", "nv_mma", "simt", "ref": only that one */
+    /** NULL: the best that accepts; else "cpu_amx", "cpu", "nv_wgmma", "nv_mma", "simt", "ref": only that one */
     const char *backend;
     clattn_trial_mode trial;
     int trial_seconds;         /**< after which a trial is ended, 1 to 3600; 0: 60, or $CLATTN_TRIAL_SECONDS */
     const char *trial_program; /**< path of clattn-try; NULL: $CLATTN_TRY, else where it was installed */
+    clattn_amx_mode amx;
 } clattn_context_options;
 
 #define CLATTN_CONTEXT_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \
         sizeof(clattn_context_options), {0, 0, 0}, 0, 0, CLATTN_LOG_WARN, CLATTN_CACHE_DEFAULT, 0, 0, 0,               \
-            CLATTN_TRIAL_DEFAULT, 0, 0                                                                                 \
+            CLATTN_TRIAL_DEFAULT, 0, 0, CLATTN_AMX_DEFAULT                                                             \
     }
 
 typedef struct clattn_context clattn_context;

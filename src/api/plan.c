@@ -58,6 +58,20 @@ static void want_buffer(clattn_plan *plan)
     }
 }
 
+/* Has a kernel this tile's words for rows? */
+static bool reads_rows(const clattn_plan *plan)
+{
+    for (int i = 0; i < plan->n_launches; i++) {
+        const ct_program_spec *spec = &plan->launches[i]->spec;
+        for (int k = 0; k < spec->n_parts; k++) {
+            if (strcmp(spec->parts[k], plan->tile->rows[0]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* The probe comes last but the programs: a problem that the tile's shapes rule out need not wait for it. *built:
  * programs were asked for. */
 static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int index, bool *built)
@@ -77,6 +91,9 @@ static clattn_status try_tile(clattn_plan *plan, const ct_method *method, int in
     want_buffer(plan);
     if (builder.declined[0]) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", builder.declined);
+    }
+    if (ct_tiles[index].rows_only && !reads_rows(plan)) {
+        CT_FAIL(CLATTN_DEVICE_LACKS, "nothing in it is a product of rows");
     }
     if (!ct_tile_usable(plan->context, index, why)) {
         CT_FAIL(CLATTN_DEVICE_LACKS, "%s", why);

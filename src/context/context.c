@@ -2,6 +2,8 @@
 #include "context/context.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "program/cache.h"
 #include "program/trial.h"
@@ -60,7 +62,24 @@ static clattn_status check_options(const clattn_context_options *options)
         return ct_fail(CLATTN_INVALID_ARGUMENT, "options.trial_seconds is %d, must be 0 to %d", options->trial_seconds,
                        CT_TRIAL_MOST_SECONDS);
     }
+    if (options->amx < CLATTN_AMX_DEFAULT || options->amx > CLATTN_AMX_OFF) {
+        return ct_fail(CLATTN_INVALID_ARGUMENT, "options.amx is %d, must be 0 to %d", (int)options->amx,
+                       (int)CLATTN_AMX_OFF);
+    }
     return CLATTN_OK;
+}
+
+/* Text that is not known turns it off: whoever sets the variable most likely wants that. */
+static bool amx_is_off(const ct_environment *env, clattn_amx_mode mode)
+{
+    const char *value = secure_getenv("CLATTN_AMX");
+    if (mode != CLATTN_AMX_DEFAULT || !value || !*value) {
+        return mode == CLATTN_AMX_OFF;
+    }
+    if (strcmp(value, "auto") != 0 && strcmp(value, "off") != 0) {
+        ct_log(env, CLATTN_LOG_WARN, "CLATTN_AMX is '%s', must be auto or off; using off", value);
+    }
+    return strcmp(value, "auto") != 0;
 }
 
 clattn_status ct_context_create(clattn_context **out, cl_context cl, cl_device_id device,
@@ -80,6 +99,7 @@ clattn_status ct_context_create(clattn_context **out, cl_context cl, cl_device_i
     context->env.log_user = options->log_user;
     context->env.log_level = options->log_level;
     snprintf(context->backend, sizeof context->backend, "%s", options->backend ? options->backend : "");
+    context->amx_off = amx_is_off(&context->env, options->amx);
     pthread_mutex_init(&context->mutex, NULL);
     CT_TRYCL(clRetainContext(cl));
     context->env.cl = cl;

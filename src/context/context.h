@@ -16,6 +16,7 @@ struct clattn_context {
     atomic_int references;
     ct_environment env;
     char backend[16];        /* "" = any */
+    bool amx_off;            /* clattn_amx_mode */
     pthread_mutex_t mutex;   /* guards what follows */
     ct_tile_state tiles[16]; /* by index into ct_tiles */
     ct_tile_state dots;      /* tile_cpu_dots, a variant of the CPU tile */

@@ -15,6 +15,7 @@ typedef struct ct_device_facts {
     size_t max_group;
     cl_uint vector;       /* floats that a vector register holds */
     bool dots;            /* this CPU has AVX512-BF16 */
+    bool amx;             /* and AMX tiles of bfloat16, which this process has to ask the system for */
     bool fp16, subgroups; /* as advertised; kernels need neither */
     int nv_capability;    /* NVIDIA compute capability, 90 for 9.0; 0: none */
 } ct_device_facts;

@@ -4,6 +4,10 @@
 
 #include "device/environment.h"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#    include <cpuid.h>
+#endif
+
 /* Texts of any length up to 4 KiB, of which the first `bytes` are kept: pocl's versions list everything it was built
  * with. */
 typedef struct text_fact {
@@ -25,6 +29,18 @@ static clattn_status read_texts(cl_device_id device, cl_platform_id platform, co
 out:
     return st;
 }
+
+#if defined(__x86_64__) && defined(__GNUC__)
+/* AMX-TILE and AMX-BF16 beside the vectors that its tile needs. Of this host: the probe finds out what a CPU device
+ * elsewhere has. */
+static bool has_amx(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 1) &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+}
+#endif
 
 #ifndef CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV
 #    define CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV 0x4000
@@ -76,6 +92,7 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
     if (f->cpu && __builtin_cpu_supports("avx512f")) {
         f->vector = 16; /* some runtimes say 8 */
     }
+    f->amx = f->cpu && has_amx();
     f->dots = f->cpu && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
 #endif
 out:

@@ -153,13 +153,17 @@ bool ct_tile_possible(clattn_context *context, int index, char why[CT_WHY_BYTES]
 bool ct_tile_usable(clattn_context *context, int index, char why[CT_WHY_BYTES])
 {
     float result[RESULTS];
+    const ct_tile *tile = &ct_tiles[index];
     struct ct_tile_state *state = &context->tiles[index];
     pthread_mutex_lock(&context->mutex);
     if (!state->probed) {
         settle_by_facts(context, index);
     }
+    if (!state->probed && tile->permitted) {
+        state->probed = !tile->permitted(context, state->why, sizeof state->why);
+    }
     if (!state->probed) {
-        state->usable = probe(context, &ct_tiles[index], result, state->why, sizeof state->why, &state->probed);
+        state->usable = probe(context, tile, result, state->why, sizeof state->why, &state->probed);
     }
     const bool usable = state->usable;
     copy_why(state, usable, why);

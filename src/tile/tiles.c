@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tile/block_part.h"
 #include "tile/row_steps.h"
+#include "tile/shape_amx.h"
 #include "tile/shape_mma.h"
 #include "tile/shape_simt.h"
 #include "tile/shape_wgmma.h"
@@ -52,21 +54,6 @@ int ct_tile_aligned(const int64_t *lengths, size_t count)
     return all % 4 ? 1 : all % 8 ? 4 : 8;
 }
 
-/* The part of a block that one tile holds: the largest divisor up to `most` of which a tile of that many units wastes
- * less than a third; a block of no such divisor, up to 256, is one tile; 0: none fits. Free blocks: `most`. */
-static int part_of(int block, int most, int unit)
-{
-    if (block == 0) {
-        return most;
-    }
-    for (int size = most < block ? most : block; size > 0; size--) {
-        if (block % size == 0 && size * 3 > ct_round_up(size, unit) * 2) {
-            return size;
-        }
-    }
-    return block <= 256 ? block : 0;
-}
-
 /* Few rows: lanes are columns, not rows. */
 static void shape_cpu_few(const ct_shape_wish *wish, ct_shape *out)
 {
@@ -88,8 +75,8 @@ static void say_vector(const ct_device_facts *facts, ct_shape *out)
 static bool shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
 {
     const int most = 64 / wish->pack > 0 ? 64 / wish->pack : 1;
-    out->step = part_of(wish->block_q, (int)ct_min(most, wish->nq), wish->pack >= 16 ? 1 : 16 / wish->pack);
-    out->cols = part_of(wish->block_k, 64, 4);
+    out->step = ct_block_share(wish->block_q, (int)ct_min(most, wish->nq), wish->pack >= 16 ? 1 : 16 / wish->pack);
+    out->cols = ct_block_share(wish->block_k, 64, 4);
     if (!out->step || !out->cols) {
         snprintf(why, bytes, "block %dx%d: a size over 256 must have a divisor from 16 to 64", wish->block_q,
                  wish->block_k);
@@ -111,8 +98,8 @@ static bool shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, c
 static bool shape_ref(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
 {
     (void)facts, (void)why, (void)bytes;
-    out->step = part_of(wish->block_q, 32 / wish->pack > 0 ? 32 / wish->pack : 1, 1);
-    out->cols = part_of(wish->block_k, 32, 1);
+    out->step = ct_block_share(wish->block_q, 32 / wish->pack > 0 ? 32 / wish->pack : 1, 1);
+    out->cols = ct_block_share(wish->block_k, 32, 1);
     out->bm = out->step * wish->pack;
     out->bn = out->cols;
     out->items = 1;
@@ -216,6 +203,17 @@ static bool state_shape_simt(const ct_device_facts *facts, const ct_shape_wish *
  * through that miss no more often than one head after another. Of the caches of sm_80 to sm_89 the smallest have 2 to 4
  * MB; simt's tiles are slow enough for any. */
 const ct_tile ct_tiles[] = {
+    {.name = "cpu_amx",
+     .rows = {"tile/tile_cpu_amx.cl"},
+     .lines = "tile/line_cpu.cl",
+     .line_items = 1,
+     .permitted = ct_amx_permitted,
+     .probe = "tile/probe_amx.cl",
+     .probe_items = 1,
+     .accepts = ct_amx_accepts,
+     .shape = ct_amx_shape,
+     .schedule = "schedule/overlap.cl",
+     .rows_only = true},
     {.name = "cpu",
      .rows = {"tile/tile_cpu.cl"},
      .states = {"tile/tile_cpu_cols.cl"},
@@ -285,6 +283,15 @@ const ct_tile ct_tiles[] = {
      .mixes = true},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);
+
+int ct_tile_index(const char *name)
+{
+    int at = 0;
+    while (strcmp(ct_tiles[at].name, name) != 0) {
+        at++;
+    }
+    return at;
+}
 
 void ct_tile_names(char *names, size_t bytes)
 {

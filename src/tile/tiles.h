@@ -68,6 +68,9 @@ typedef struct ct_tile {
     int line_items;
     /* buffers whose rows are aligned to so many elements must begin so, too: they are read that way; 0: no matter */
     int vectors;
+    /* Asks the system for what the probe needs, on behalf of the process; false, with the reason, if it refuses or the
+     * context forbids it to be asked. NULL: nothing is asked. */
+    bool (*permitted)(const clattn_context *context, char *why, size_t bytes);
     const char *probe; /* kernel text that must build, run and be right; NULL: none */
     int probe_items;
     /* False, with the reason, if the device's facts alone rule it out. */
@@ -88,10 +91,11 @@ typedef struct ct_tile {
     int64_t crowd_bytes;
     /* nobody has run any of it: its probe and all its programs are tried, see clattn_trial_mode */
     bool untried;
-    bool mixes;    /* tensors may be of different element types */
-    bool backward; /* it has what passes backwards ask of rows */
-    bool gathers;  /* and a group of it may do all blocks of keys of a head, so that one pass gives every gradient */
-    bool tf32;     /* takes float tensors where the problem has tf32=1, and rounds them as operands */
+    bool mixes;     /* tensors may be of different element types */
+    bool backward;  /* it has what passes backwards ask of rows */
+    bool gathers;   /* and a group of it may do all blocks of keys of a head, so that one pass gives every gradient */
+    bool rows_only; /* all but its rows is another tile's: declines plans of which no kernel reads rows */
+    bool tf32;      /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;
 
 int ct_types_widest(const ct_types *types);
@@ -104,7 +108,9 @@ void ct_launch_mixed(ct_launch *l, const ct_types *types, const char *streams, c
 int ct_tile_aligned(const int64_t *lengths, size_t count);
 extern const ct_tile ct_tiles[]; /* in order of preference; the last one, ref, accepts everything */
 extern const int ct_tile_count;
-/* "cpu, nv_wgmma, ...": all of them. */
+/* The place of the tile of that name, which is one of them. */
+int ct_tile_index(const char *name);
+/* "cpu_amx, cpu, nv_wgmma, ...": all of them. */
 void ct_tile_names(char *names, size_t bytes);
 
 /* Can this context's CPU tile use the dot products of tile_cpu_dots? Probes once. */

@@ -79,6 +79,9 @@ static void tiles_say_how_far_they_reach(void **state)
             const ct_shape_wish far = wish_of(dtype, 1, 4096, (int64_t)1 << 36);
             char why[256] = "";
             ct_shape s = {0};
+            if (dtype == CLATTN_F32 && strcmp(tile->name, "cpu_amx") == 0) {
+                continue; /* reads bf16 only */
+            }
             if (strcmp(tile->name, "simt") == 0) {
                 assert_bound(shapes[k], dtype,
                              LARGEST / (int64_t)clattn_dtype_size(dtype) / (rows_of(shapes[k], dtype) - 1));

@@ -25,12 +25,13 @@ int ct_env_teardown(void **state);
 /* A further context with other options on the same device; NULL fails the test. Yours to release. */
 clattn_context *ct_env_context(const ct_env *env, const clattn_context_options *options);
 
-/* May tests of this tile run here? False if the device's own words rule it out, or the context's options; a tile that
- * its probe rules out fails the test: else a broken probe would leave the tile untested, and nobody would know. */
+/* May tests of this tile run here? False if the device's own words rule it out, the context's options, or the system; a
+ * tile that its probe rules out fails the test: else a broken probe would leave the tile untested, and nobody would
+ * know. */
 bool ct_env_usable(clattn_context *context, const char *tile);
 
 /* Fails unless the check of this problem passes on the tile that is to run it: the one that the context's options name,
- * else "cpu" on a CPU, and none but "ref" on a GPU. Prints the line that repeats it. */
+ * else "cpu" (or "cpu_amx") on a CPU, and none but "ref" on a GPU. Prints the line that repeats it. */
 void ct_assert_check(const ct_env *env, const char *problem, uint64_t seed);
 /* The same with a layout of one's own. */
 void ct_assert_check_layout(const ct_env *env, const clattn_problem *problem, clattn_layout *layout, uint64_t seed);

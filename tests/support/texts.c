@@ -65,18 +65,28 @@ void ct_texts_replace(const char *path, const char *by)
     write_text(path, ct_cl_files[i].text, ct_cl_files[i].length);
 }
 
-void ct_texts_emulate_warps(void)
+static void replace_by_file(const char *place, const char *file)
 {
     static char text[1 << 16];
     char path[512];
     const char *source = getenv("CLATTN_SOURCE_DIR");
-    snprintf(path, sizeof path, "%s/tests/tile/nv_warp_emulated.cl", source ? source : ".");
+    snprintf(path, sizeof path, "%s/%s", source ? source : ".", file);
     FILE *in = fopen(path, "r");
     assert_non_null(in);
     const size_t bytes = fread(text, 1, sizeof text, in);
     assert_true(bytes > 0 && bytes < sizeof text);
     fclose(in);
-    write_text("tile/nv_warp.cl", text, bytes);
+    write_text(place, text, bytes);
+}
+
+void ct_texts_emulate_warps(void)
+{
+    replace_by_file("tile/nv_warp.cl", "tests/tile/nv_warp_emulated.cl");
+}
+
+void ct_texts_emulate_amx(void)
+{
+    replace_by_file("tile/amx.cl", "tests/tile/amx_emulated.cl");
 }
 
 void ct_texts_use(bool use)

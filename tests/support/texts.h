@@ -15,6 +15,8 @@ void ct_texts_break(const char *path);
 /* cl/tile/nv_warp.cl, the only PTX of tile_nv_mma, gets plain OpenCL C that does the same:
  * tests/tile/nv_warp_emulated.cl. */
 void ct_texts_emulate_warps(void);
+/* cl/tile/amx.cl, all that tile_cpu_amx asks of x86 by name, gets tests/tile/amx_emulated.cl. */
+void ct_texts_emulate_amx(void);
 /* From now on programs are made of these texts; or of the embedded ones again. */
 void ct_texts_use(bool use);
 

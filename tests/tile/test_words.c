@@ -54,6 +54,10 @@ static const shape shapes[] = {
     {.bm = 32, .bn = 16, .dk = 34, .dv = 44, .store = 2, .out = 2, .pack = 2, .tokens = 19, .keys = 37, .row0 = 2,
      .mma = true, .key0 = 1,
      .pad = 4, .from = 1, .mr = 4, .cx = 4, .ks = 4, .ps = 8},
+    /* wide rows, whole tiles and cut ones; a product with the identity */
+    {.bm = 128, .bn = 64, .dk = 128, .dv = 64, .store = 2, .out = 2, .pack = 1, .tokens = 150, .keys = 140, .row0 = 16},
+    {.bm = 80, .bn = 32, .dk = 32, .dv = 32, .store = 2, .pack = 1, .tokens = 80, .keys = 64, .pad = 8},
+    {.bm = 48, .bn = 48, .dk = 97, .dv = 48, .store = 2, .pack = 1, .tokens = 61, .keys = 96, .row0 = 13, .pad = 1},
     {.bm = 48, .bn = 20, .dk = 66, .dv = 20, .store = 2, .pack = 1, .tokens = 48, .keys = 63, .pad = 1, .from = 5},
     /* few rows */
     {.bm = 1, .bn = 64, .dk = 64, .dv = 64, .pack = 1, .tokens = 1, .keys = 99, .row0 = 0, .pad = 4},
@@ -76,6 +80,7 @@ typedef struct text {
     bool (*runs)(const shape *);
     clattn_dtype operand; /* what the values of a pair are rounded to before the second product */
     double tolerance;     /* of products, relative to the largest result */
+    bool emulated;        /* what it asks of a machine by name is emulated, see support/texts.h */
 } text;
 
 static cl_context cl;
@@ -92,6 +97,7 @@ static int setup(void **state)
     const int st = ct_env_setup(&env_state);
     ct_texts_make();
     ct_texts_emulate_warps();
+    ct_texts_emulate_amx();
     const ct_env *env = env_state;
     cl = env->place.cl;
     device = env->place.device;
@@ -125,6 +131,15 @@ static bool runs_dots(const shape *s)
 {
     return runs_cpu(s) && s->store == 2 && !s->b && !s->c && ct_dots_usable(context);
 }
+static bool fits_amx(const shape *s)
+{
+    return runs_cpu(s) && s->store == 2 && !s->b && !s->c && s->bn % 16 == 0;
+}
+static bool runs_amx(const shape *s)
+{
+    char why[CT_WHY_BYTES];
+    return fits_amx(s) && ct_tile_usable(context, ct_tile_index("cpu_amx"), why);
+}
 /* Its warps are emulated: tests/tile/nv_warp_emulated.cl. */
 static bool runs_mma(const shape *s)
 {
@@ -132,12 +147,14 @@ static bool runs_mma(const shape *s)
 }
 
 static const text texts[] = {
-    {"tile_ref", "tile/tile_ref.cl", runs_ref, CLATTN_F32, 1e-6},
-    {"tile_cpu", "tile/tile_cpu.cl", runs_cpu, CLATTN_F32, 1e-6},
-    {"tile_cpu_few", "tile/tile_cpu_few.cl", runs_few, CLATTN_F32, 1e-6},
-    {"tile_cpu_dots", "tile/tile_cpu_dots.cl", runs_dots, CLATTN_BF16, 4e-3},
-    {"tile_simt", "tile/tile_simt.cl", runs_simt, CLATTN_F32, 1e-6},
-    {"tile_nv_mma", "tile/tile_nv_mma.cl", runs_mma, CLATTN_BF16, 4e-3},
+    {"tile_ref", "tile/tile_ref.cl", runs_ref, CLATTN_F32, 1e-6, false},
+    {"tile_cpu", "tile/tile_cpu.cl", runs_cpu, CLATTN_F32, 1e-6, false},
+    {"tile_cpu_few", "tile/tile_cpu_few.cl", runs_few, CLATTN_F32, 1e-6, false},
+    {"tile_cpu_dots", "tile/tile_cpu_dots.cl", runs_dots, CLATTN_BF16, 4e-3, false},
+    {"tile_cpu_amx", "tile/tile_cpu_amx.cl", runs_amx, CLATTN_BF16, 4e-3, false},
+    {"tile_cpu_amx, emulated", "tile/tile_cpu_amx.cl", fits_amx, CLATTN_BF16, 4e-3, true},
+    {"tile_simt", "tile/tile_simt.cl", runs_simt, CLATTN_F32, 1e-6, false},
+    {"tile_nv_mma", "tile/tile_nv_mma.cl", runs_mma, CLATTN_BF16, 4e-3, true},
 };
 static size_t items_of(const text *t, const shape *s)
 {
@@ -170,7 +187,7 @@ static cl_program build(const text *t, const shape *s)
         ct_spec_define(&spec, "ALIGNED",
                        s->aligned && s->from % 8 == 0 && s->pad % 8 == 0 && s->dk % 8 == 0 && s->dv % 8 == 0);
     }
-    ct_texts_use(t->runs == runs_mma);
+    ct_texts_use(t->emulated);
     assert_int_equal(ct_program_source(NULL, &spec, &source, &options), CLATTN_OK);
     ct_texts_use(false);
     const char *parts[] = {source, "\n", words_frame, words_products, words_rows, s->dv == s->bn ? words_texts : ""};
@@ -365,8 +382,8 @@ static void products_want(const shape *s, const inputs *in, const table *e, cons
     }
 }
 
-/* held and streams with ragged ends, strides, storage; both products, pick, ROW_AT, ROW_NUMBER, COL_AT, row_scale,
- * convert, row_load, acc_add, stores */
+/* held and streams with ragged ends, strides, storage; both products, one of them turned ahead and beside visits, pick,
+ * ROW_AT, ROW_NUMBER, COL_AT, row_scale, pair_put, convert_put, row_load, acc_add, stores; convert: check_text */
 static void check_products(const text *t, const shape *s, cl_program program)
 {
     inputs in = inputs_make(s);
@@ -395,7 +412,7 @@ static void check_products(const text *t, const shape *s, cl_program program)
     inputs_release(&in);
 }
 
-/* fold_max, fold_sum, row_join_sum, row_once, row_store */
+/* fold_max, fold_sum, row_join_sum, row_once, row_keep, EACH_PAIR_BESIDE, row_store */
 static void check_rows(const text *t, const shape *s, cl_program program)
 {
     inputs in = inputs_make(s);
@@ -441,6 +458,8 @@ static double text_want(int word, const double *g, const int *n, int pitch, int 
         return log(fabs(x));
     case 8:
         return 1.5 * x;
+    case 9:
+        return exp2(x);
     case 6:
         return c > r ? fmax(x, c - r) : g[c];
     default:
@@ -450,7 +469,8 @@ static double text_want(int word, const double *g, const int *n, int pitch, int 
 /* Size of the arguments, and the error allowed relative to the largest result; exp2 is a GPU tile's native one. */
 static const struct {
     double size, tolerance;
-} texts_limits[] = {{9, 0}, {9, 0}, {9, 0}, {4, 2e-6}, {9, 2e-6}, {9, 4e-7}, {9, 1e-7}, {9, 1e-7}, {9, 1e-7}};
+} texts_limits[] = {{9, 0},    {9, 0},    {9, 0},    {4, 2e-6}, {9, 2e-6},
+                    {9, 4e-7}, {9, 1e-7}, {9, 1e-7}, {9, 1e-7}, {4, 4e-6}};
 
 static void check_text(const text *t, const shape *s, cl_program program, int word)
 {
@@ -468,7 +488,7 @@ static void check_text(const text *t, const shape *s, cl_program program, int wo
         bytes[i] = (unsigned char)n[i];
         ct_storage_write(CLATTN_F32, g.raw, i, g.x[i]);
     }
-    if (word == 3) {
+    if (word == 3 || word == 9) {
         ct_storage_write(CLATTN_F32, g.raw, 0, g.x[0] = -3e38); /* what becomes of a hidden score */
     }
     for (int i = 0; i < s->bn * s->bn; i++) {

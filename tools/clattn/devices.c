@@ -59,7 +59,7 @@ static void print_device(json_t *object)
         const char *name = json_string_value(json_object_get(backend, "name")),
                    *why = json_string_value(json_object_get(backend, "why_not"));
         const bool usable = json_is_true(json_object_get(backend, "usable"));
-        printf("  backend %-6s %s%s%s\n", name ? name : "?", usable ? "usable" : "not usable", why && *why ? ": " : "",
+        printf("  backend %-8s %s%s%s\n", name ? name : "?", usable ? "usable" : "not usable", why && *why ? ": " : "",
                why ? why : "");
     }
 }

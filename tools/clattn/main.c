@@ -29,7 +29,8 @@ static void print_help(FILE *to)
         fprintf(to, "  %-13s %s\n", clattn_method_name(i), clattn_method_text(i));
     }
     fprintf(to, "\nEnvironment: CLATTN_DEVICE (as --device), CLATTN_CACHE_DIR, CLATTN_CACHE (off, ro, rw), "
-                "CLATTN_CACHE_MAX_MB,\nCLATTN_TRIAL (auto, off, always), CLATTN_TRY, CLATTN_TRIAL_SECONDS\n");
+                "CLATTN_CACHE_MAX_MB,\nCLATTN_TRIAL (auto, off, always), CLATTN_TRY, CLATTN_TRIAL_SECONDS, "
+                "CLATTN_AMX (auto, off)\n");
 }
 
 static int dispatch(int argc, char **argv)

@@ -55,7 +55,7 @@ static void print_help(const command_line *line)
     if (line->place) {
         print_row("device", "NAME|P:D",
                   "part of a device's name, or platform:device; else $CLATTN_DEVICE, a GPU, a CPU");
-        print_row("backend", "NAME", "only this one: cpu, nv_wgmma, nv_mma, simt, ref");
+        print_row("backend", "NAME", "only this one: cpu_amx, cpu, nv_wgmma, nv_mma, simt, ref");
         print_row("verbose", NULL, "what the library logs, on stderr");
     }
     print_row("help", NULL, "this text");
