@@ -44,12 +44,12 @@ OP void run(stage *c) {
         READY(FRONT2, j);
         step_front2(c, j);
         mma_commit();
-        mma_wait(\& c->t, 1);
+        mma_wait(&c->t, 1);
         step_middle(c, j);
         step_settle(c, j);
         step_back(c, j);
         mma_commit();
-        mma_wait(\& c->t, 1);
+        mma_wait(&c->t, 1);
         step_middle2(c, j);
         step_settle2(c, j);
         meet(&c->t);
@@ -57,11 +57,11 @@ OP void run(stage *c) {
         mma_commit();
         step_back2(c, j);
         mma_commit();
-        mma_wait(\& c->t, 2);
+        mma_wait(&c->t, 2);
         RELEASE(BACK, j);
-        mma_wait(\& c->t, 1);
+        mma_wait(&c->t, 1);
         step_leave(c, j);
-        mma_wait(\& c->t, 0);
+        mma_wait(&c->t, 0);
         RELEASE(BACK2, j);
     }
     step_finish(c);
