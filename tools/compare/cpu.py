@@ -39,6 +39,21 @@ def dense(dtype, n, d, causal):
                 [(f"SDPA {dtype}", lambda: peers.sdpa(H, n, d, dtype, causal))], must=bounds[0], aim=bounds[1], peak=peak)
 
 
+def gradients(n, d, causal):
+    kind = "causal" if causal else "full"
+    return Case("gradients f32", f"{kind} N{n} D{d}", f"dense b=1 h={H} n={n} d={d} causal={int(causal)} pass=bwd",
+                [("SDPA backward", lambda: peers.sdpa_backward(H, n, d, "f32", causal))], must=1.0, aim=1.25)
+
+
+def lightning_gradients(n, d):
+    return Case("gradients lightning f32", f"N{n} D{d}", f"lightning b=1 h={H} n={n} d={d} decay=alibi pass=bwd", [], peak=(35, 45))
+
+
+def sparse_gradients(n, d):
+    case = sparse(n, d)
+    return Case("gradients block-sparse f32", case.name, case.problem + " pass=bwd", [])
+
+
 def sparse(n, d):
     text = (f"block_sparse pattern=bslongformer block={peers.BLOCK} sliding={2 * peers.SIDE + 1} attention=bi "
             f"indices=0 ends={peers.GLOBAL} b=1 h={H} n={n} d={d} dtype=f32")
@@ -59,6 +74,9 @@ def cases(short):
     out = [dense(t, n, d, c) for t in ("f32", "bf16") for n in lengths for d in (64, 128) for c in (False, True)]
     out += [sparse(n, d) for n in ((8192,) if short else (8192, 32768)) for d in (64, 128)]
     out += [lightning(n, d) for n in ((4096,) if short else (4096, 32768)) for d in (64, 128)]
+    length = 2048 if short else 4096
+    out += [gradients(length, d, c) for d in (64, 128) for c in (False, True)]
+    out += [make(n, d) for d in (64, 128) for make, n in ((sparse_gradients, 8192), (lightning_gradients, 8192))]
     return out
 
 

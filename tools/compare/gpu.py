@@ -7,7 +7,7 @@ Each row in turn: clattn, its peers, clattn once more, by the device's clock; th
 reference; then first calls, host times and the demo. OUT/report.json and OUT/report.md are written after each row. A row that
 fails says why and the others go on; exit status 1 if a result was wrong or a line has no figure. The commit is $CLATTN_COMMIT, or
 git's. The peers need PyTorch (tools/compare/setup.sh makes an environment). --tiny: all of it at a size for CPUs, where the figures
-mean nothing. On an H200 it takes about seven minutes (an estimate: 34 problems twice, 20 processes, 29 checks, 40 first calls).
+mean nothing. On an H200 it takes about nine minutes (an estimate: 46 problems twice, 20 processes, 41 checks, 40 first calls).
 """
 import argparse
 import datetime

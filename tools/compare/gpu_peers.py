@@ -79,6 +79,19 @@ def sdpa(backend):
     return make
 
 
+def sdpa_backward(backend):
+    """Of a forward pass done before: backward alone is timed, dq, dk and dv together."""
+    def make(shape):
+        with torch.enable_grad():
+            q, k, v = (x.requires_grad_() for x in shape.tensors())
+            with sdpa_kernel(backend):
+                o = F.scaled_dot_product_attention(q, k, v, is_causal=shape.causal)
+        compare(shape, q.detach(), k.detach(), v.detach(), o.detach())
+        g = torch.randn_like(o)
+        return lambda: torch.autograd.grad(o, (q, k, v), g, retain_graph=True)
+    return make
+
+
 def block_mask(shape):
     """The same lists, every block whole: no element mask on either side."""
     from torch.nn.attention.flex_attention import BlockMask
@@ -126,7 +139,8 @@ def copy(shape):
     return call
 
 
-MAKERS = {"cuDNN": sdpa(SDPBackend.CUDNN_ATTENTION), "FA2": sdpa(SDPBackend.FLASH_ATTENTION), "Flex": flex, "fla": fla, "copy": copy}
+MAKERS = {"cuDNN": sdpa(SDPBackend.CUDNN_ATTENTION), "FA2": sdpa(SDPBackend.FLASH_ATTENTION),
+          "cuDNN backward": sdpa_backward(SDPBackend.CUDNN_ATTENTION), "FA2 backward": sdpa_backward(SDPBackend.FLASH_ATTENTION), "Flex": flex, "fla": fla, "copy": copy}
 
 
 def seconds_gpu(call):

@@ -57,6 +57,10 @@ def listed(row, name, problem, must, aim):
     return Line(row, name, problem, "tflops", must, aim, peers=("Flex",), check="b=1 h=2")
 
 
+def gradients(name, problem, must, aim, peers=("cuDNN backward", "FA2 backward"), above=""):
+    return Line(14, name, problem + " pass=bwd", "tflops", must, aim, peers=peers, above=above, check="b=1 h=2 n=2048")
+
+
 def feature(name, keys, must, aim, base=CAUSAL, problem=None, **more):
     return Line(5, name, problem or f"{base} {keys}", "share", must, aim, base, check=more.pop("check", "b=1"), **more)
 
@@ -109,6 +113,18 @@ LINES = [
     first_call("recurrent step", STEP.replace("b=32 h=32", "h=2")),
     first_call("hybrid, two kernels", "hybrid h=2 n=2048 d=128 dtype=bf16 window=1023,0 samples=250 gate=1", 2),
     Line(12, "host time of an enqueue over an empty kernel's", "dense h=2 n=1024 d=128 dtype=bf16", "us", 20, 8),
+    gradients("gradients, any order: dense D 128 full", FULL + " deterministic=0", 590, 680, above="cuDNN backward"),
+    gradients("gradients, any order: dense D 128 causal", CAUSAL + " deterministic=0", 530, 630, above="cuDNN backward"),
+    gradients("gradients, any order: dense D 64 full", FULL64 + " deterministic=0", 500, 580),
+    gradients("gradients, any order: dense D 64 causal", FULL64 + " causal=1 deterministic=0", 440, 520),
+    gradients("gradients, fixed order: dense D 128 full", FULL, 450, 530),
+    gradients("gradients, fixed order: dense D 128 causal", CAUSAL, 426, 477),
+    gradients("gradients, fixed order: dense D 64 full", FULL64, 308, 450),
+    gradients("gradients, fixed order: dense D 64 causal", FULL64 + " causal=1", 284, 396),
+    gradients("gradients, fixed order: 128-blocks, density 0.09", LISTED128 + " pattern=bslongformer sliding=9 indices=0", 400, 520, peers=()),
+    Line(14, "gradients: lightning, N 32768", LIGHTNING + " n=32768 pass=bwd", "ms", 0.75, 0.40, check="h=4 n=4096"),
+    Line(14, "gradients: simt f32 D 64, N 4096", "dense h=16 n=4096 d=64 pass=bwd", "peak", 45, 60, check="h=2 n=1024"),
+    Line(14, "gradients: simt f32 D 128, N 4096", "dense h=16 n=4096 d=128 pass=bwd", "peak", 45, 60, check="h=2 n=1024"),
     Line(13, "clattn demo, N 16384, model width 4096", "", "demo", 1, 1),
 ]
 

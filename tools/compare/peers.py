@@ -36,6 +36,16 @@ def sdpa(h, n, d, dtype, causal):
     return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal), 4e-9 * d * pairs * h
 
 
+def sdpa_backward(h, n, d, dtype, causal):
+    """Backward alone: five products where forward has two."""
+    q, k, v = (x.requires_grad_() for x in tensors(h, n, d, dtype))
+    with torch.enable_grad():
+        o = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    g = torch.randn_like(o)
+    pairs = n * (n + 1) // 2 if causal else n * n
+    return lambda: torch.autograd.grad(o, (q, k, v), g, retain_graph=True), 1e-8 * d * pairs * h
+
+
 def block_pattern(b, h, i, j):
     """bslongformer at block 64: a window of whole blocks, and whole blocks that are global both ways."""
     bi, bj = i // BLOCK, j // BLOCK
