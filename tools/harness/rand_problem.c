@@ -86,6 +86,7 @@ static void draw_scores(clattn_problem *p, ct_random *r)
     p->sink = ct_random_chance(r, 0.15);
     p->tf32 = p->dtype == CLATTN_F32 && ct_random_chance(r, 0.15);
     p->key_padding = ct_random_chance(r, 0.15);
+    p->deterministic = !ct_random_chance(r, 0.15);
     if (ct_random_chance(r, 0.15)) {
         p->bias = 1;
         p->bias_b = ct_random_chance(r, 0.5);
@@ -311,14 +312,22 @@ static bool legal(const clattn_problem *p, const ct_method *method, char *text, 
     return true;
 }
 
+static ct_inputs draw_inputs(const clattn_problem *p, ct_random *r)
+{
+    if (fabs(p->scale) > 1e3) { /* a score's last bit would be more than a weight: products are to be exact */
+        return CT_INPUTS_WHOLE;
+    }
+    const ct_inputs inputs =
+        ct_random_chance(r, 0.4) ? (ct_inputs)ct_random_int(r, 1, CT_INPUTS_COUNT - 1) : CT_INPUTS_NORMAL;
+    /* a norm multiplies by 1 / sqrt(eps) what a device may have flushed to 0 */
+    const bool lifted = p->norm != CLATTN_NORM_NONE && p->pass == CLATTN_BWD && inputs == CT_INPUTS_DENORMAL;
+    return lifted ? CT_INPUTS_NORMAL : inputs;
+}
+
 static uint64_t draw_check(const clattn_problem *p, ct_random *r)
 {
     uint64_t seed = (uint64_t)ct_random_int(r, 1, 999999);
-    if (fabs(p->scale) > 1e3) { /* a score's last bit would be more than a weight: products are to be exact */
-        seed |= CT_SEED_INPUTS(CT_INPUTS_WHOLE);
-    } else {
-        seed |= ct_random_chance(r, 0.4) ? CT_SEED_INPUTS(ct_random_int(r, 1, CT_INPUTS_COUNT - 1)) : 0;
-    }
+    seed |= CT_SEED_INPUTS(draw_inputs(p, r));
     seed |= p->bias && ct_random_chance(r, 0.7) ? CT_SEED_BIAS(ct_random_int(r, 1, CT_MASK_CONSTANTS)) : 0;
     seed |= ct_random_chance(r, 0.15) ? CT_SEED_NAN : 0;
     seed |= p->b * p->hk * p->nk <= 4 ? CT_SEED_FAR : 0;
