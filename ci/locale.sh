@@ -14,4 +14,4 @@ cc "$work/point.c" -o "$work/point"
 export LOCPATH=$work LC_ALL=de_DE.UTF-8
 [ "$(LD_PRELOAD=$work/locale.so "$work/point")" = 1,5 ] || die "could not make a comma locale"
 # what reads and writes numbers, kernels' defines included; the others ask nothing more of it and take minutes
-LD_PRELOAD=$work/locale.so suite "$work/suite" --tests-regex '^(accumulate_identities|cli|core|device|harness|layout|methods|plan_problem|program)'
+LD_PRELOAD=$work/locale.so suite "$work/suite" --tests-regex '^(cli|core|device|harness|layout|methods_[^g]|plan_problem|program)'

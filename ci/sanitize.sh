@@ -13,7 +13,7 @@ share_kernels() {
 }
 
 # Left out of AddressSanitizer's run: tests of kernel words and of numbers, whose host code others run, too.
-numbers='^(tile_|attend_(values|far_rows|gradients)|accumulate_gradients|methods_gradients|select_)'
+numbers='^(tile_|attend_(values|far_rows|gradients|identities|texts)|accumulate_(gradients|identities)|methods_gradients|norm_|select_)'
 
 asan() {
     local into=${CLATTN_ASAN_DIR:-$root/build-asan}
