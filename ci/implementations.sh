@@ -20,7 +20,11 @@ use_pocl() {
     tests='^merge_' backends="ref"
 }
 
+# Inline assembly for x86 is pocl's alone: the others compile for no machine, or for another one, and refuse it.
+without_amx() { export CLATTN_AMX=off; }
+
 use_intel() {
+    without_amx
     local venv=$work/intel-venv
     python_env "$venv" -r "$root/ci/intel-requirements.txt" || return 1
     vendor intel "$venv/lib/libintelocl.so"
@@ -31,6 +35,7 @@ use_intel() {
 }
 
 use_oclgrind() {
+    without_amx
     need oclgrind
     vendor oclgrind "$(dpkg -L oclgrind | grep 'liboclgrind-rt-icd.so$')"
     # an interpreter: only tests of small kernels end in time; ci/oclgrind.sh runs all kernels, with race detection
@@ -38,6 +43,7 @@ use_oclgrind() {
 }
 
 use_rusticl() {
+    without_amx
     need libdrm-amdgpu1 libdrm-nouveau2 libdrm-radeon1 libelf1 libsensors5 libexpat1 libzstd1
     unpack "$work/mesa" mesa-opencl-icd libclc-15 libllvmspirvlib15 libclang-cpp15 libllvm15 || return 1
     local libraries
