@@ -4,14 +4,7 @@
  * Beside those who load tiles, some bring the values of their columns, and some take what leaves away: they may wait
  * for other groups while the workers go on. No product is in flight at the loop's edge, where the compiler moves
  * registers. */
-#define READY(when, j)                                                                                                 \
-    UNROLL                                                                                                             \
-    for (int s = 0; s < STREAMS; s++)                                                                                  \
-        if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
-#define RELEASE(when, j)                                                                                               \
-    UNROLL                                                                                                             \
-    for (int s = 0; s < STREAMS; s++)                                                                                  \
-        if (LAST_READ(s) == when) stream_release(&c->t, s, j)
+#include "schedule/streams.cl"
 OP void bring(stage *c, int n) {
     step_hold(c);
     for (int j = 0; j < n; j++) {

@@ -1,10 +1,5 @@
 /* overlap: one worker; products of neighbouring steps are in flight together: front(j) beside back(j-1). */
-#define READY_AT(when, j)                                                                                              \
-    for (int s = 0; s < STREAMS; s++)                                                                                  \
-        if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
-#define RELEASE_AT(when, j)                                                                                            \
-    for (int s = 0; s < STREAMS; s++)                                                                                  \
-        if (LAST_READ(s) == when) stream_release(&c->t, s, j)
+#include "schedule/streams.cl"
 #if !MAY_OVERLAP
 #error this stage does not allow front(j) beside back(j-1)
 #endif
@@ -15,12 +10,12 @@ OP void run(stage *c) {
     for (int j = 0; j <= n && n; j++) {
         if (j < n) {
             for (int s = 0; s < STREAMS; s++) step_load(c, s, j);
-            READY_AT(FRONT, j);
+            READY(FRONT, j);
             step_front(c, j);
             mma_commit();
         }
         if (j) {
-            READY_AT(BACK, j - 1);
+            READY(BACK, j - 1);
             step_back(c, j - 1);
             mma_commit();
         }
@@ -30,12 +25,12 @@ OP void run(stage *c) {
             } else {
                 mma_wait(&c->t, 0);
             }
-            RELEASE_AT(FRONT, j);
+            RELEASE(FRONT, j);
             step_middle(c, j);
         }
         if (j) {
             mma_wait(&c->t, 0);
-            RELEASE_AT(BACK, j - 1);
+            RELEASE(BACK, j - 1);
             step_done(c, j - 1);
         }
         if (j < n) step_settle(c, j);

@@ -6,14 +6,7 @@
  * meet again: a tile whose groups stay for several items has split them before. held_release: no product to come reads
  * what is held, so another may arrive in its place while this item's last step goes on; role_done: the item's tiles are
  * through. */
-#define READY(when, j)                                                                                                 \
-    UNROLL                                                                                                             \
-    for (int s = 0; s < STREAMS; s++)                                                                                  \
-        if (FIRST_READ(s) == when) stream_wait(&c->t, s, j)
-#define RELEASE(when, j)                                                                                               \
-    UNROLL                                                                                                             \
-    for (int s = 0; s < STREAMS; s++)                                                                                  \
-        if (LAST_READ(s) == when) stream_release(&c->t, s, j)
+#include "schedule/streams.cl"
 #ifndef OVERLAP
 #define OVERLAP 1
 #endif

@@ -55,6 +55,14 @@ OP void row_join_sum(tile *t, row *r) {}
 
 #define held_at(tp, q, index)
 OP void held_wait(tile *t) {}
+/* Where sixteen rows from r0 on lie; rows past the end repeat the last one: finite, and never stored. */
+OP void sixteen_rows(gptr *p, const tensor *x, int r0) {
+    UNROLL
+    for (int i = 0; i < 16; i++) {
+        const int r = min(r0 + i, x->rows - 1);
+        p[i] = x->x + PACKED_AT(x, r);
+    }
+}
 
 #define FETCH(p) __builtin_prefetch((const void *)(p), 0, 2)
 OP void fetch_rows(const int storage, gptr p, long pitch, int from, const int rows, const int width) {

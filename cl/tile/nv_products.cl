@@ -10,14 +10,11 @@
 #else
 #define MMA_TYPES "f32.bf16.bf16"
 #endif
-#define ABT_NEW(n, list, outs, ra, rb, a, b)                                                                           \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb                   \
-                 ", 0, 1, 1, 0, 0;"                                                                                    \
-                 : outs                                                                                                \
-                 : "l"(a), "l"(b))
-#define ABT_ADD(n, list, outs, ra, rb, a, b)                                                                           \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb                   \
-                 ", 1, 1, 1, 0, 0;"                                                                                    \
+/* Both operands from local memory. adds: "0" makes c anew, "1" adds; turned: "0" or "1" for each of them. outs holds
+ * commas, so no macro hands it on to this one. */
+#define LINES_PRODUCT(n, list, outs, ra, rb, adds, turned, a, b)                                                       \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb ", " adds         \
+                 ", 1, 1, " turned ";"                                                                                 \
                  : outs                                                                                                \
                  : "l"(a), "l"(b))
 #define AB_ADD(n, list, outs, r0, r1, r2, r3, rb, a, b)                                                                \
@@ -64,28 +61,28 @@
 #define NEW144_(c) NEW128_(c), NEW8(c, 64)
 #define NEW160_(c) NEW144_(c), NEW8(c, 72)
 #define NEW176_(c) NEW160_(c), NEW8(c, 80)
-#define ABTNEW16(c, a, b) ABT_NEW("16", LIST16, NEW16_(c), "8", "9", a, b)
-#define ABTNEW32(c, a, b) ABT_NEW("32", LIST32, NEW32_(c), "16", "17", a, b)
-#define ABTNEW48(c, a, b) ABT_NEW("48", LIST48, NEW48_(c), "24", "25", a, b)
-#define ABTNEW64(c, a, b) ABT_NEW("64", LIST64, NEW64_(c), "32", "33", a, b)
-#define ABTNEW80(c, a, b) ABT_NEW("80", LIST80, NEW80_(c), "40", "41", a, b)
-#define ABTNEW96(c, a, b) ABT_NEW("96", LIST96, NEW96_(c), "48", "49", a, b)
-#define ABTNEW112(c, a, b) ABT_NEW("112", LIST112, NEW112_(c), "56", "57", a, b)
-#define ABTNEW128(c, a, b) ABT_NEW("128", LIST128, NEW128_(c), "64", "65", a, b)
-#define ABTNEW144(c, a, b) ABT_NEW("144", LIST144, NEW144_(c), "72", "73", a, b)
-#define ABTNEW160(c, a, b) ABT_NEW("160", LIST160, NEW160_(c), "80", "81", a, b)
-#define ABTNEW176(c, a, b) ABT_NEW("176", LIST176, NEW176_(c), "88", "89", a, b)
-#define ABT16(c, a, b) ABT_ADD("16", LIST16, OUT16_(c), "8", "9", a, b)
-#define ABT32(c, a, b) ABT_ADD("32", LIST32, OUT32_(c), "16", "17", a, b)
-#define ABT48(c, a, b) ABT_ADD("48", LIST48, OUT48_(c), "24", "25", a, b)
-#define ABT64(c, a, b) ABT_ADD("64", LIST64, OUT64_(c), "32", "33", a, b)
-#define ABT80(c, a, b) ABT_ADD("80", LIST80, OUT80_(c), "40", "41", a, b)
-#define ABT96(c, a, b) ABT_ADD("96", LIST96, OUT96_(c), "48", "49", a, b)
-#define ABT112(c, a, b) ABT_ADD("112", LIST112, OUT112_(c), "56", "57", a, b)
-#define ABT128(c, a, b) ABT_ADD("128", LIST128, OUT128_(c), "64", "65", a, b)
-#define ABT144(c, a, b) ABT_ADD("144", LIST144, OUT144_(c), "72", "73", a, b)
-#define ABT160(c, a, b) ABT_ADD("160", LIST160, OUT160_(c), "80", "81", a, b)
-#define ABT176(c, a, b) ABT_ADD("176", LIST176, OUT176_(c), "88", "89", a, b)
+#define ABTNEW16(c, a, b) LINES_PRODUCT("16", LIST16, NEW16_(c), "8", "9", "0", "0, 0", a, b)
+#define ABTNEW32(c, a, b) LINES_PRODUCT("32", LIST32, NEW32_(c), "16", "17", "0", "0, 0", a, b)
+#define ABTNEW48(c, a, b) LINES_PRODUCT("48", LIST48, NEW48_(c), "24", "25", "0", "0, 0", a, b)
+#define ABTNEW64(c, a, b) LINES_PRODUCT("64", LIST64, NEW64_(c), "32", "33", "0", "0, 0", a, b)
+#define ABTNEW80(c, a, b) LINES_PRODUCT("80", LIST80, NEW80_(c), "40", "41", "0", "0, 0", a, b)
+#define ABTNEW96(c, a, b) LINES_PRODUCT("96", LIST96, NEW96_(c), "48", "49", "0", "0, 0", a, b)
+#define ABTNEW112(c, a, b) LINES_PRODUCT("112", LIST112, NEW112_(c), "56", "57", "0", "0, 0", a, b)
+#define ABTNEW128(c, a, b) LINES_PRODUCT("128", LIST128, NEW128_(c), "64", "65", "0", "0, 0", a, b)
+#define ABTNEW144(c, a, b) LINES_PRODUCT("144", LIST144, NEW144_(c), "72", "73", "0", "0, 0", a, b)
+#define ABTNEW160(c, a, b) LINES_PRODUCT("160", LIST160, NEW160_(c), "80", "81", "0", "0, 0", a, b)
+#define ABTNEW176(c, a, b) LINES_PRODUCT("176", LIST176, NEW176_(c), "88", "89", "0", "0, 0", a, b)
+#define ABT16(c, a, b) LINES_PRODUCT("16", LIST16, OUT16_(c), "8", "9", "1", "0, 0", a, b)
+#define ABT32(c, a, b) LINES_PRODUCT("32", LIST32, OUT32_(c), "16", "17", "1", "0, 0", a, b)
+#define ABT48(c, a, b) LINES_PRODUCT("48", LIST48, OUT48_(c), "24", "25", "1", "0, 0", a, b)
+#define ABT64(c, a, b) LINES_PRODUCT("64", LIST64, OUT64_(c), "32", "33", "1", "0, 0", a, b)
+#define ABT80(c, a, b) LINES_PRODUCT("80", LIST80, OUT80_(c), "40", "41", "1", "0, 0", a, b)
+#define ABT96(c, a, b) LINES_PRODUCT("96", LIST96, OUT96_(c), "48", "49", "1", "0, 0", a, b)
+#define ABT112(c, a, b) LINES_PRODUCT("112", LIST112, OUT112_(c), "56", "57", "1", "0, 0", a, b)
+#define ABT128(c, a, b) LINES_PRODUCT("128", LIST128, OUT128_(c), "64", "65", "1", "0, 0", a, b)
+#define ABT144(c, a, b) LINES_PRODUCT("144", LIST144, OUT144_(c), "72", "73", "1", "0, 0", a, b)
+#define ABT160(c, a, b) LINES_PRODUCT("160", LIST160, OUT160_(c), "80", "81", "1", "0, 0", a, b)
+#define ABT176(c, a, b) LINES_PRODUCT("176", LIST176, OUT176_(c), "88", "89", "1", "0, 0", a, b)
 #define AB16(c, a, b) AB_ADD("16", LIST16, OUT16_(c), "8", "9", "10", "11", "12", a, b)
 #define AB32(c, a, b) AB_ADD("32", LIST32, OUT32_(c), "16", "17", "18", "19", "20", a, b)
 #define AB48(c, a, b) AB_ADD("48", LIST48, OUT48_(c), "24", "25", "26", "27", "28", a, b)

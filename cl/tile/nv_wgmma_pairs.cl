@@ -46,25 +46,12 @@ OP void meet(tile *t) {
     t->published++;
 }
 
-#define GATHER_NEW(n, list, outs, ra, rb, a, b)                                                                        \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb                   \
-                 ", 0, 1, 1, 1, 1;"                                                                                    \
-                 : outs                                                                                                \
-                 : "l"(a), "l"(b))
-#define GATHER_ADD(n, list, outs, ra, rb, a, b)                                                                        \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16." MMA_TYPES " {" list "}, %" ra ", %" rb                   \
-                 ", 1, 1, 1, 1, 1;"                                                                                    \
-                 : outs                                                                                                \
-                 : "l"(a), "l"(b))
 #if SHARE_COLUMNS == 32
-#define GATHER_FIRST(c, a, b) GATHER_NEW("32", LIST32, NEW32_(c), "16", "17", a, b)
-#define GATHER_NEXT(c, a, b) GATHER_ADD("32", LIST32, OUT32_(c), "16", "17", a, b)
-#elif SHARE_COLUMNS == 64
-#define GATHER_FIRST(c, a, b) GATHER_NEW("64", LIST64, NEW64_(c), "32", "33", a, b)
-#define GATHER_NEXT(c, a, b) GATHER_ADD("64", LIST64, OUT64_(c), "32", "33", a, b)
-#else
-#define GATHER_FIRST(c, a, b) GATHER_NEW("128", LIST128, NEW128_(c), "64", "65", a, b)
-#define GATHER_NEXT(c, a, b) GATHER_ADD("128", LIST128, OUT128_(c), "64", "65", a, b)
+#define GATHER_FIRST(c, a, b) LINES_PRODUCT("32", LIST32, NEW32_(c), "16", "17", "0", "1, 1", a, b)
+#define GATHER_NEXT(c, a, b) LINES_PRODUCT("32", LIST32, OUT32_(c), "16", "17", "1", "1, 1", a, b)
+#else /* 64 */
+#define GATHER_FIRST(c, a, b) LINES_PRODUCT("64", LIST64, NEW64_(c), "32", "33", "0", "1, 1", a, b)
+#define GATHER_NEXT(c, a, b) LINES_PRODUCT("64", LIST64, OUT64_(c), "32", "33", "1", "1, 1", a, b)
 #endif
 /* The pairs met last; rows of `held` that do not exist are zeros. */
 OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {

@@ -49,16 +49,10 @@ OP void ab_of(tile *t, acc_head *out, op_pair *p, int s, int j, const __global u
     EACH_ROW(r) out->pending.x[r] = 1.0f;
 }
 OP void convert(op_pair *p, acc_pair *s) { p->x = s->x; } /* in place: serial schedule only */
-/* Rows past the end repeat the last one: finite, and never stored. */
 OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
-    const int last = x->rows - 1;
     for (int c = 0; c < ROW_LEN; c++) {
         gptr p[16];
-        UNROLL
-        for (int i = 0; i < 16; i++) {
-            const int r = min(r0 + c * 16 + i, last);
-            p[i] = x->x + PACKED_AT(x, r);
-        }
+        sixteen_rows(p, x, r0 + c * 16);
         int d = 0;
 #if GATHER
         for (int i = 0; i < 16 * DKV; i++) q->rows[c * 16 * DKV + i] = (VF)(0.0f);

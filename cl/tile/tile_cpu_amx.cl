@@ -152,14 +152,9 @@ OP int word_at(gptr p, int d, int from, int width) {
 }
 /* Words of two columns, a row of BM of them for each. Columns that the last step reads a second time are 0. */
 OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
-    const int last = x->rows - 1;
     for (int c = 0; c < ROW_LEN; c++) {
         gptr p[16];
-        UNROLL
-        for (int i = 0; i < 16; i++) {
-            const int r = min(r0 + c * 16 + i, last);
-            p[i] = x->x + PACKED_AT(x, r);
-        }
+        sixteen_rows(p, x, r0 + c * 16);
         int k = 0;
         for (; 32 * (k + 1) <= width; k++) {
             VF r[16];

@@ -23,14 +23,9 @@ OP int word_at(gptr p, int d, const int width) {
 }
 
 OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
-    const int last = x->rows - 1;
     for (int c = 0; c < ROW_LEN; c++) {
         gptr p[16];
-        UNROLL
-        for (int i = 0; i < 16; i++) {
-            const int r = min(r0 + c * 16 + i, last);
-            p[i] = x->x + PACKED_AT(x, r);
-        }
+        sixteen_rows(p, x, r0 + c * 16);
         int d = 0;
         for (; 2 * d + 32 <= width; d += 16) {
             VF r[16];

@@ -163,18 +163,14 @@ OP void state_publish(tile *t, acc_state *st) {
 OP void rows_load(tile *t, held *q, int s, int j) { q->at = RING(t, s, j); }
 OP void acc_bind(acc_head *o, tensor_out *y, int r0) {}
 OP void mma_abt_lower(tile *t, acc_pair *out, held *q, int s, int j) { mma_abt(t, out, q, s, j); }
-/* c (+)= a . b, both from local memory, b turned */
-#define LINES_PRODUCT(outs, adds, a, b)                                                                                \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n64k16." MMA_TYPES " {" LIST64 "}, %32, %33, " adds ", 1, 1, 0, 1;"  \
-                 : outs                                                                                                \
-                 : "l"(a), "l"(b))
 OP void mma_state(tile *t, acc_head *o, held *q, acc_state *st, row *f) {
     const uint a = q->at, b = state_at(t);
     mma_fence();
-    LINES_PRODUCT(NEW64_(o->x), "0", desc(a, 1), desc(b, 1));
+    LINES_PRODUCT("64", LIST64, NEW64_(o->x), "32", "33", "0", "0, 1", desc(a, 1), desc(b, 1));
     UNROLL
     for (int k = 1; k < ROUND(DK, 16) / 16; k++)
-        LINES_PRODUCT(OUT64_(o->x), "1", desc(a + (k >> 2) * BN * 128 + (k & 3) * 32, 1), desc(b + k * 2048, 1));
+        LINES_PRODUCT("64", LIST64, OUT64_(o->x), "32", "33", "1", "0, 1",
+            desc(a + (k >> 2) * BN * 128 + (k & 3) * 32, 1), desc(b + k * 2048, 1));
     mma_commit();
     mma_wait(t, 0);
     row_scale(o, f);

@@ -143,12 +143,11 @@ static void explain_tf32(clattn_plan *plan)
     }
 }
 
-/* deterministic=0 permits; a plan that takes it up says so in its note. */
 static void explain_order(clattn_plan *plan)
 {
-    if (!plan->problem.deterministic && !strstr(plan->note, "in any order")) {
-        ct_text_add(&plan->explain, "deterministic=0 permits sums in order of arrival: %s keeps a fixed order\n",
-                    plan->tile->name);
+    if (!plan->problem.deterministic) {
+        ct_text_add(&plan->explain, "deterministic=0 permits sums in order of arrival: %s %s\n", plan->tile->name,
+                    plan->any_order ? "takes it up" : "keeps a fixed order");
     }
 }
 

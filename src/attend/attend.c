@@ -39,11 +39,8 @@ static cl_int crowd_of(const ct_tile *tile, const ct_item *s)
         return 0;
     }
     const bool triangle = !a->layout && a->left < 0;
-    int64_t crowd = triangle ? (int64_t)fmax(1, fmin((double)tile->crowd_bytes / bytes, (double)s->groups_y)) : 1;
-    while (s->groups_y % crowd) {
-        crowd--;
-    }
-    return (cl_int)crowd;
+    const double most = triangle ? fmax(1, fmin((double)tile->crowd_bytes / bytes, (double)s->groups_y)) : 1;
+    return (cl_int)ct_divisor_to(s->groups_y, (int64_t)most);
 }
 
 /* Where keys are cut, parts leave their results in the workspace. */

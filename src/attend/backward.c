@@ -176,11 +176,7 @@ out:
 static i32 crowd_of(const ct_item *item)
 {
     enum { BESIDE = 16 };
-    int64_t crowd = ct_min(item->groups_y, BESIDE);
-    while (item->groups_y % crowd) {
-        crowd--;
-    }
-    return (i32)crowd;
+    return (i32)ct_divisor_to(item->groups_y, BESIDE);
 }
 
 /* dK and dV of the blocks of keys, and what one pass leaves of dQ. */
@@ -310,9 +306,8 @@ out:
 static bool may_share(ct_builder *b, const ct_attend *a)
 {
     const ct_item item = {.a = a, .backward = true, .turned = true, .pack = 1};
-    const bool texts = a->softcap > 0 || ct_is(a->slopes) || ct_has_texts(a->texts),
-               rules = ct_is(a->positions) || (a->layout && a->layout->rules);
-    return !texts && !rules && !ct_is(a->bias) && !a->sequences &&
+    const bool texts = a->softcap > 0 || ct_is(a->slopes) || ct_has_texts(a->texts);
+    return !texts && ct_item_reads(a) < CT_READS_BIAS && !a->sequences &&
            (!ct_builder_problem(b)->deterministic || ct_item_ordered(&item));
 }
 
@@ -330,6 +325,9 @@ static clattn_status choose_passes(ct_builder *b, backward *w)
         w->sums_head = ct_round_up(a->nq, w->keys.shape.bn);
         w->ordered = ct_builder_problem(b)->deterministic;
         ct_builder_note(b, "one pass, dq summed in %s order", w->ordered ? "a fixed" : "any");
+        if (!w->ordered) {
+            ct_builder_any_order(b);
+        }
     } else if (ct_builder_tile(b)->gathers && enough) {
         w->sums_row = ct_round_up(width, 16);
         w->sums_head = a->nq;

@@ -23,7 +23,7 @@ static int rows_aligned(const ct_attend *a)
     return ct_tile_aligned(parts, CT_COUNT(parts));
 }
 
-static ct_reads reads_of(const ct_attend *a)
+ct_reads ct_item_reads(const ct_attend *a)
 {
     const bool rules = ct_is(a->positions) || (a->layout && a->layout->rules);
     return rules                                         ? CT_READS_RULES
@@ -56,7 +56,7 @@ clattn_status ct_item_shape(ct_builder *b, ct_item *item)
                                 .share = item->share,
                                 .causal = a->causal,
                                 .window = a->left >= 0 || a->right >= 0,
-                                .reads = reads_of(a),
+                                .reads = ct_item_reads(a),
                                 .bias = ct_is(a->bias),
                                 .tensors = {{"q", a->nq, a->qs.row}, {"k", a->nk, a->ks.row}, {"v", a->nk, a->vs.row}},
                                 .aligned = rows_aligned(a),

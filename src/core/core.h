@@ -91,6 +91,14 @@ static inline int64_t ct_round_up(int64_t a, int64_t b)
 {
     return ct_ceil_div(a, b) * b;
 }
+/* The largest divisor of n up to `most`; both at least 1. */
+static inline int64_t ct_divisor_to(int64_t n, int64_t most)
+{
+    while (n % most) {
+        most--;
+    }
+    return most;
+}
 static inline int64_t ct_min(int64_t a, int64_t b)
 {
     return a < b ? a : b;

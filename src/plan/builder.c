@@ -276,6 +276,11 @@ void ct_builder_note(ct_builder *b, const char *format, ...)
     va_end(arguments);
 }
 
+void ct_builder_any_order(ct_builder *b)
+{
+    b->plan->any_order = true;
+}
+
 clattn_status ct_builder_decline(ct_builder *b, const char *format, ...)
 {
     va_list arguments;

@@ -102,6 +102,8 @@ void ct_builder_again(ct_builder *b, bool again);
 void ct_launch_main(ct_launch *l);
 /* How the work was cut, for `plan --explain`. The last one counts. */
 void ct_builder_note(ct_builder *b, const char *format, ...) CT_PRINTF(2, 3);
+/* Sums are taken in the order of arrival, as deterministic=0 permits. */
+void ct_builder_any_order(ct_builder *b);
 /* A condition under which this backend cannot do it: makes the candidate decline, with the reason. Returns
  * CLATTN_DEVICE_LACKS. */
 clattn_status ct_builder_decline(ct_builder *b, const char *format, ...) CT_PRINTF(2, 3);

@@ -25,6 +25,7 @@ void ct_plan_clear(clattn_plan *plan)
     plan->density = 1;
     plan->compile_ms = 0;
     plan->note[0] = '\0';
+    plan->any_order = false;
 }
 
 void clattn_plan_retain(clattn_plan *plan)

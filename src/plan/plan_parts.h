@@ -90,6 +90,7 @@ struct clattn_plan {
     double density, compile_ms;
     int origins[3];
     char note[256]; /* how the work was cut */
+    bool any_order; /* some sums are in the order of arrival */
     ct_text describe, explain;
 };
 

@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
+#include "context/context.h"
 #include "program/program.h"
+#include "support/env.h"
 
 static char dir[] = "/tmp/clattn-texts-XXXXXX";
 
@@ -87,6 +89,23 @@ void ct_texts_emulate_warps(void)
 void ct_texts_emulate_amx(void)
 {
     replace_by_file("tile/amx.cl", "tests/tile/amx_emulated.cl");
+}
+
+int ct_texts_emulate_setup(void **state, void (*emulate)(void), const char *why)
+{
+    const int status = ct_env_setup(state);
+    if (status == 0 && !((const ct_env *)*state)->place.context->env.facts.cpu) {
+        printf("a GPU: %s: skipped\n", why);
+        exit(77);
+    }
+    ct_texts_make();
+    emulate();
+    return status;
+}
+
+int ct_texts_emulate_teardown(void **state)
+{
+    return ct_env_teardown(state) + ct_texts_remove();
 }
 
 void ct_texts_use(bool use)

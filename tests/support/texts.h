@@ -17,6 +17,9 @@ void ct_texts_break(const char *path);
 void ct_texts_emulate_warps(void);
 /* cl/tile/amx.cl, all that tile_cpu_amx asks of x86 by name, gets tests/tile/amx_emulated.cl. */
 void ct_texts_emulate_amx(void);
+/* Set-up and take-down of a group whose tile is emulated on a CPU; on a GPU the program ends as skipped, with `why`. */
+int ct_texts_emulate_setup(void **state, void (*emulate)(void), const char *why);
+int ct_texts_emulate_teardown(void **state);
 /* From now on programs are made of these texts; or of the embedded ones again. */
 void ct_texts_use(bool use);
 

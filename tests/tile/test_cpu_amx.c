@@ -19,19 +19,7 @@
 
 static int setup(void **state)
 {
-    const int status = ct_env_setup(state);
-    if (status == 0 && !((const ct_env *)*state)->place.context->env.facts.cpu) {
-        puts("a GPU: cpu_amx is for CPUs: skipped");
-        exit(77);
-    }
-    ct_texts_make();
-    ct_texts_emulate_amx();
-    return status;
-}
-
-static int teardown(void **state)
-{
-    return ct_env_teardown(state) + ct_texts_remove();
+    return ct_texts_emulate_setup(state, ct_texts_emulate_amx, "cpu_amx is for CPUs");
 }
 
 static clattn_context *open_context(void **state, clattn_amx_mode amx)
@@ -167,5 +155,5 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(may_be_refused), cmocka_unit_test(emulated),
                                        cmocka_unit_test(says_why_not), cmocka_unit_test(may_be_off),
                                        cmocka_unit_test(has_bounds)};
-    return cmocka_run_group_tests_name("cpu_amx", tests, setup, teardown);
+    return cmocka_run_group_tests_name("cpu_amx", tests, setup, ct_texts_emulate_teardown);
 }

@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -18,19 +16,8 @@
 
 static int setup(void **state)
 {
-    const int status = ct_env_setup(state);
-    if (status == 0 && !((const ct_env *)*state)->place.context->env.facts.cpu) {
-        puts("a GPU: the tile itself runs there, its emulation is for CPUs: skipped");
-        exit(77);
-    }
-    ct_texts_make();
-    ct_texts_emulate_warps();
-    return status;
-}
-
-static int teardown(void **state)
-{
-    return ct_env_teardown(state) + ct_texts_remove();
+    return ct_texts_emulate_setup(state, ct_texts_emulate_warps,
+                                  "the tile itself runs there, its emulation is for CPUs");
 }
 
 static clattn_context *emulated_context(void **state)
@@ -130,5 +117,5 @@ int main(void)
         cmocka_unit_test(tf32),
         cmocka_unit_test(overlap),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, ct_texts_emulate_teardown);
 }
