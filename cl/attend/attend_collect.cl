@@ -11,11 +11,12 @@ LINE_KERNEL void attend_collect(ARGUMENTS(ATTEND_COLLECT) const collect_args a) 
     line t;
     LINE_BEGIN(&t);
     if (a.width == 0 || !dq_base) { return; }
-    const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
+    const line_place place = LINE_PLACE(a.rows, a.heads);
+    const long at = place.at, n = place.n, head = place.head, batch = place.batch;
     __global out_elem *to = AT(dq) + batch * a.dq.batch + head * a.dq.head + n * a.dq.row;
-    const int row = (int)(n % a.of_tile);
+    const int row = (int)n % a.of_tile;
     const float scale = counts_base && AT(counts)[(at - row) * COUNTS] == 0 ? 0.0f : a.scale;
-    const __global float *sums = AT(sums) + (at / a.rows * a.sums_head + (SHARES ? n - row : n)) * a.sums_row;
+    const __global float *sums = AT(sums) + (place.plane * a.sums_head + (SHARES ? n - row : n)) * a.sums_row;
     EACH_COL(c, a.width) {
         const VF x = SHARES ? get_share(sums, row, c) : get(sums, c, a.width);
         put_elem(to, c, a.width, scale == 0.0f ? (VF)(0.0f) : x * scale);

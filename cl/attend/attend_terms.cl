@@ -20,12 +20,13 @@ LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.width == 0) { return; }
-    const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
+    const line_place place = LINE_PLACE(a.rows, a.heads);
+    const long at = place.at, n = place.n, head = place.head, batch = place.batch;
     const long from = batch * a.o.batch + head * a.o.head + n * a.o.row;
     VF products = (VF)(0.0f);
     EACH_COL(c, a.width) { products += get_o(AT(o) + from, c, a.width) * get_elem(AT(g) + from, c, a.width); }
     if (sums_base) {
-        __global float *sums = AT(sums) + (at / a.rows * a.sums_head + n) * a.sums_row;
+        __global float *sums = AT(sums) + (place.plane * a.sums_head + n) * a.sums_row;
         const long rows = n + 1 < a.rows ? 1 : a.sums_head - n; /* the last one's: those behind, too */
         for (long r = 0; r < rows; r++) {
             EACH_COL(c, a.sums_row) { put(sums + r * a.sums_row, c, a.sums_row, (VF)(0.0f)); }

@@ -6,8 +6,8 @@ LINE_KERNEL void gate_rows(ARGUMENTS(GATE_ROWS) const gate_rows_args args) {
     line t;
     LINE_BEGIN(&t);
     if (args.depth == 0) { return; }
-    const long at = LINE_X(), n = at % args.rows, head = at / args.rows % args.heads,
-               batch = at / args.rows / args.heads;
+    const line_place place = LINE_PLACE(args.rows, args.heads);
+    const long at = place.at, n = place.n, head = place.head, batch = place.batch;
     const __global elem *row = AT(q) + batch * args.q.batch + head * args.q.head + n * args.q.row;
     VF products = (VF)(0.0f);
     EACH_COL(c, args.depth) {

@@ -7,7 +7,8 @@ LINE_KERNEL void gather_rows(ARGUMENTS(GATHER_ROWS) const gather_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.width == 0) { return; }
-    const long at = LINE_X(), s = at % a.samples, head = at / a.samples % a.heads, batch = at / a.samples / a.heads;
+    const line_place place = LINE_PLACE(a.samples, a.heads);
+    const long at = place.at, s = place.n, head = place.head, batch = place.batch;
     const int position = AT(positions)[s];
     const int exists = position >= 0 && position < a.rows;
     const __global elem *row =

@@ -7,7 +7,9 @@ LINE_KERNEL void sum_rows(ARGUMENTS(SUM_ROWS) const sum_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.rows == 0) { return; }
-    const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
+    const line_place place = LINE_PLACE(a.rows, a.heads);
+    if (place.past) { return; } /* no line may be added twice */
+    const long at = place.at, n = place.n, head = place.head, batch = place.batch;
     __global out_elem *to = AT(to) + batch * a.to.batch + head * a.to.head + n * a.to.row;
     EACH_COL(c, a.width) {
         VF sum = (VF)(0.0f);

@@ -12,7 +12,8 @@ LINE_KERNEL void gate_backward(ARGUMENTS(MERGE_GATE_BACKWARD) const gate_backwar
     line t;
     LINE_BEGIN(&t);
     if (x.width == 0) { return; }
-    const long at = LINE_X(), n = at % x.rows, head = at / x.rows % x.heads, batch = at / x.rows / x.heads;
+    const line_place place = LINE_PLACE(x.rows, x.heads);
+    const long at = place.at, n = place.n, head = place.head, batch = place.batch;
     const __global elem *g = AT(g) + batch * x.g.batch + head * x.g.head + n * x.g.row;
     const __global float *a = AT(a) + batch * x.a.batch + head * x.a.head + n * x.a.row;
     const __global float *b = AT(b) + batch * x.b.batch + head * x.b.head + n * x.b.row;

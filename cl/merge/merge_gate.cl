@@ -8,8 +8,8 @@ LINE_KERNEL void merge_gate(ARGUMENTS(MERGE_GATE) const gate_args args) {
     line t;
     LINE_BEGIN(&t);
     if (args.width == 0) { return; }
-    const long at = LINE_X(), n = at % args.rows, head = at / args.rows % args.heads,
-               batch = at / args.rows / args.heads;
+    const line_place place = LINE_PLACE(args.rows, args.heads);
+    const long at = place.at, n = place.n, head = place.head, batch = place.batch;
     const shares s = shares_of(at, PASS(lse_a), PASS(lse_b), PASS(gate));
     __global out_elem *to = AT(o) + batch * args.o.batch + head * args.o.head + n * args.o.row;
     EACH_COL(c, args.width) {

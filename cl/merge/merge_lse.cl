@@ -19,7 +19,8 @@ LINE_KERNEL void merge_lse(ARGUMENTS(MERGE_LSE) const merge_args a) {
     line t;
     LINE_BEGIN(&t);
     if (a.parts == 0) { return; }
-    const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
+    const line_place place = LINE_PLACE(a.rows, a.heads);
+    const long at = place.at, n = place.n, head = place.head, batch = place.batch;
     const __global float *lse_at = AT(lse_parts) + at * (1 + SUMMED);
     const long step = a.part_rows * (1 + SUMMED);
     float top = -INFINITY, sum = 0.0f;

@@ -7,24 +7,25 @@ LINE_KERNEL void merge_lse_backward(ARGUMENTS(MERGE_LSE_BACKWARD) const merge_ar
     line t;
     LINE_BEGIN(&t);
     if (a.parts == 0) { return; }
-    const long at = LINE_X(), n = at % a.rows, head = at / a.rows % a.heads, batch = at / a.rows / a.heads;
+    const line_place place = LINE_PLACE(a.rows, a.heads);
+    const long at = place.at, n = place.n, head = place.head, batch = place.batch;
     const long own = batch * a.o.batch + head * a.o.head + n * a.o.row;
     const float total = AT(lse)[at], arriving = dlse_base ? AT(dlse)[at] : 0.0f;
     VF products = (VF)(0.0f);
     EACH_COL(c, DV) { products += get_elem(AT(o) + own, c, DV) * get_elem(AT(g) + own, c, DV); }
     const float mean = line_sum(&t, products);
     for (int p = 0; p < a.parts; ++p) {
-        const long place = p * a.part_rows + at;
-        const float part = AT(lse_parts)[place];
+        const long of_part = p * a.part_rows + at;
+        const float part = AT(lse_parts)[of_part];
         const int seen = part != -INFINITY;
         const float weight = seen ? exp(part - total) : 0.0f;
         VF dots = (VF)(0.0f);
         EACH_COL(c, DV) {
             const VF g = get_elem(AT(g) + own, c, DV);
-            if (seen) dots += g * get(AT(o_parts) + place * DV, c, DV);
-            if (do_parts_base) put(AT(do_parts) + place * DV, c, DV, g * weight);
+            if (seen) dots += g * get(AT(o_parts) + of_part * DV, c, DV);
+            if (do_parts_base) put(AT(do_parts) + of_part * DV, c, DV, g * weight);
         }
         const float dot = line_sum(&t, dots);
-        if (ONCE(&t) && dlse_parts_base) AT(dlse_parts)[place] = seen ? weight * (dot - mean + arriving) : 0.0f;
+        if (ONCE(&t) && dlse_parts_base) AT(dlse_parts)[of_part] = seen ? weight * (dot - mean + arriving) : 0.0f;
     }
 }

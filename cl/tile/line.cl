@@ -2,6 +2,8 @@
  * gathers). A program is  tile.cl, line.cl, line_<machine>.cl, stage.  A group does one line: a row of `width` numbers.
  *   LINE_KERNEL, LINE_BEGIN(tp)     attributes; local memory. `line t` is the worker
  *   LINE_X(), LINE_Y(), LINE_Z()    which line: the group's coordinates
+ *   line_place at = LINE_PLACE(rows, heads)   of a launch by rows (src/line/line.h): which one. Groups do the last row
+ *                                   again where rows do not fill them: such a line is `past`
  *   VF, VI                          one visit's columns
  *   EACH_COL(c, width)              for header: visits columns c (int: the visit's first column) of 0 ... width-1;
  *                                   a visit may reach past the width: get and put keep inside
@@ -19,3 +21,13 @@
  *   ONCE(t)                         true for exactly one worker of the group: for scalars that leave the line
  * Between two joins nothing else is needed; loops around joins must be uniform.
  */
+typedef struct {
+    long at, n;              /* of all rows, of the head's */
+    long plane, head, batch; /* plane: of all batches' heads */
+    int past;
+} line_place;
+OP line_place line_place_of(long x, long head, long batch, long rows, long heads) {
+    const long n = min(x, rows - 1), plane = batch * heads + head;
+    return (line_place){plane * rows + n, n, plane, head, batch, x >= rows};
+}
+#define LINE_PLACE(rows, heads) line_place_of(LINE_X(), LINE_Y(), LINE_Z(), rows, heads)

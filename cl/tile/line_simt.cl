@@ -1,5 +1,5 @@
 /* line_simt: LINE_ITEMS items a line (a power of two), LINE_VECTOR columns an item and visit, neighbours beside each
- * other; LINES lines a group. Joins are trees in local memory. */
+ * other; LINES lines a group. Joins are made in local memory: of few items by each of them, of many as trees. */
 #ifndef LINE_ITEMS
 #define LINE_ITEMS 64
 #endif
@@ -30,7 +30,7 @@ typedef struct {
 #define LINE_KERNEL __kernel __attribute__((reqd_work_group_size(LINE_ITEMS * LINES, 1, 1)))
 #define LINE_ITEM() ((int)get_local_id(0) % LINE_ITEMS)
 #define LINE_BEGIN(tp)                                                                                                 \
-    __local float slots_[LINE_ITEMS * LINES];                                                                          \
+    __local float slots_[LINE_ITEMS * LINES] __attribute__((aligned(16)));                                             \
     (tp)->slots = slots_ + (int)get_local_id(0) / LINE_ITEMS * LINE_ITEMS;                                             \
     (tp)->item = LINE_ITEM()
 #define LINE_X() ((long)GROUP(0) * LINES + (long)get_local_id(0) / LINE_ITEMS)
@@ -47,6 +47,10 @@ typedef struct {
 OP float line_join(line *t, float v, int largest) {
     t->slots[t->item] = v;
     barrier(CLK_LOCAL_MEM_FENCE);
+#if LINE_ITEMS <= 32
+    float joined = t->slots[0];
+    for (int i = 1; i < LINE_ITEMS; i++) joined = largest ? fmax(joined, t->slots[i]) : joined + t->slots[i];
+#else
     for (int half_way = LINE_ITEMS / 2; half_way; half_way /= 2) {
         if (t->item < half_way) {
             const float a = t->slots[t->item], b = t->slots[t->item + half_way];
@@ -55,6 +59,7 @@ OP float line_join(line *t, float v, int largest) {
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     const float joined = t->slots[0];
+#endif
     barrier(CLK_LOCAL_MEM_FENCE); /* the next join writes the slots */
     return joined;
 }

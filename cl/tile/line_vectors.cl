@@ -1,6 +1,7 @@
-/* The line words of tiles whose visits are vectors of LINE_VECTOR floats, 4 or 16. A visit that reaches past the width
- * goes element by element. LINE_ALIGNED 1: where a vector is aligned, it is one access; else the machine's loads need
- * no such thing. */
+/* The line words of tiles whose visits are vectors of LINE_VECTOR floats, 8 or 16. A visit that reaches past the width
+ * goes element by element. LINE_ALIGNED 1, of eight: and so does one whose vector is not aligned to sixteen bytes
+ * (vload would do, but compilers make one access of it and of the aligned one, element by element); else the machine's
+ * loads need no such thing. */
 #define VECTOR__(name, n) name##n
 #define VECTOR_(name, n) VECTOR__(name, n)
 #define VECTOR(name) VECTOR_(name, LINE_VECTOR)
@@ -11,7 +12,7 @@ typedef VECTOR(ushort) line_shorts;
 #if LINE_VECTOR == 16
 #define COL(c) ((VI)(c) + (VI)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #else
-#define COL(c) ((VI)(c) + (VI)(0, 1, 2, 3))
+#define COL(c) ((VI)(c) + (VI)(0, 1, 2, 3, 4, 5, 6, 7))
 #endif
 #define TO_VF(i) VECTOR(convert_float)(i)
 #define BITS(v) VECTOR(as_int)(v)
@@ -22,16 +23,27 @@ typedef VECTOR(ushort) line_shorts;
 #define vexp2 exp2
 #define vtanh tanh
 #define vabs fabs
-#define WHOLE(p, type) (LINE_ALIGNED && !((ulong)(p) & (sizeof(type) - 1)))
 
-OP VF line_load(const __global float *p) { return WHOLE(p, VF) ? *(const __global VF *)p : VECTOR(vload)(0, p); }
-OP line_shorts shorts_load(const __global ushort *p) {
-    return WHOLE(p, line_shorts) ? *(const __global line_shorts *)p : VECTOR(vload)(0, p);
+#if LINE_ALIGNED
+#define FITS(p, c, width) ((c) + LINE_VECTOR <= (width) && !((ulong)((p) + (c)) & 15))
+OP VF line_load(const __global float *p) {
+    const __global float4 *x = (const __global float4 *)p;
+    return (VF)(x[0], x[1]);
 }
-OP void shorts_store(line_shorts v, __global ushort *p) {
-    if (WHOLE(p, line_shorts)) *(__global line_shorts *)p = v;
-    else VECTOR(vstore)(v, 0, p);
+OP void line_store(VF v, __global float *p) {
+    __global float4 *x = (__global float4 *)p;
+    x[0] = v.lo;
+    x[1] = v.hi;
 }
+OP line_shorts shorts_load(const __global ushort *p) { return *(const __global line_shorts *)p; }
+OP void shorts_store(line_shorts v, __global ushort *p) { *(__global line_shorts *)p = v; }
+#else
+#define FITS(p, c, width) ((c) + LINE_VECTOR <= (width))
+OP VF line_load(const __global float *p) { return VECTOR(vload)(0, p); }
+OP void line_store(VF v, __global float *p) { VECTOR(vstore)(v, 0, p); }
+OP line_shorts shorts_load(const __global ushort *p) { return VECTOR(vload)(0, p); }
+OP void shorts_store(line_shorts v, __global ushort *p) { VECTOR(vstore)(v, 0, p); }
+#endif
 #if LINE_VECTOR == 16
 #include "tile/half16.cl"
 #define halves_load half16_load
@@ -39,17 +51,17 @@ OP void shorts_store(line_shorts v, __global ushort *p) {
 #else
 OP VF halves_load(const __global half *p) {
     const line_shorts bits = shorts_load((const __global ushort *)p);
-    return vload_half4(0, (const __private half *)&bits);
+    return vload_half8(0, (const __private half *)&bits);
 }
 OP void halves_store(VF x, __global half *p) {
     line_shorts bits;
-    vstore_half4(x, 0, (__private half *)&bits);
+    vstore_half8(x, 0, (__private half *)&bits);
     shorts_store(bits, (__global ushort *)p);
 }
 #endif
 
 OP VF get(const __global float *p, int c, int width) {
-    if (c + LINE_VECTOR <= width) { return line_load(p + c); }
+    if (FITS(p, c, width)) { return line_load(p + c); }
     float lanes[LINE_VECTOR];
     for (int i = 0; i < LINE_VECTOR; ++i) { lanes[i] = c + i < width ? p[c + i] : 0.0f; }
     return VECTOR(vload)(0, lanes);
@@ -60,9 +72,8 @@ OP VF get_apart(const __global float *p, int c, int width, long pitch) {
     return VECTOR(vload)(0, lanes);
 }
 OP void put(__global float *p, int c, int width, VF v) {
-    if (c + LINE_VECTOR <= width) {
-        if (WHOLE(p + c, VF)) *(__global VF *)(p + c) = v;
-        else VECTOR(vstore)(v, 0, p + c);
+    if (FITS(p, c, width)) {
+        line_store(v, p + c);
         return;
     }
     float lanes[LINE_VECTOR];
@@ -71,7 +82,7 @@ OP void put(__global float *p, int c, int width, VF v) {
 }
 
 OP VF get_elem(const __global elem *p, int c, int width) {
-    if (c + LINE_VECTOR <= width) {
+    if (FITS(p, c, width)) {
 #if STORE == 0
         return line_load(p + c);
 #elif STORE == 1
@@ -85,7 +96,7 @@ OP VF get_elem(const __global elem *p, int c, int width) {
     return VECTOR(vload)(0, lanes);
 }
 OP void put_elem(__global out_elem *p, int c, int width, VF v) {
-    if (c + LINE_VECTOR <= width) {
+    if (FITS(p, c, width)) {
 #if OUT == 0
         put(p, c, width, v);
 #elif OUT == 1
@@ -108,20 +119,20 @@ OP void put_elem(__global out_elem *p, int c, int width, VF v) {
 OP float visit_sum(VF v) {
 #if LINE_VECTOR == 16
     const float8 a = v.lo + v.hi;
-    const float4 b = a.lo + a.hi;
 #else
-    const float4 b = v;
+    const float8 a = v;
 #endif
+    const float4 b = a.lo + a.hi;
     const float2 c = b.lo + b.hi;
     return c.x + c.y;
 }
 OP float visit_max(VF v) {
 #if LINE_VECTOR == 16
     const float8 a = max(v.lo, v.hi);
-    const float4 b = max(a.lo, a.hi);
 #else
-    const float4 b = v;
+    const float8 a = v;
 #endif
+    const float4 b = max(a.lo, a.hi);
     const float2 c = max(b.lo, b.hi);
     return max(c.x, c.y);
 }

@@ -9,10 +9,9 @@ OP int share_at(int r, int c) {
     return worker * SHARE_FLOATS + col / 8 * 512 + (row / 16 * 32 + row % 8 * 4 + col % 8 / 2) * 4 + row % 16 / 8 * 2;
 }
 #ifdef LINE_KERNEL
-/* Four columns of row r, all of which the sums have, whatever the width. */
+/* Eight columns of row r, all of which the sums have, whatever the width. */
 OP VF get_share(const __global float *sums, int r, int c) {
-    const float2 a = *(const __global float2 *)(sums + share_at(r, c)),
-                 b = *(const __global float2 *)(sums + share_at(r, c + 2));
-    return (VF)(a, b);
+    const __global float2 *x = (const __global float2 *)(sums + share_at(r, c));
+    return (VF)(x[0], x[2], x[4], x[6]);
 }
 #endif

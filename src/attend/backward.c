@@ -76,7 +76,8 @@ static clattn_status add_terms(ct_builder *b, backward *w)
                              .heads = (i32)a->hq,
                              .width = (i32)a->dv,
                              .sums_row = (i32)w->sums_row};
-    CT_TRY(ct_line_launch_rows(b, "attend/attend_terms.cl", "attend_terms", rows, a->dv, &l));
+    const ct_line_rows lines = {a->nq, a->hq, a->b, a->dv};
+    CT_TRY(ct_line_launch_rows(b, "attend/attend_terms.cl", "attend_terms", &lines, &l));
     ct_launch_define(l, "STORE", a->types.q);
     ct_launch_define(l, "FLOAT_O", a->out == CLATTN_F32 && a->types.q != CLATTN_F32);
     CT_ARGUMENTS(l, &buffers, &args);
@@ -286,8 +287,8 @@ static clattn_status add_collect(ct_builder *b, const backward *w)
                                .scale = (f32)a->scale};
     const bool shares = w->keys.shape.shares;
     const char *text = "attend/attend_collect.cl";
-    CT_TRY(ct_line_launch_rows(b, shares ? ct_builder_tile(b)->share : text, "attend_collect", a->b * a->hq * a->nq,
-                               a->dqk, &l));
+    const ct_line_rows lines = {a->nq, a->hq, a->b, a->dqk};
+    CT_TRY(ct_line_launch_rows(b, shares ? ct_builder_tile(b)->share : text, "attend_collect", &lines, &l));
     if (shares) {
         ct_spec_part(ct_launch_spec(l), text);
         ct_launch_define(l, "SHARES", 1);

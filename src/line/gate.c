@@ -9,13 +9,13 @@
 /* From a linear map of the query rows. */
 static clattn_status add_rows(ct_builder *b, const clattn_problem *p, ct_ref *gate)
 {
-    const int64_t lines = p->b * p->hq * p->nq;
+    const ct_line_rows rows = {p->nq, p->hq, p->b, p->dqk};
     ct_launch *l = NULL;
-    const clattn_status st = ct_line_launch(b, "line/gate_rows.cl", "gate_rows", lines, &l);
+    const clattn_status st = ct_line_launch_rows(b, "line/gate_rows.cl", "gate_rows", &rows, &l);
     if (st != CLATTN_OK) {
         return st;
     }
-    *gate = ct_builder_zone(b, "gate", lines, 4);
+    *gate = ct_builder_zone(b, "gate", p->b * p->hq * p->nq, 4);
     const struct {
         CT_REFS(GATE_ROWS)
     } buffers = {.q = ct_builder_slot(b, CLATTN_Q, 2),

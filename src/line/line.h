@@ -6,9 +6,13 @@
 
 /* A launch of `kernel` from `part` ("merge/merge_lse.cl"), `lines` groups of the tile's line items. */
 clattn_status ct_line_launch(ct_builder *b, const char *part, const char *kernel, int64_t lines, ct_launch **out);
-/* The same where a line is a row of `width` columns: its visits are vectors, and a group of more items than a row fills
- * does several lines, if they come out even. */
-clattn_status ct_line_launch_rows(ct_builder *b, const char *part, const char *kernel, int64_t lines, int64_t width,
+/* Lines that are rows of heads: kernels that say LINE_PLACE. */
+typedef struct ct_line_rows {
+    int64_t rows, heads, batches;
+    int64_t width; /* columns that a line visits */
+} ct_line_rows;
+/* Their launch: visits are vectors, and a group does as many rows as it has items for. */
+clattn_status ct_line_launch_rows(ct_builder *b, const char *part, const char *kernel, const ct_line_rows *r,
                                   ct_launch **out);
 
 #endif

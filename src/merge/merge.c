@@ -8,16 +8,19 @@
 clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *m)
 {
     ct_launch *l = NULL;
-    const int64_t lines = m->batch * m->heads * m->rows;
-    const clattn_status st = ct_line_launch(b, "merge/merge_lse.cl", "merge_lse", lines, &l);
+    const ct_line_rows rows = {m->rows, m->heads, m->batch, m->dv};
+    const clattn_status st = ct_line_launch_rows(b, "merge/merge_lse.cl", "merge_lse", &rows, &l);
     if (st != CLATTN_OK) {
         return st;
     }
     const struct {
         CT_REFS(MERGE_LSE)
     } buffers = {.o_parts = m->o_parts, .lse_parts = m->lse_parts, .o = m->o, .lse = m->lse};
-    const merge_args args = {
-        .o = m->o_strides, .rows = m->rows, .part_rows = lines, .heads = (i32)m->heads, .parts = m->parts};
+    const merge_args args = {.o = m->o_strides,
+                             .rows = m->rows,
+                             .part_rows = m->batch * m->heads * m->rows,
+                             .heads = (i32)m->heads,
+                             .parts = m->parts};
     ct_launch_define(l, "DV", (long)m->dv);
     ct_launch_define(l, "OUT", m->o_dtype);
     ct_launch_define(l, "SUMMED", m->summed);
@@ -37,7 +40,8 @@ static void define_gate(ct_launch *l, const ct_merge_gate *m)
 clattn_status ct_merge_gate_add(ct_builder *b, const ct_merge_gate *m)
 {
     ct_launch *l = NULL;
-    const clattn_status st = ct_line_launch(b, "merge/merge_gate.cl", "merge_gate", m->batch * m->heads * m->rows, &l);
+    const ct_line_rows rows = {m->rows, m->heads, m->batch, m->dv};
+    const clattn_status st = ct_line_launch_rows(b, "merge/merge_gate.cl", "merge_gate", &rows, &l);
     if (st != CLATTN_OK) {
         return st;
     }
@@ -54,8 +58,8 @@ clattn_status ct_merge_gate_add(ct_builder *b, const ct_merge_gate *m)
 clattn_status ct_merge_lse_backward_add(ct_builder *b, const ct_merge_lse *m, const ct_merge_lse_gradient *gradient)
 {
     ct_launch *l = NULL;
-    const int64_t lines = m->batch * m->heads * m->rows;
-    const clattn_status st = ct_line_launch(b, "merge/merge_lse_backward.cl", "merge_lse_backward", lines, &l);
+    const ct_line_rows rows = {m->rows, m->heads, m->batch, m->dv};
+    const clattn_status st = ct_line_launch_rows(b, "merge/merge_lse_backward.cl", "merge_lse_backward", &rows, &l);
     if (st != CLATTN_OK) {
         return st;
     }
@@ -69,8 +73,11 @@ clattn_status ct_merge_lse_backward_add(ct_builder *b, const ct_merge_lse *m, co
                  .lse_parts = m->lse_parts,
                  .do_parts = gradient->do_parts,
                  .dlse_parts = gradient->dlse_parts};
-    const merge_args args = {
-        .o = m->o_strides, .rows = m->rows, .part_rows = lines, .heads = (i32)m->heads, .parts = m->parts};
+    const merge_args args = {.o = m->o_strides,
+                             .rows = m->rows,
+                             .part_rows = m->batch * m->heads * m->rows,
+                             .heads = (i32)m->heads,
+                             .parts = m->parts};
     ct_launch_define(l, "DV", (long)m->dv);
     ct_launch_define(l, "STORE", m->o_dtype);
     CT_ARGUMENTS(l, &buffers, &args);
@@ -80,8 +87,8 @@ clattn_status ct_merge_lse_backward_add(ct_builder *b, const ct_merge_lse *m, co
 clattn_status ct_merge_gate_backward_add(ct_builder *b, const ct_merge_gate *m, const ct_merge_gate_gradient *gradient)
 {
     ct_launch *l = NULL;
-    const int64_t lines = m->batch * m->heads * m->rows;
-    const clattn_status st = ct_line_launch(b, "merge/gate_backward.cl", "gate_backward", lines, &l);
+    const ct_line_rows rows = {m->rows, m->heads, m->batch, m->dv};
+    const clattn_status st = ct_line_launch_rows(b, "merge/gate_backward.cl", "gate_backward", &rows, &l);
     if (st != CLATTN_OK) {
         return st;
     }

@@ -65,7 +65,8 @@ typedef struct ct_tile {
     const char *states[3]; /* texts for stages whose rows stream past a state (accumulate) */
     const char *lines;     /* text for line kernels */
     const char *share;     /* where an element of sums lies that workers of shapes that share leave; NULL: none */
-    int line_items;
+    int line_items;        /* of a group of a line kernel; 1: a CPU's */
+    int row_items;         /* at most, of a group that does several lines which are rows; 0: it does one */
     /* buffers whose rows are aligned to so many elements must begin so, too: they are read that way; 0: no matter */
     int vectors;
     /* Asks the system for what the probe needs, on behalf of the process; false, with the reason, if it refuses or the

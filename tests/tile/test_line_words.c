@@ -1,5 +1,5 @@
-/* Every word of cl/tile/line.cl on every tile the device can run, in three dimensions and folded into one, against
- * plain C in double. */
+/* Every word of cl/tile/line.cl on every tile the device can run, in three dimensions and folded into one, a line a
+ * group and several, against plain C in double. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,8 @@ static const char kernel_text[] =
     "BUFFER(float, sums), const args a) {\n"
     "    line t;\n"
     "    LINE_BEGIN(&t);\n"
-    "    const long at = (LINE_Z() * 2 + LINE_Y()) * 3 + LINE_X();\n"
+    "    const line_place place = LINE_PLACE(3, 2);\n"
+    "    const long at = place.at;\n"
     "    const __global float *p = AT(x) + at * a.pitch;\n"
     "    const __global elem *q = AT(e) + at * a.pitch;\n"
     "    VF total = (VF)(0.0f), top = (VF)(-INFINITY), seen[VISITS(WIDE)];\n"
@@ -36,7 +37,7 @@ static const char kernel_text[] =
     "    }\n"
     "    const float sum = line_sum(&t, total), most = line_max(&t, top);\n"
     "    EACH_COL(c, a.width) put_elem(AT(z) + at * a.pitch, c, a.width, seen[VISIT(c)] * 2.0f);\n"
-    "    if (ONCE(&t)) { AT(sums)[2 * at] += sum; AT(sums)[2 * at + 1] += most; }\n"
+    "    if (ONCE(&t) && !place.past) { AT(sums)[2 * at] += sum; AT(sums)[2 * at + 1] += most; }\n"
     "}\n";
 
 enum { LINES = 12, WIDE = 150, PITCH = 157, COUNT = LINES * PITCH };
@@ -55,14 +56,22 @@ static void near(const tiny *t, const char *what, int i, int width, double got, 
     }
 }
 
-static void check_width(tiny *t, int width, int store, bool folded)
+/* Groups of so many lines, of so many items each, that visit eight columns at a time; 0: the tile's own. */
+typedef struct several {
+    int lines, items;
+} several;
+
+static void check_width(tiny *t, int width, int store, bool folded, several rows)
 {
     static float x[COUNT], y[COUNT], sums[2 * LINES];
     static unsigned char e[4 * COUNT], z[4 * COUNT];
     static double n[COUNT];
     const clattn_dtype dtype = dtypes[store];
     const char *const parts[3] = {"tile/line.cl", t->tile->lines, NULL};
-    const ct_define defines[] = {{"STORE", store}, {"OUT", store}, {"WIDE", WIDE}, {"LINE_ITEMS", t->tile->line_items}};
+    const int items = rows.lines ? rows.items : t->tile->line_items, at_once = rows.lines ? rows.lines : 1;
+    const ct_define defines[] = {{"STORE", store},      {"OUT", store},     {"WIDE", WIDE},
+                                 {"LINE_ITEMS", items}, {"LINES", at_once}, {"LINE_VECTOR", 8}};
+    const size_t n_defines = rows.lines ? 6 : t->tile->line_items > 1 ? 4 : 3;
     const ct_define fold[] = {{"FOLD", 1}};
     uint32_t seed = (uint32_t)width;
     memset(e, 0xff, sizeof e);
@@ -77,11 +86,12 @@ static void check_width(tiny *t, int width, int store, bool folded)
             ct_storage_write(dtype, e, i, n[i]);
         }
     }
-    tiny_build(t, parts, defines, CT_COUNT(defines) - (t->tile->line_items == 1), fold, folded, kernel_text);
+    tiny_build(t, parts, defines, n_defines, fold, folded, kernel_text);
     const cl_mem mems[] = {tiny_buffer(t, sizeof x, x), tiny_buffer(t, sizeof e, e), tiny_buffer(t, sizeof y, y),
                            tiny_buffer(t, sizeof z, z), tiny_buffer(t, sizeof sums, sums)};
     const args a = {.pitch = PITCH, .width = width};
-    tiny_run(t, mems, CT_COUNT(mems), &a, sizeof a, (size_t)t->tile->line_items, 3, 2, 2, folded);
+    tiny_run(t, mems, CT_COUNT(mems), &a, sizeof a, (size_t)(items * at_once), (size_t)(2 + at_once) / (size_t)at_once,
+             2, 2, folded);
     tiny_read(t, mems[2], sizeof y, y);
     tiny_read(t, mems[3], sizeof z, z);
     tiny_read(t, mems[4], sizeof sums, sums);
@@ -112,10 +122,16 @@ static void every_word(void **state)
         if (!tiny_usable(&t, i)) {
             continue;
         }
-        check_width(&t, WIDE, 0, false);
-        check_width(&t, 1, 1, true);
-        check_width(&t, 64, 2, true);
-        check_width(&t, 47, 1, false);
+        const several one = {0}, two = {2, 16}, four = {4, 4};
+        check_width(&t, WIDE, 0, false, one);
+        check_width(&t, 1, 1, true, one);
+        check_width(&t, 64, 2, true, one);
+        check_width(&t, 47, 1, false, one);
+        if (t.tile->row_items) {
+            check_width(&t, WIDE, 0, false, two);
+            check_width(&t, 47, 1, true, two);
+            check_width(&t, 64, 2, false, four);
+        }
     }
 }
 
