@@ -224,7 +224,7 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
         got_q = (shares if bn > 64 else shares.transpose(0, 1, 3, 2, 4)).reshape(heads, n, wide)[:, :, :d] * scale
     else:
         statistics["lse"] = memory.place(lse.astype(np.float32))
-        memory.launch("attend_statistics", common, (blocks, heads), 384, statistics, args(heads), seed, late)
+        memory.launch("attend_statistics", dict(common, RESIDENT=1), (1, 1), 384, statistics, args(heads), seed, late)
         memory.launch("attend_backward_q", common, (blocks, heads), 384, dict(queries, dq=to_q), args(heads, **record), seed, late)
         memory.launch("attend_backward_kv", dict(common, BY_KEYS=1), (blocks, 1), 384, of_keys, args(1, **record), seed, late)
         got_q = doubles(memory.get(to_q, (heads, n, d), np.uint16))

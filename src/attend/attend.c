@@ -63,18 +63,13 @@ static void leave_parts(ct_builder *b, ct_item *s, ct_ref *o, ct_ref *lse)
 static bool stays(const ct_item *s)
 {
     const int64_t usual = ct_min(s->lists.longest, ct_ceil_div(ct_item_usual(s), s->shape.cols));
-    /* counted in an int, which goes on behind the last one */
-    const int64_t items = s->lists.rows * s->groups_y * s->parts;
-    return s->shape.resident && ct_ceil_div(usual, s->parts) <= SHORT_LIST && items <= INT32_MAX / 2;
+    return ct_item_may_stay(s) && ct_ceil_div(usual, s->parts) <= SHORT_LIST;
 }
 
 static void set_groups(ct_builder *b, ct_launch *l, const ct_item *s)
 {
     if (stays(s)) {
-        const int64_t all = s->lists.rows * s->groups_y * s->parts,
-                      most = s->shape.resident * (int64_t)ct_builder_context(b)->env.facts.compute_units;
-        ct_launch_define(l, "RESIDENT", 1);
-        ct_launch_groups(l, ct_min(all, most), 1, 1, s->shape.items);
+        ct_item_stay(b, l, s);
     } else if (s->args.crowd) {
         ct_launch_groups(l, s->args.crowd, s->lists.rows, s->groups_y / s->args.crowd, s->shape.items);
     } else {

@@ -165,7 +165,11 @@ static clattn_status add_statistics(ct_builder *b, backward *w)
                  CT_ITEM_REFS(item),
                  .sinks = a->sink};
     CT_ARGUMENTS(l, &buffers, &item->args);
-    ct_launch_groups(l, item->lists.rows, item->groups_y, 1, item->shape.items);
+    if (ct_item_may_stay(item)) { /* rarely is there anything to do, and to begin groups for it takes its time */
+        ct_item_stay(b, l, item);
+    } else {
+        ct_launch_groups(l, item->lists.rows, item->groups_y, 1, item->shape.items);
+    }
     w->entries += item->lists.entries;
     w->pairs = item->lists.pairs * (double)a->hq * (double)a->b;
 out:

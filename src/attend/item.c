@@ -332,3 +332,21 @@ clattn_status ct_item_launch(ct_builder *b, const ct_item *item, const char *ker
 out:
     return st;
 }
+
+static int64_t items_of(const ct_item *item)
+{
+    return item->lists.rows * item->groups_y * item->parts;
+}
+
+/* Items are counted in an int, which goes on behind the last one. */
+bool ct_item_may_stay(const ct_item *item)
+{
+    return item->shape.resident && items_of(item) <= INT32_MAX / 2;
+}
+
+void ct_item_stay(ct_builder *b, ct_launch *l, const ct_item *item)
+{
+    const int64_t most = item->shape.resident * (int64_t)ct_builder_context(b)->env.facts.compute_units;
+    ct_launch_define(l, "RESIDENT", 1);
+    ct_launch_groups(l, ct_min(items_of(item), most), 1, 1, item->shape.items);
+}

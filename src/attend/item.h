@@ -41,6 +41,9 @@ clattn_status ct_item_take(ct_builder *b, const ct_item *item, ct_ref g, ct_item
 /* A launch of `kernel`, whose text is `stage`, with its texts and -D. */
 clattn_status ct_item_launch(ct_builder *b, const ct_item *item, const char *kernel, const char *stage,
                              clattn_dtype out, ct_launch **launch);
+/* Can its groups stay for several items? Then their launch: as many as the device has room for. */
+bool ct_item_may_stay(const ct_item *item);
+void ct_item_stay(ct_builder *b, ct_launch *l, const ct_item *item);
 /* Of a struct of CT_REFS: the members of ATTEND_LISTS and ATTEND_SCORES. */
 #define CT_ITEM_REFS(item)                                                                                             \
     .lines = (item)->lists.lines, .list = (item)->lists.list, .cu_q = (item)->a->cu_q, .cu_k = (item)->a->cu_k,        \

@@ -120,6 +120,7 @@ static bool backward_shape(const ct_shape_wish *wish, ct_shape *out, char *why, 
     out->untried = true;
     out->items = 128 + 2 * out->bm;
     out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv, HELDS) <= LOCAL_BYTES ? 2 : 1;
+    out->resident = out->groups; /* where one tile is held (statistics): groups that stay have two in turn */
     const ct_define extra[] = {
         {"SLOTS", SLOTS}, {"PARTS", 1}, {"OVERLAP", 0}, {"ALIGNED", wish->aligned >= 8}, {"TURNS", 0}};
     memcpy(out->extra, extra, sizeof extra);
