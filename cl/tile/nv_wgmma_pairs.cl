@@ -55,13 +55,13 @@ OP void meet(tile *t) {
 #endif
 /* The pairs met last; rows of `held` that do not exist are zeros. */
 OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {
-    const uint a = PAIRS(t, t->published - 1) + SHARE_ROW(t->worker) * BM * 2,
-               b = q->at + SHARE_COLUMN(t->worker) / 64 * BM * 128 + SHARE_COLUMN(t->worker) % 64 * 2,
-               lbo = (BM * 128) >> 4;
+    const uint lbo = (BM * 128) >> 4, column = SHARE_COLUMN(t->worker);
+    const ulong a = desc(PAIRS(t, t->published - 1) + SHARE_ROW(t->worker) * BM * 2, lbo),
+                b = desc(q->at + column / 64 * BM * 128 + column % 64 * 2, lbo);
     mma_fence();
-    GATHER_FIRST(out->x, desc(a, lbo), desc(b, lbo));
+    GATHER_FIRST(out->x, a, b);
     UNROLL
-    for (int k = 1; k < BM / 16; k++) GATHER_NEXT(out->x, desc(a + k * 2048, lbo), desc(b + k * 2048, lbo));
+    for (int k = 1; k < BM / 16; k++) GATHER_NEXT(out->x, ahead(a, k * 2048), ahead(b, k * 2048));
 }
 OP void acc_leave(tile *t, acc_share *x, __global float *y, long pitch, int n) {
     const uint at = LEAVE(t, t->worker) + ((uint)get_local_id(0) & 127) * 16;

@@ -232,12 +232,17 @@ OP void barriers_begin(uint bar, int pairs, int full) {
 #if GATHER
 OP void pairs_begin(uint bar);
 #endif
+/* As the assembler sees it, too: what follows from it needs no lane's registers. */
+OP int same_for_warp(int x) {
+    asm("shfl.sync.idx.b32 %0, %0, 0, 0x1f, 0xffffffff;" : "+r"(x));
+    return x;
+}
 OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int streams) {
     const int id = (int)get_local_id(0), c = id - 128;
     t->mem = mem + FRONT_BYTES;
     t->ring = t->mem + HELD_TURNS * helds * BM * DK64 * 2;
     t->bar = bar;
-    t->worker = c >> 7;
+    t->worker = same_for_warp(c >> 7);
     WARP_BEGIN(&t->w);
     t->loads = t->base = t->helds = t->round = 0;
     t->begun[0] = t->begun[1] = t->begun[2] = 0;
@@ -245,7 +250,7 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     t->published = t->left = 0;
     t->told = 0;
 #endif
-    t->row = OWN_ROWS(c >> 7) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
+    t->row = OWN_ROWS(t->worker) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
         if (helds) barriers_begin(bar, HELD_TURNS, helds); /* none has a count of 0, which PTX does not allow */
         barriers_begin(bar + 32, 1, 1);
@@ -409,13 +414,15 @@ OP void stream_release(tile *t, int s, int j) { warp_arrive(t, EMPTY(t, s, j)); 
 #define mma_wait(t, n) asm volatile("wgmma.wait_group.sync.aligned " #n ";" ::: "memory")
 /* 128-byte swizzle: rows of 128 bytes, eight rows an atom of 1024 */
 OP ulong desc(uint at, uint lbo) { return (ulong)((at & 0x3FFFF) >> 4) | (ulong)lbo << 16 | 64UL << 32 | 1UL << 62; }
+/* That of what lies so many bytes behind. */
+OP ulong ahead(ulong descriptor, const int bytes) { return descriptor + (bytes >> 4); }
 OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {
-    const uint a = q->at + HELD_OFFSET(t) + OWN_ROWS(t->worker) * 128, b = RING(t, s, j);
+    const ulong a = desc(q->at + HELD_OFFSET(t) + OWN_ROWS(t->worker) * 128, 1), b = desc(RING(t, s, j), 1);
     mma_fence();
-    CAT(ABTNEW, BN)(out->x, desc(a, 1), desc(b, 1));
+    CAT(ABTNEW, BN)(out->x, a, b);
     UNROLL
     for (int k = 1; k < ROUND(DK, 16) / 16; k++) CAT(ABT, BN)
-    (out->x, desc(a + (k >> 2) * BM * 128 + (k & 3) * 32, 1), desc(b + (k >> 2) * BN * 128 + (k & 3) * 32, 1));
+    (out->x, ahead(a, (k >> 2) * BM * 128 + (k & 3) * 32), ahead(b, (k >> 2) * BN * 128 + (k & 3) * 32));
 }
 /* The columns of O: up to 128 by one product, the others by a second. The preprocessor works the width out: CAT needs a
  * literal. */
@@ -458,16 +465,16 @@ OP void held_hide(tile *t, held *q, const __global uchar *bytes, int n) {
     if (bytes) rows_hide(t, q->at, BM, bytes, n);
 }
 OP void mma_ab_seen(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n) {
-    const uint b = RING(t, s, j) + OWN_COLUMNS(t->worker) * BN * 2, lbo = (BN * 128) >> 4;
+    const ulong b = desc(RING(t, s, j) + OWN_COLUMNS(t->worker) * BN * 2, (BN * 128) >> 4);
     if (bytes) rows_hide(t, RING(t, s, j), BN, bytes, n);
     mma_fence();
     UNROLL
     for (int k = 0; k < BN / 16; k++) {
 #if HEAD16 > 128
-        AB128(out->x, p->x + 4 * k, desc(b + k * 2048, lbo));
-        AB_LAST((out->x + 64), p->x + 4 * k, desc(b + 2 * BN * 128 + k * 2048, lbo));
+        AB128(out->x, p->x + 4 * k, ahead(b, k * 2048));
+        AB_LAST((out->x + 64), p->x + 4 * k, ahead(b, 2 * BN * 128 + k * 2048));
 #else
-        AB_LAST(out->x, p->x + 4 * k, desc(b + k * 2048, lbo));
+        AB_LAST(out->x, p->x + 4 * k, ahead(b, k * 2048));
 #endif
     }
 }
