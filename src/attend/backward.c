@@ -177,11 +177,12 @@ out:
 }
 
 /* Heads that take turns: a divisor of their number. Blocks of one head follow each other through its queries, and wait
- * for each other where sums are ordered; heads beside each other leave fewer of them to wait. */
+ * for each other where sums are ordered; heads beside each other leave fewer of them to wait. With a layout some blocks
+ * are listed far more often than others: those of all heads are to begin early. */
 static i32 crowd_of(const ct_item *item)
 {
     enum { BESIDE = 16 };
-    return (i32)ct_divisor_to(item->groups_y, BESIDE);
+    return (i32)(item->a->layout ? item->groups_y : ct_divisor_to(item->groups_y, BESIDE));
 }
 
 /* dK and dV of the blocks of keys, and what one pass leaves of dQ. */
