@@ -175,8 +175,8 @@ def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
             "lse": (float(np.abs(memory.get(lse, (heads, n), np.float32) - np.log(np.exp(s).sum(2))).max()), 1e-4)}
 
 
-def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None, together=False, bm=128):
-    """Attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10; together: in one pass, in order."""
+def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None, together=False, bm=128, ordered=1):
+    """Attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10; together: in one pass, ordered as the kernel says."""
     rng, memory = np.random.default_rng(seed), Memory()
     dv = dv or d
     widest = max(d, dv)
@@ -216,7 +216,7 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
     if together:
         wide, workers = up(widest, 64), bm // 64
         sums, counts = memory.room((heads, n, wide), np.float32), memory.place(np.zeros((heads, n, 4), np.int32))
-        memory.launch("attend_backward", dict(common, BY_KEYS=1, GATHER=2, CHAINS=1, ORDERED=1), (blocks, 1), 128 + 2 * bm, dict(of_keys, sums=sums, counts=counts),
+        memory.launch("attend_backward", dict(common, BY_KEYS=1, GATHER=2, CHAINS=1, ORDERED=ordered), (blocks, 1), 128 + 2 * bm, dict(of_keys, sums=sums, counts=counts),
                       args(1, crowd=1, sums_row=wide, sums_head=n, **record), seed, late)
         columns = wide * bn // 64 // workers                  # cl/tile/nv_share.cl: 8 columns, 16 rows x 8 x 4 lanes, rows and 8 behind, 2 columns
         shares = memory.get(sums, (heads, n // bn, workers, columns // 8, 4, 8, 4, 2, 2), np.float32).transpose(0, 1, 2, 4, 7, 5, 3, 6, 8)
@@ -344,6 +344,7 @@ CASES = {
     "backward, values wider": lambda: backward(72, 128, heads=1, dv=128),
     "backward in one pass": lambda: backward(64, 256, together=True),
     "backward in one pass, causal": lambda: backward(128, 256, causal=True, together=True, late=False),
+    "backward in one pass, any order": lambda: backward(64, 256, causal=True, together=True, ordered=2),
     "backward in one pass, 64 rows": lambda: backward(64, 128, heads=1, causal=True, together=True, bm=64),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),
     "head": lambda: Linear(lengths=(200,)).check(),

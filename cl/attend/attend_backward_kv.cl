@@ -12,8 +12,9 @@
  *
  * With GATHER the same pass gives dQ: each step adds its dX^T K to its queries' rows of `sums`, of which attend_collect
  * makes dQ. GATHER 1: a group does all blocks of keys of a KV head, one after another, so the sums have a fixed order.
- * GATHER 2: groups share a head. ORDERED: blocks of keys add to a tile of queries in ascending order all the same:
- * `counts` says how many have, a block waits for those before it, which groups that began earlier do.
+ * GATHER 2: groups share a head. ORDERED 1: blocks of keys add to a tile of queries in ascending order all the same:
+ * `counts` says how many have, a block waits for those before it, which groups that began earlier do. ORDERED 2: for
+ * the first one alone, which lays down what the others add to. 0: the sums begin with zeros.
  * CHAINS: front, middle, settle and back are P and dV alone, and dX, dK and dQ are a second chain (schedule/chains.cl).
  * DK = DV: the wider of both, of which WIDTH_K and WIDTH_V columns exist. */
 #define Q 0
@@ -215,12 +216,12 @@ OP void step_take(stage *c, int j) {
 #if ORDERED
     const long first = first_row(c, &at);
     rank = c->ranks ? c->ranks[at.line.start + at.entry] : c->before;
-    order_wait(&c->t, c->counts + first * COUNTS, rank);
+    order_wait(&c->t, c->counts + first * COUNTS, ORDERED == 2 ? min(rank, 1) : rank);
 #endif
     leave_take(&c->t, c->sums + first_sum(c, &at) * c->sums_row, c->sums_row, min(c->a.nq - at.query0, COLS),
         ORDERED && rank == 0);
 #if ORDERED
-    order_pass(&c->t, c->counts + first * COUNTS);
+    order_pass(&c->t, c->counts + first * COUNTS, ORDERED == 1 || rank == 0);
 #endif
 }
 #endif

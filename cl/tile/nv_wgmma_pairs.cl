@@ -130,10 +130,12 @@ OP void order_wait(tile *t, __global int *counts, int rank) {
     while (n < rank) n = order_count(at);
     asm volatile("bar.warp.sync 0xffffffff;\nfence.proxy.async.global;" ::: "memory");
 }
-OP void order_pass(tile *t, __global int *counts) {
-    asm volatile("cp.async.bulk.wait_group 1;" ::: "memory");
-    order_tell(t);
-    t->told = counts + taken_worker();
+OP void order_pass(tile *t, __global int *counts, int counts_too) {
+    if (t->told) {
+        asm volatile("cp.async.bulk.wait_group 1;" ::: "memory");
+        order_tell(t);
+    }
+    t->told = counts_too ? counts + taken_worker() : 0;
 }
 
 /* TERMS_OF_COLUMN floats a column of a tile, which come when the tile's slot is free; columns from n on are as the last

@@ -87,8 +87,9 @@
  *   leave_take(t, ptr, pitch, n, begins)      by role_take: adds what a worker left to the tile of sums at ptr, which
  *                                             has an order of its own (ct_tile.share); begins: it is the first to add,
  *                                             whatever lies there
- *   order_wait(t, counts, rank), order_pass(t, counts)   before and after it: waits until `rank` others have passed.
- *                                             EACH_ITEM then takes items in the order in which groups begin
+ *   order_wait(t, counts, rank), order_pass(t, counts, counted)   before and after it: waits until `rank` others have
+ *                                             passed who were counted. EACH_ITEM then takes items in the order in
+ *                                             which groups begin
  *   leave_flush(t)                            all additions are done
  *   columns_load(t, j, k, ptr, n), columns_send(t, j)   by role_columns: number k, k = 0 first, of TERMS_OF_COLUMN for
  *                                             each column of tile j, n of which exist; then, they are complete

@@ -11,7 +11,7 @@ typedef struct backward {
     const ct_attend_gradient *gradient;
     ct_ref from, minus, delta, far, sunk; /* cl/attend/attend_terms.cl */
     int64_t sums_row, sums_head; /* 0: two passes; else one, which leaves dQ in so many rows of so many floats */
-    bool ordered;                /* groups that share sums wait for each other */
+    int ordered;                 /* groups that share sums wait for each other: ORDERED of the kernel */
     ct_ref sums, counts;
     ct_item keys, queries; /* blocks of them, with their lists */
     ct_item_tensors of_queries;
@@ -68,7 +68,7 @@ static clattn_status add_terms(ct_builder *b, backward *w)
                  .delta = w->delta,
                  .far = w->far,
                  .sunk = w->sunk,
-                 .sums = w->ordered ? ct_nothing() : w->sums, /* the first to add needs no zeros */
+                 .sums = w->ordered ? ct_nothing() : w->sums, /* whoever is known to be the first needs no zeros */
                  .counts = w->counts};
     const terms_args args = {.o = a->os,
                              .rows = a->nq,
@@ -207,7 +207,7 @@ static clattn_status add_keys(ct_builder *b, backward *w)
         ct_launch_define(l, "GATHER", shares ? 2 : 1);
     }
     if (w->ordered) {
-        ct_launch_define(l, "ORDERED", 1);
+        ct_launch_define(l, "ORDERED", w->ordered);
     }
     if (shares) {
         ct_launch_groups(l, item->lists.rows * item->groups_y, 1, 1, item->shape.items);
@@ -329,9 +329,11 @@ static clattn_status choose_passes(ct_builder *b, backward *w)
     if (w->keys.shape.shares) {
         w->sums_row = ct_round_up(width, 64);
         w->sums_head = ct_round_up(a->nq, w->keys.shape.bn);
-        w->ordered = ct_builder_problem(b)->deterministic;
-        ct_builder_note(b, "one pass, dq summed in %s order", w->ordered ? "a fixed" : "any");
-        if (!w->ordered) {
+        const bool fixed = ct_builder_problem(b)->deterministic;
+        enum { ZEROS, ALL, FIRST };
+        w->ordered = fixed ? ALL : ct_item_ordered(&w->keys) ? FIRST : ZEROS;
+        ct_builder_note(b, "one pass, dq summed in %s order", fixed ? "a fixed" : "any");
+        if (!fixed) {
             ct_builder_any_order(b);
         }
     } else if (ct_builder_tile(b)->gathers && enough) {
