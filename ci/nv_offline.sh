@@ -23,6 +23,9 @@ for stage in attend_backward_kv attend_backward_q attend_backward_bias attend_st
     join "nv_wgmma.$stage" tile/tile_nv_wgmma.cl variant/score.cl "attend/$stage.cl" schedule/roles.cl
 done
 join nv_wgmma.attend_backward tile/tile_nv_wgmma.cl variant/score.cl attend/attend_backward_kv.cl schedule/chains.cl # in one pass
+for stage in attend_backward_kv attend_backward_q attend_backward_bias attend_statistics; do
+    join "nv_mma.$stage" tile/tile_nv_mma.cl variant/score.cl "attend/$stage.cl" schedule/serial.cl
+done
 for stage in accumulate_forward accumulate_state accumulate_apply; do
     join "nv_wgmma.$stage" tile/tile_nv_wgmma.cl tile/tile_nv_wgmma_state.cl accumulate/portion.cl accumulate/decays.cl "accumulate/$stage.cl" schedule/roles.cl
 done
@@ -38,7 +41,7 @@ items() {
     case $text in
         nv_wgmma.attend*) echo $((128 + 2 * bm)) ;;
         nv_wgmma.probe) echo 128 ;;
-        nv_mma.attend) echo $((bm / blocks * 2)) ;;
+        nv_mma.attend*) echo $((bm / blocks * 2)) ;;
         *) echo 32 ;;
     esac
 }

@@ -33,18 +33,28 @@ static const free_shape floats[] = {
     {0},
 };
 
+/* Backwards: what local memory holds beside two held blocks, and registers beside two results. */
+static const free_shape halves_back[] = {{64, CT_READS_RULES, 64, 64, 1, 1}, {128, CT_READS_RULES, 64, 16, 1, 1}, {0}};
+static const free_shape floats_back[] = {{64, CT_READS_RULES, 64, 16, 1, 1}, {0}};
+static const struct {
+    const free_shape *rows;
+    int widest;
+} tables[2][2] = {{{halves, 256}, {floats, 128}}, {{halves_back, 128}, {floats_back, 64}}}; /* [backward][float] */
+
 static const free_shape *row_of(const ct_shape_wish *wish, int widest)
 {
-    const free_shape *row = wish->dtype == CLATTN_F32 ? floats : halves;
+    const free_shape *row = tables[wish->backward][wish->dtype == CLATTN_F32].rows;
     while (row->width && (row->width < widest || row->reads < wish->reads)) {
         row++;
     }
     return row;
 }
 
-static int64_t local_bytes(const ct_shape *s, int widest, clattn_dtype dtype)
+/* Two streams, and backwards two held blocks. */
+static int64_t local_bytes(const ct_shape *s, int widest, const ct_shape_wish *wish)
 {
-    return 2 * (int64_t)s->bn * (ct_round_up(widest, 16) * (int64_t)clattn_dtype_size(dtype) + 16);
+    const int64_t rows = s->bn + (wish->backward ? s->bm : 0);
+    return 2 * rows * (ct_round_up(widest, 16) * (int64_t)clattn_dtype_size(wish->dtype) + 16);
 }
 
 bool ct_mma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
@@ -58,8 +68,9 @@ bool ct_mma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_sh
         return false;
     }
     if (!row->width) {
-        snprintf(why, bytes, "heads of dqk %d, dv %d: at most %d columns fit the registers", wish->dk, wish->dv,
-                 wish->dtype == CLATTN_F32 ? 128 : 256);
+        snprintf(why, bytes, "%sheads of dqk %d, dv %d: at most %d columns fit the registers",
+                 wish->backward ? "gradients of " : "", wish->dk, wish->dv,
+                 tables[wish->backward][wish->dtype == CLATTN_F32].widest);
         return false;
     }
     /* tile_nv_mma.cl keeps strides as ints, offsets as longs */
@@ -79,14 +90,16 @@ bool ct_mma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_sh
     }
     out->bm = (int)ct_round_up(out->step * wish->pack, 16 * blocks);
     out->bn = (int)ct_round_up(out->cols, 16);
-    if (local_bytes(out, widest, wish->dtype) > local) {
-        snprintf(why, bytes, "tiles of %d keys take %lld bytes of local memory, there are %lld", out->bn,
-                 (long long)local_bytes(out, widest, wish->dtype), (long long)local);
+    if (local_bytes(out, widest, wish) > local) {
+        snprintf(why, bytes, "tiles of %d x %d take %lld bytes of local memory, there are %lld", out->bm, out->bn,
+                 (long long)local_bytes(out, widest, wish), (long long)local);
         return false;
     }
     out->items = out->bm / blocks * 2;
-    const ct_define extra[] = {{"BLOCKS", blocks}, {"PARTS", row->parts}, {"ALIGNED", wish->aligned >= 8}};
+    out->untried = wish->backward; /* by emulation alone */
+    const ct_define extra[] = {
+        {"BLOCKS", blocks}, {"PARTS", row->parts}, {"ALIGNED", wish->aligned >= 8}, {"HELD_LOCAL", 1}};
     memcpy(out->extra, extra, sizeof extra);
-    out->n_extra = (int)CT_COUNT(extra);
+    out->n_extra = (int)CT_COUNT(extra) - !wish->backward;
     return true;
 }

@@ -255,6 +255,7 @@ const ct_tile ct_tiles[] = {
      .probe_items = 32,
      .accepts = accepts_mma,
      .shape = ct_mma_shape,
+     .backward = true,
      .crowd_bytes = 4 << 20,
      .tf32 = true},
     {.name = "simt",

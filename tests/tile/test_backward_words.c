@@ -19,6 +19,8 @@ static const char kernel_text[] =
     "#define STORE_a STORE_q\n"
     "#define STORE_b STORE_0\n"
     "#define WIDTH(s) DK\n"
+    "#define FIRST_READ(s) FRONT\n"
+    "#define LAST_READ(s) BACK\n"
     "#undef COLUMNS\n"
     "#define COLUMNS(s) WIDTH_K\n"
     "typedef struct { strides a, b; int rows, cols, pitch, sums; } args;\n"

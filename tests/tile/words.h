@@ -16,6 +16,8 @@ static const char words_frame[] =
     "#define STORE_b STORE_0\n"
     "#define STORE_c STORE_1\n"
     "#define WIDTH(s) ((s) == 0 ? DK : DV)\n"
+    "#define FIRST_READ(s) ((s) == 0 ? FRONT : BACK)\n"
+    "#define LAST_READ(s) FIRST_READ(s)\n"
     "typedef struct {\n"
     "    strides a, b, c, y;\n"
     "    long z_first, z_row, z_pack, z_part, pitch;\n"
