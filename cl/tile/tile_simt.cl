@@ -146,7 +146,7 @@ typedef struct {
 #define TENSOR_IN(name) BUFFER_IN(const uchar, name)
 #define TENSOR_AT(name) STORED_AT(name)
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-/* joins use the pairs' memory where there is one: between the two lies a product */
+/* joins use the memory of pairs where there is one: no stage joins between a product and pair_again */
 #if WHOLE
 #define JOINS_AND_PAIRS                                                                                                \
     __local float pairs_[BN * RPITCH] __attribute__((aligned(16)));                                                    \
@@ -240,7 +240,8 @@ PAIR_LEAVE_BY_ELEMENT
             v_ = F(v_, w_);                                                                                            \
         }                                                                                                              \
         (r)->x[i_] = F(F(v_.x, v_.y), F(v_.z, v_.w));                                                                  \
-    }
+    }                                                                                                                  \
+    if (WHOLE) BARRIER(); /* pairs will leave to where others still read */
 #endif
 #define ADD(a, b) ((a) + (b))
 OP void fold_max(tile *t, row *r, parts *p) {
