@@ -22,7 +22,8 @@ OP void fetch_columns(const int storage, float4 *v, const int n, tile *t, const 
 OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v, int d, const int width) {
     const uint r0 = t->item / ACROSS;
     const int pitch = rows + 4, at = SLICE_AT(t, d);
-    const lptr p = y + t->item % ACROSS * 4 * pitch + r0;
+    const uint across = t->item % ACROSS;
+    const lptr p = y + across * 4 * pitch + (r0 ^ (SWAPPED ? across / 2 * 8 : 0));
 #define KEEP(d, x) (DKP == width || (d) < width ? (x) : 0.0f)
     UNROLL
     for (int i = 0; i < n; i++)
@@ -89,9 +90,18 @@ OP void publish(tile *t, lptr y, const op_pair *p, const int slice) { /* PS keys
             }                                                                                                          \
         }                                                                                                              \
     }
-OP void product(float *out, const int n, const int deep, lptr x, lptr y, const int pitch){
-    OUTER_PRODUCT(MR, n, deep, out, x, RPITCH, y, pitch)} OP void abt_of(tile *t, acc_pair *out, held *q, int s, int j,
-    const int width) { /* out = held . tile^T */
+OP void product(float *out, const int n, const int deep, lptr x, lptr y, const int pitch){OUTER_PRODUCT(MR, n, deep,
+    out, x, RPITCH, y, pitch)} /* out += lines of held rows x lines of the tile's, as put_turned leaves them */
+OP void product_turned(tile *t, acc_pair *out, lptr x) {
+    const lptr y = x + KS * RPITCH;
+#if SWAPPED
+    product(out->x, NC, 8, x + t->ry * 4, y + t->cx * 4, CPITCH);
+    product(out->x, NC, 8, x + 8 * RPITCH + (t->ry * 4 ^ 8), y + 8 * CPITCH + (t->cx * 4 ^ 8), CPITCH);
+#else
+    product(out->x, NC, KS, x + t->ry * 4, y + t->cx * 4, CPITCH);
+#endif
+}
+OP void abt_of(tile *t, acc_pair *out, held *q, int s, int j, const int width) { /* out = held . tile^T */
     const rows_in b = stream_at(t, s, j);
     float4 fa[HELD_F], fb[TILE_F];
     gptr pa[HELD_F], pb[TILE_F];
@@ -114,7 +124,7 @@ OP void product(float *out, const int n, const int deep, lptr x, lptr y, const i
             fetch_columns(HELD_STORED, fa, HELD_F, t, pa, d + KS, width);
             fetch_columns(STORED(s), fb, TILE_F, t, pb, d + KS, width);
         }
-        product(out->x, NC, KS, now + t->ry * 4, now + KS * RPITCH + t->cx * 4, CPITCH);
+        product_turned(t, out, now);
         if (d + KS < DKP) {
             put_turned(then, HELD_F, BM, t, fa, d + KS, width);
             put_turned(then + KS * RPITCH, TILE_F, BN, t, fb, d + KS, width);

@@ -95,6 +95,9 @@
 #define DOWN (ITEMS / ACROSS) /* its rows fetched at once */
 #define HELD_F ((BM + DOWN - 1) / DOWN)
 #define TILE_F ((BN + DOWN - 1) / DOWN)
+/* Slices of 16: rows eight apart change places in the last eight lines, whose turned stores would meet the first ones'
+ * banks. */
+#define SWAPPED (KS == 16 && DOWN % 16 == 0 && BM % 16 == 0 && BN % 16 == 0)
 #define WIDE (DVP / 4)       /* vectors across a slice of rows */
 #define LINES (ITEMS / WIDE) /* its rows fetched at once */
 #define ROWS_F ((PS + LINES - 1) / LINES)

@@ -44,6 +44,8 @@ static const shape shapes[] = {
      .mma = true, .pad = 5, .mr = 4, .cx = 4, .ks = 8, .ps = 8},
     {.bm = 24, .bn = 64, .dk = 40, .dv = 72, .store = 2, .pack = 1, .tokens = 24, .keys = 128,
      .mr = 4, .cx = 16, .ks = 16, .ps = 16, .aligned = 1},
+    {.bm = 32, .bn = 64, .dk = 40, .dv = 36, .pack = 1, .tokens = 53, .keys = 99,
+     .row0 = 8, .key0 = 3, .pad = 4, .mr = 4, .cx = 16, .ks = 16, .ps = 16, .aligned = 1},
     {.bm = 32, .bn = 48, .dk = 20, .dv = 28, .pack = 1, .tokens = 53, .keys = 77,
      .row0 = 8, .key0 = 3, .pad = 4, .mr = 8, .cx = 4, .ks = 8, .ps = 6, .aligned = 1, .whole = 1},
     {.bm = 16, .bn = 32, .dk = 37, .dv = 45, .store = 2, .out = 2, .pack = 2, .tokens = 13, .keys = 60,
