@@ -163,8 +163,10 @@ bool ct_simt_shape_parts(const ct_device_facts *facts, int block_q, int block_k,
     return choose(facts, &parts, false, dk, dv, causal, out);
 }
 
-/* What an H200's and their like hold without spills where a search for the forward pass finds shapes that spill: of a
- * head of just so many columns, whole blocks or none. The first that fits. */
+/* Where a search for the forward pass finds shapes that spill or outgrow an instruction cache: 8 x 8 of everything, so
+ * that an item holds 192 floats, and so many rows and columns that fetches of slices leave the path from local memory
+ * to products, which need nearly all of it. Of a head of just so many columns; whole blocks, or no blocks. The first
+ * that fits. */
 typedef struct backward_row {
     int width;
     bool turned, texts; /* as ct_shape_wish */
@@ -180,9 +182,9 @@ static const backward_row backward_rows[] = {
     {64, true, true, {.bm = 64, .bn = 32, .mr = 8, .cx = 8, .ks = 8, .ps = 32, .deep = 8, .whole = true}},
     {128, true, true, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
     /* two tiles of pairs and a result */
-    {64, false, false, {.bm = 128, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
+    {64, false, false, {.bm = 128, .bn = 64, .mr = 8, .cx = 8, .ks = 16, .ps = 16, .deep = 4}},
     {64, false, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
-    {128, false, false, {.bm = 64, .bn = 128, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 8}},
+    {128, false, false, {.bm = 64, .bn = 128, .mr = 8, .cx = 16, .ks = 16, .ps = 16, .deep = 4}},
 };
 
 /* Floats of an item: pairs and results. */
