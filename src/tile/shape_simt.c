@@ -176,6 +176,7 @@ static const backward_row backward_rows[] = {
     /* two chains: a tile of pairs and two results */
     {64, true, false, {.bm = 128, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
     {64, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
+    {64, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 2, .whole = true}},
     {128, true, false, {.bm = 64, .bn = 128, .mr = 8, .cx = 16, .ks = 8, .ps = 8, .deep = 8, .whole = true}},
     {128, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 8, .whole = true}},
     /* one chain: two tiles of pairs and two results */
@@ -184,6 +185,7 @@ static const backward_row backward_rows[] = {
     /* two tiles of pairs and a result */
     {64, false, false, {.bm = 128, .bn = 64, .mr = 8, .cx = 8, .ks = 16, .ps = 16, .deep = 4}},
     {64, false, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
+    {64, false, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 2, .whole = true}},
     {128, false, false, {.bm = 64, .bn = 128, .mr = 8, .cx = 16, .ks = 16, .ps = 16, .deep = 4}},
 };
 
@@ -203,8 +205,7 @@ static bool takes(const backward_row *row, const ct_device_facts *facts, const c
     const bool same = row->turned == wish->turned && row->texts == wish->texts && row->width == wish->dk;
     const bool divide = block_q % out->bm == 0 && block_k % out->bn == 0 && wish->nq >= out->bm;
     const machine *m = machine_of(facts);
-    out->deep = out->deep < m->deep ? out->deep : m->deep;
-    return same && divide && ct_simt_shape_legal(facts, wish->dk, wish->dv, out) &&
+    return same && divide && out->deep <= m->deep && ct_simt_shape_legal(facts, wish->dk, wish->dv, out) &&
            held_backward(out, wish->dk, wish->turned, wish->turned && !wish->texts) <= m->most;
 }
 
