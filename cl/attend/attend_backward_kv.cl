@@ -60,11 +60,11 @@ typedef struct {
     __global float *sums;               /* of the first head's first query */
     long sums_row, sums_head, step_row; /* sums_head: rows of a head; step_row: of this step's first query */
 #endif
-#if CHAINS
-    int far;
-#endif
 #if BROUGHT
     columns_in terms; /* of this step's queries */
+#endif
+#if CHAINS
+    int far;
 #endif
 #if ORDERED
     __global int *counts; /* of the first head's first query: COUNTS a query row, of which a tile's first has some */

@@ -136,7 +136,7 @@ OP void abt_of(tile *t, acc_pair *out, held *q, int s, int j, const int width) {
 #undef pair_again
 /* Pairs leave whole, each column a line of rows, and their item may have them again (pair_again). */
 OP lptr pairs_at(tile *t, const int column, const int row) {
-    return t->pairs + FOURS(t->cx, CX, column) * RPITCH + FOURS(t->ry, RY, row);
+    return t->fold + FOURS(t->cx, CX, column) * RPITCH + FOURS(t->ry, RY, row);
 }
 OP void publish_whole(tile *t, const op_pair *p) {
     UNROLL
@@ -166,7 +166,7 @@ OP void ab_of(tile *t, acc_head *out, op_pair *p, int s, int j, const __global u
     UNROLL_BY(1) for (int i = 0; i < BN / PS; i++) {
         const lptr now = t->mem + (i & 1) * BUF, then = t->mem + ((i + 1) & 1) * BUF;
         if (i + 1 < BN / PS) fetch_rows(STORED(s), f, t, &b, i + 1, bytes, n, width);
-        product(out->x, OC, PS, t->pairs + i * PS * RPITCH + t->ry * 4, now + t->cx * 4, DVP);
+        product(out->x, OC, PS, t->fold + i * PS * RPITCH + t->ry * 4, now + t->cx * 4, DVP);
         if (i + 1 < BN / PS) put_rows(then, t, f);
         BARRIER();
     }

@@ -140,7 +140,7 @@ typedef struct {
     gptr base[4];
     long even_head[4], odd_head[4];
     int even[4], odd[4], row[4], rows[4];
-    lptr mem, fold, pairs;
+    lptr mem, fold; /* fold: with WHOLE, pairs lie there too */
     uint item, ry, cx;
 } tile;
 
@@ -151,22 +151,18 @@ typedef struct {
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 /* joins use the memory of pairs where there is one: no stage joins between a product and pair_again */
 #if WHOLE
-#define JOINS_AND_PAIRS                                                                                                \
-    __local float pairs_[BN * RPITCH] __attribute__((aligned(16)));                                                    \
-    const lptr fold_ = pairs_;
+#define JOINED_LEN (BN * RPITCH)
 #else
-#define JOINS_AND_PAIRS __local float fold_[FOLD_LEN] __attribute__((aligned(16)));
-#define pairs_ 0
+#define JOINED_LEN FOLD_LEN
 #endif
 #define TILE_BEGIN(tp)                                                                                                 \
     __local float mem_[2 * BUF] __attribute__((aligned(16)));                                                          \
-    JOINS_AND_PAIRS                                                                                                    \
-    tile_begin(tp, mem_, fold_, pairs_)
-OP void tile_begin(tile *t, lptr mem, lptr fold, lptr pairs) {
+    __local float fold_[JOINED_LEN] __attribute__((aligned(16)));                                                      \
+    tile_begin(tp, mem_, fold_)
+OP void tile_begin(tile *t, lptr mem, lptr fold) {
     const uint i = (uint)get_local_id(0); /* unsigned: signed division costs address arithmetic */
     t->mem = mem;
     t->fold = fold;
-    t->pairs = pairs;
     t->item = i;
     UNROLL
     for (int s = 0; s < 4; s++) {
