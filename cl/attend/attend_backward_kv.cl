@@ -15,7 +15,9 @@
  * GATHER 2: groups share a head. ORDERED 1: blocks of keys add to a tile of queries in ascending order all the same:
  * `counts` says how many have, a block waits for those before it, which groups that began earlier do. ORDERED 2: for
  * the first one alone, which lays down what the others add to. 0: the sums begin with zeros.
- * CHAINS: front, middle, settle and back are P and dV alone, and dX, dK and dQ are a second chain (schedule/chains.cl).
+ * CHAINS: front, middle, settle and back are P and dV alone, and dX, dK and dQ are a second chain. 1: beside the first
+ * one, some bring what a step's queries need, and some take what leaves (schedule/chains.cl); 2: after it, where there
+ * is no room for P beside dX (schedule/serial_chains.cl).
  * DK = DV: the wider of both, of which WIDTH_K and WIDTH_V columns exist. */
 #define Q 0
 #define G 1
@@ -28,6 +30,7 @@
 #ifndef ORDERED
 #define ORDERED 0
 #endif
+#define BROUGHT (CHAINS == 1)
 #define STREAMS 2
 #define HELDS 2
 #define MAY_OVERLAP 1
@@ -58,8 +61,10 @@ typedef struct {
     __global float *sums;               /* of the first head's first query */
     long sums_row, sums_head, step_row; /* sums_head: rows of a head; step_row: of this step's first query */
 #endif
-#if CHAINS
+#if BROUGHT
     columns_in terms; /* of this step's queries */
+#endif
+#if CHAINS
     int far;
 #endif
 #if ORDERED
@@ -82,7 +87,7 @@ typedef struct {
     score_args a;
     float scale, scale_in, scale2;
 } stage;
-#if CHAINS
+#if BROUGHT
 #define TERM_from 0
 #define TERM_minus 1
 #define TERM_delta 2
@@ -128,7 +133,7 @@ OP long first_row(const stage *c, const group_step *at) { return at->head * c->l
 #if GATHER
 OP long first_sum(const stage *c, const group_step *at) { return at->head * c->sums_head + at->query0; }
 #endif
-#if CHAINS
+#if BROUGHT
 /* What a step's queries need, by those who bring it. */
 OP void step_columns(stage *c, int j) {
     const group_step at = step_at(c, j);
@@ -164,7 +169,7 @@ OP void step_front(stage *c, int j) {
 #if GATHER
     c->step_row = first_sum(c, &at);
 #endif
-#if CHAINS
+#if BROUGHT
     c->terms = columns_wait(&c->t, j);
 #else
     c->from = c->from_all + first;
@@ -203,12 +208,19 @@ OP void step_done(stage *c, int j) {
 }
 #if CHAINS
 OP void step_front2(stage *c, int j) { mma_abt(&c->t, &c->d, &c->v, G, j); }
-OP void step_middle2(stage *c, int j) { pair_slopes(c); }
+OP void step_middle2(stage *c, int j) {
+    pair_again(&c->t, &c->p);
+    pair_slopes(c);
+}
 OP void step_settle2(stage *c, int j) {
     convert(&c->dx, &c->d);
+#if BROUGHT
     publish(&c->t, &c->dx);
+#endif
 }
 OP void step_back2(stage *c, int j) { mma_ab(&c->t, &c->dk, &c->dx, Q, j); }
+#endif
+#if BROUGHT
 /* By those who add to memory what has left. */
 OP void step_take(stage *c, int j) {
     const group_step at = step_at(c, j);

@@ -67,6 +67,8 @@
  *   pair_put(t, &op_pair, &acc_pair, i, x), convert_put(t, &op_pair, &acc_pair)   the same in two: in visits of every
  *                                             pair x becomes pair i, also while a product reads op_pair (null: none
  *                                             will); then all of them are the operand
+ *   pair_again(t, &acc_pair)                  behind the mma_ab of what convert made of it: as before, where a machine
+ *                                             has let it go since
  *   acc_zero(&acc_head)
  *   pair_scale_add(t, &acc_pair, scale, ptr, pitch, rows, cols)   x = x * scale + ptr[row * pitch + col], float, rows
  *                                             and cols that exist
@@ -192,6 +194,7 @@
 #define stream_turn(t, s, j)
 #define row_keep(best, m, slack)
 #define vweight(t) vexp2(t)
+#define pair_again(t, s)
 #define pair_put(t, p, s, i, value) (s)->x[i] = value
 #define convert_put(t, p, s) convert(p, s)
 #define EACH_PAIR_BESIDE(t, i) EACH_PAIR(i)

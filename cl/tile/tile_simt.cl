@@ -21,13 +21,16 @@
  *   ALIGNED   1: every row and head stride, every offset and both widths are multiples of 4 elements, and tensors begin
  *             at
  *         multiples of 4 elements: loads and stores of four. 0: elements.
+ *   WHOLE   1: pairs leave whole, to local memory of their own (BN * (BM + 4) floats), where their items may have them
+ *         again: they take no registers beside the products that use them, whose loops are not unrolled, so that two
+ *         results and a tile of pairs fit an item (and a GPU's instruction cache). PS need only divide BN. 0: in slices
  *   SV    columns of V and O that a group does (default DV): fewer are a multiple of 4 * CX, and group dimension 2
  *         counts the parts
  *   SUBGROUP, SHUFFLE_XOR   least size of a sub-group, and the name of its exchange: row joins without local memory
  *                           where a row fits
  * BM or BN rows span less than 2^31 bytes (src/tile/tiles.c declines the others); batch and head strides have 64
  * bits. A tensor has at least one row.
- * Local floats: 2 * BUF + FOLD_LEN below. */
+ * Local floats: 2 * BUF + FOLD_LEN below, or with WHOLE 2 * BUF + BN * RPITCH. */
 #define UNROLL _Pragma("unroll")
 #define PRAGMA(x) _Pragma(#x)
 #define UNROLL_BY(n) PRAGMA(unroll n)
@@ -45,6 +48,9 @@
 #endif
 #ifndef DEEP
 #define DEEP 2
+#endif
+#ifndef WHOLE
+#define WHOLE 0
 #endif
 #ifndef COLS
 #define COLS BN
@@ -83,17 +89,20 @@
 #define RPITCH (BM + 4) /* four floats on: turned stores of two vectors a row then meet no bank conflict */
 #define CPITCH (BN + 4)
 #define ABT_BUF (KS * (RPITCH + CPITCH))
-#define AB_BUF (PS * (RPITCH + DVP))
+#define AB_BUF (PS * ((WHOLE ? 0 : RPITCH) + DVP))
 #define BUF (ABT_BUF > AB_BUF ? ABT_BUF : AB_BUF)
 #define ACROSS (KS / 4)       /* vectors across a slice of columns */
 #define DOWN (ITEMS / ACROSS) /* its rows fetched at once */
 #define HELD_F ((BM + DOWN - 1) / DOWN)
 #define TILE_F ((BN + DOWN - 1) / DOWN)
+/* Slices of 16: rows eight apart change places in the last eight lines, whose turned stores would meet the first ones'
+ * banks. */
+#define SWAPPED (KS == 16 && DOWN % 16 == 0 && BM % 16 == 0 && BN % 16 == 0)
 #define WIDE (DVP / 4)       /* vectors across a slice of rows */
 #define LINES (ITEMS / WIDE) /* its rows fetched at once */
 #define ROWS_F ((PS + LINES - 1) / LINES)
-#if BM % (2 * MR) || MR % 4 || CX % 4 || CX & (CX - 1) || BN % (4 * CX) || KS % 4 || ITEMS % ACROSS || PS % CX ||      \
-    BN % PS || WIDE > ITEMS || (SV < DV && SV != DVP)
+#if BM % (2 * MR) || MR % 4 || CX % 4 || CX & (CX - 1) || BN % (4 * CX) || KS % 4 || ITEMS % ACROSS ||                 \
+    (PS % CX && !WHOLE) || BN % PS || WIDE > ITEMS || (SV < DV && SV != DVP)
 #error this tile shape does not divide evenly
 #endif
 
@@ -131,7 +140,7 @@ typedef struct {
     gptr base[4];
     long even_head[4], odd_head[4];
     int even[4], odd[4], row[4], rows[4];
-    lptr mem, fold;
+    lptr mem, fold; /* fold: with WHOLE, pairs lie there too */
     uint item, ry, cx;
 } tile;
 
@@ -140,9 +149,15 @@ typedef struct {
 #define TENSOR_IN(name) BUFFER_IN(const uchar, name)
 #define TENSOR_AT(name) STORED_AT(name)
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+/* joins use the memory of pairs where there is one: no stage joins between a product and pair_again */
+#if WHOLE
+#define JOINED_LEN (BN * RPITCH)
+#else
+#define JOINED_LEN FOLD_LEN
+#endif
 #define TILE_BEGIN(tp)                                                                                                 \
     __local float mem_[2 * BUF] __attribute__((aligned(16)));                                                          \
-    __local float fold_[FOLD_LEN] __attribute__((aligned(16)));                                                        \
+    __local float fold_[JOINED_LEN] __attribute__((aligned(16)));                                                      \
     tile_begin(tp, mem_, fold_)
 OP void tile_begin(tile *t, lptr mem, lptr fold) {
     const uint i = (uint)get_local_id(0); /* unsigned: signed division costs address arithmetic */
@@ -224,7 +239,8 @@ PAIR_LEAVE_BY_ELEMENT
             v_ = F(v_, w_);                                                                                            \
         }                                                                                                              \
         (r)->x[i_] = F(F(v_.x, v_.y), F(v_.z, v_.w));                                                                  \
-    }
+    }                                                                                                                  \
+    if (WHOLE) BARRIER(); /* pairs will leave to where others still read */
 #endif
 #define ADD(a, b) ((a) + (b))
 OP void fold_max(tile *t, row *r, parts *p) {
@@ -281,149 +297,7 @@ OP rows_in stream_at(tile *t, int s, int j) {
     return y;
 }
 
-/* Row r of a tile: within one, offsets have 32 bits and count bytes. */
-OP gptr row_at(gptr x, int r, int row) { return x + (uint)(r * row); }
-/* Four elements of a row from column d on; past its end the last ones again, as with rows: no branch and no wait stands
- * between the loads and their use a slice later. */
-OP float4 load4(const int storage, gptr p, int d, const int width, const int padded) {
-#define LAST_OF(n, d) (padded == width ? (d) : min(d, width - (n)))
-#define ONE(d) stored_at(storage, p, LAST_OF(1, d))
-    if (!ALIGNED) return (float4)(ONE(d), ONE(d + 1), ONE(d + 2), ONE(d + 3));
-    if (storage == 0) return *(const __global float4 *)(p + 4 * LAST_OF(4, d));
-    const ushort4 u = *(const __global ushort4 *)(p + 2 * LAST_OF(4, d));
-    return storage == 1 ? vload_half4(0, (const half *)&u) : as_float4(convert_uint4(u) << 16);
-}
-/* A slice of KS columns from d on, of a tile or of the held rows: stored turned, zeros past the width. The rows'
- * addresses are worked out once a product: left in the loop they cost an H200 6 % at DK 128. */
-#define SLICE_AT(t, d) ((d) + (int)((t)->item % ACROSS * 4))
-#define FETCHED_ROW(t, i, last) min((int)((t)->item / ACROSS) + (i)*DOWN, last)
-OP void fetch_columns(const int storage, float4 *v, const int n, tile *t, const gptr *p, int d, const int width) {
-    UNROLL
-    for (int i = 0; i < n; i++) v[i] = load4(storage, p[i], SLICE_AT(t, d), width, DKP);
-}
-OP void put_turned(lptr y, const int n, const int rows, tile *t, const float4 *v, int d, const int width) {
-    const uint r0 = t->item / ACROSS;
-    const int pitch = rows + 4, at = SLICE_AT(t, d);
-    const lptr p = y + t->item % ACROSS * 4 * pitch + r0;
-#define KEEP(d, x) (DKP == width || (d) < width ? (x) : 0.0f)
-    UNROLL
-    for (int i = 0; i < n; i++)
-        if (rows % DOWN == 0 || r0 + i * DOWN < (uint)rows) {
-            const lptr z = p + i * DOWN;
-            z[0] = KEEP(at, v[i].x);
-            z[pitch] = KEEP(at + 1, v[i].y);
-            z[2 * pitch] = KEEP(at + 2, v[i].z);
-            z[3 * pitch] = KEEP(at + 3, v[i].w);
-        }
-}
-/* a slice of PS rows: line c * CX + cx is the key that item column cx publishes as its c-th */
-OP void fetch_rows(const int storage, float4 *v, tile *t, const rows_in *b, const int slice,
-    const __global uchar *bytes, int n, const int width) {
-    const uint l0 = t->item / WIDE;
-    UNROLL
-    for (int i = 0; i < ROWS_F; i++) {
-        const uint cx = CX % LINES == 0 ? l0 + i * LINES % CX : (l0 + i * LINES) % CX;
-        const uint c = slice * (PS / CX) + (CX % LINES == 0 ? i * LINES / CX : (l0 + i * LINES) / CX);
-        const int r = min((int)(c / 4 * 4 * CX + cx * 4 + c % 4), b->last);
-        v[i] = load4(storage, row_at(b->x, r, b->row), FIRST_COLUMN + (int)(t->item % WIDE * 4), width,
-            width == DV ? DV_FETCHED : -1);
-        if (is_hidden(bytes, n, r)) v[i] = (float4)(0.0f);
-    }
-}
-OP void put_rows(lptr y, tile *t, const float4 *v) {
-    UNROLL
-    for (int i = 0; i < ROWS_F; i++)
-        if ((ITEMS % WIDE == 0 || t->item < LINES * WIDE) && (PS % LINES == 0 || t->item / WIDE + i * LINES < PS))
-            AT4(y + t->item * 4 + i * LINES * DVP) = v[i];
-}
-OP void publish(tile *t, lptr y, const op_pair *p, const int slice) { /* PS keys of P, each a line of rows */
-    UNROLL
-    for (int c = 0; c < PS / CX; c++) UNROLL
-    for (int r = 0; r < MR; r += 4) {
-        const int i = slice * (PS / CX) + c;
-        AT4(y + (c * CX + t->cx) * RPITCH + FOURS(t->ry, RY, r)) =
-            (float4)(p->x[r * NC + i], p->x[(r + 1) * NC + i], p->x[(r + 2) * NC + i], p->x[(r + 3) * NC + i]);
-    }
-}
-/* out[rows][n] += lines of rows x lines of columns, `deep` of them: the one micro-kernel */
-#define OUTER_PRODUCT(rows, n, deep, out, x, x_pitch, y, y_pitch)                                                      \
-    UNROLL_BY(DEEP) for (int k = 0; k < deep; k++) {                                                                   \
-        float v[rows];                                                                                                 \
-        UNROLL                                                                                                         \
-        for (int r = 0; r < rows; r += 4) {                                                                            \
-            const float4 u = AT4(x + k * x_pitch + r * RY);                                                            \
-            v[r] = u.x;                                                                                                \
-            v[r + 1] = u.y;                                                                                            \
-            v[r + 2] = u.z;                                                                                            \
-            v[r + 3] = u.w;                                                                                            \
-        }                                                                                                              \
-        UNROLL                                                                                                         \
-        for (int c = 0; c < n; c += 4) {                                                                               \
-            const float4 w = AT4(y + k * y_pitch + c * CX);                                                            \
-            UNROLL                                                                                                     \
-            for (int r = 0; r < rows; r++) {                                                                           \
-                float *o = out + r * n + c;                                                                            \
-                o[0] = fma(v[r], w.x, o[0]);                                                                           \
-                o[1] = fma(v[r], w.y, o[1]);                                                                           \
-                o[2] = fma(v[r], w.z, o[2]);                                                                           \
-                o[3] = fma(v[r], w.w, o[3]);                                                                           \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-OP void product(float *out, const int n, const int deep, lptr x, lptr y, const int pitch){
-    OUTER_PRODUCT(MR, n, deep, out, x, RPITCH, y, pitch)} OP void abt_of(tile *t, acc_pair *out, held *q, int s, int j,
-    const int width) { /* out = held . tile^T */
-    const rows_in b = stream_at(t, s, j);
-    float4 fa[HELD_F], fb[TILE_F];
-    gptr pa[HELD_F], pb[TILE_F];
-    EACH_PAIR(i) out->x[i] = 0.0f;
-    UNROLL
-    for (int i = 0; i < HELD_F; i++) {
-        const int r = FETCHED_ROW(t, i, q->last);
-        pa[i] = row_at(q->x + (PACK > 1 ? r % PACK * q->pack : 0), r / PACK, q->row);
-    }
-    UNROLL
-    for (int i = 0; i < TILE_F; i++) pb[i] = row_at(b.x, FETCHED_ROW(t, i, b.last), b.row);
-    fetch_columns(HELD_STORED, fa, HELD_F, t, pa, 0, width);
-    fetch_columns(STORED(s), fb, TILE_F, t, pb, 0, width);
-    put_turned(t->mem, HELD_F, BM, t, fa, 0, width);
-    put_turned(t->mem + KS * RPITCH, TILE_F, BN, t, fb, 0, width);
-    BARRIER();
-    UNROLL_BY(1) for (int d = 0; d < DKP; d += KS) {
-        const lptr now = t->mem + (d / KS & 1) * BUF, then = t->mem + ((d / KS + 1) & 1) * BUF;
-        if (d + KS < DKP) {
-            fetch_columns(HELD_STORED, fa, HELD_F, t, pa, d + KS, width);
-            fetch_columns(STORED(s), fb, TILE_F, t, pb, d + KS, width);
-        }
-        product(out->x, NC, KS, now + t->ry * 4, now + KS * RPITCH + t->cx * 4, CPITCH);
-        if (d + KS < DKP) {
-            put_turned(then, HELD_F, BM, t, fa, d + KS, width);
-            put_turned(then + KS * RPITCH, TILE_F, BN, t, fb, d + KS, width);
-        }
-        BARRIER();
-    }
-}
-OP void ab_of(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n, const int width) {
-    const rows_in b = stream_at(t, s, j);
-    float4 f[ROWS_F];
-    fetch_rows(STORED(s), f, t, &b, 0, bytes, n, width);
-    publish(t, t->mem, p, 0);
-    put_rows(t->mem + PS * RPITCH, t, f);
-    BARRIER();
-    UNROLL
-    for (int i = 0; i < BN / PS; i++) { /* unrolled: p is in registers */
-        const lptr now = t->mem + (i & 1) * BUF, then = t->mem + ((i + 1) & 1) * BUF;
-        if (i + 1 < BN / PS) fetch_rows(STORED(s), f, t, &b, i + 1, bytes, n, width);
-        product(out->x, OC, PS, now + t->ry * 4, now + PS * RPITCH + t->cx * 4, DVP);
-        if (i + 1 < BN / PS) {
-            publish(t, then, p, i + 1);
-            put_rows(then + PS * RPITCH, t, f);
-        }
-        BARRIER();
-    }
-}
-#define mma_abt(t, out, q, s, j) abt_of(t, out, q, s, j, COLUMNS(s))
-#define mma_ab_seen(t, out, p, s, j, bytes, n) ab_of(t, out, p, s, j, bytes, n, COLUMNS(s))
+#include "tile/simt_products.cl"
 OP void convert(op_pair *p, acc_pair *s) {
     EACH_PAIR(i) p->x[i] = s->x[i];
 } /* registers; mma_ab publishes them */

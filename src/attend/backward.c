@@ -312,8 +312,7 @@ out:
 static bool may_share(ct_builder *b, const ct_attend *a)
 {
     const ct_item item = {.a = a, .backward = true, .turned = true, .pack = 1};
-    const bool texts = a->softcap > 0 || ct_is(a->slopes) || ct_has_texts(a->texts);
-    return !texts && ct_item_reads(a) < CT_READS_BIAS && !a->sequences &&
+    return !ct_item_texts(a) && ct_item_reads(a) < CT_READS_BIAS && !a->sequences &&
            (!ct_builder_problem(b)->deterministic || ct_item_ordered(&item));
 }
 

@@ -32,6 +32,11 @@ ct_reads ct_item_reads(const ct_attend *a)
                                                          : CT_READS_NOTHING;
 }
 
+bool ct_item_texts(const ct_attend *a)
+{
+    return a->softcap > 0 || ct_is(a->slopes) || ct_has_texts(a->texts);
+}
+
 static int width_of(const ct_item *item, int64_t width)
 {
     return (int)(item->backward ? ct_max(item->a->dqk, item->a->dv) : width);
@@ -53,6 +58,8 @@ clattn_status ct_item_shape(ct_builder *b, ct_item *item)
                                 .dv = width_of(item, a->dv),
                                 .pack = item->pack,
                                 .backward = item->backward,
+                                .turned = turned,
+                                .texts = ct_item_texts(a),
                                 .share = item->share,
                                 .causal = a->causal,
                                 .window = a->left >= 0 || a->right >= 0,

@@ -26,6 +26,8 @@ typedef struct ct_item {
 int64_t ct_item_usual(const ct_item *item);
 /* What masks and texts read, of queries, keys and pairs. */
 ct_reads ct_item_reads(const ct_attend *a);
+/* Does a text change a score? */
+bool ct_item_texts(const ct_attend *a);
 /* The tile's shape for it, or the reason why not. */
 clattn_status ct_item_shape(ct_builder *b, ct_item *item);
 /* Can the blocks of an item whose rows are keys be told, for each tile of queries, how many before them list it? */

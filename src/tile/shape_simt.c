@@ -41,7 +41,7 @@ static bool divides(const struct ct_simt_shape *s)
 {
     const bool rows = s->mr >= 4 && s->mr % 4 == 0 && s->bm > 0 && s->bm % (2 * s->mr) == 0;
     const bool cols = s->cx >= 4 && (s->cx & (s->cx - 1)) == 0 && s->bn > 0 && s->bn % (4 * s->cx) == 0;
-    const bool slices = (s->ks == 4 || s->ks == 8 || s->ks == 16) && s->ps > 0 && s->ps % s->cx == 0;
+    const bool slices = (s->ks == 4 || s->ks == 8 || s->ks == 16) && s->ps > 0 && (s->whole || s->ps % s->cx == 0);
     return rows && cols && slices && s->bn % s->ps == 0;
 }
 
@@ -56,8 +56,9 @@ bool ct_simt_shape_legal(const ct_device_facts *facts, int dk, int dv, struct ct
     if (s->items % (s->ks / 4) != 0 || padded / 4 > s->items) {
         return false; /* a line of a slice is fetched at once */
     }
-    const int abt = s->ks * (s->bm + 4 + s->bn + 4), ab = s->ps * (s->bm + 4 + padded);
-    s->local_bytes = sizeof(float) * (size_t)(2 * (abt > ab ? abt : ab) + s->mr * s->items);
+    const int line = s->bm + 4, pairs = s->whole ? s->bn * line : s->mr * s->items;
+    const int abt = s->ks * (line + s->bn + 4), ab = s->ps * ((s->whole ? 0 : line) + padded);
+    s->local_bytes = sizeof(float) * (size_t)(2 * (abt > ab ? abt : ab) + pairs);
     return s->items <= LARGEST_GROUP && (size_t)s->items <= facts->max_group && s->local_bytes <= m->local_bytes &&
            s->local_bytes <= facts->local_memory && s->mr * (nc + oc) <= m->most;
 }
@@ -122,11 +123,12 @@ typedef struct blocks {
     int q, k, pack;
     bool cut; /* may a tile do a part of a block? */
 } blocks;
-static bool choose(const ct_device_facts *facts, const blocks *block, int dk, int dv, int causal,
+static bool choose(const ct_device_facts *facts, const blocks *block, bool leave_whole, int dk, int dv, int causal,
                    struct ct_simt_shape *out)
 {
     const machine *m = machine_of(facts);
-    struct ct_simt_shape s = {.bm = 8, .bn = 16, .mr = 4, .cx = 4, .ks = 4, .ps = 32, .deep = m->deep};
+    struct ct_simt_shape s = {
+        .bm = 8, .bn = 16, .mr = 4, .cx = 4, .ks = 4, .ps = 32, .deep = m->deep, .whole = leave_whole};
     double best = 0.0;
     bool found = false;
     do {
@@ -151,14 +153,74 @@ bool ct_simt_shape(const ct_device_facts *facts, int block_q, int block_k, int d
                    struct ct_simt_shape *out)
 {
     const blocks whole = {block_q, block_k, 1, false};
-    return choose(facts, &whole, dk, dv, causal, out);
+    return choose(facts, &whole, false, dk, dv, causal, out);
 }
 
 bool ct_simt_shape_parts(const ct_device_facts *facts, int block_q, int block_k, int pack, int dk, int dv, int causal,
                          struct ct_simt_shape *out)
 {
     const blocks parts = {block_q, block_k, pack, true};
-    return choose(facts, &parts, dk, dv, causal, out);
+    return choose(facts, &parts, false, dk, dv, causal, out);
+}
+
+/* Where a search for the forward pass finds shapes that spill or outgrow an instruction cache: 8 x 8 of everything, so
+ * that an item holds 192 floats, and so many rows and columns that fetches of slices leave the path from local memory
+ * to products, which need nearly all of it. Of a head of just so many columns; whole blocks, or no blocks. The first
+ * that fits. */
+typedef struct backward_row {
+    int width;
+    bool turned, texts; /* as ct_shape_wish */
+    struct ct_simt_shape s;
+} backward_row;
+static const backward_row backward_rows[] = {
+    /* two chains: a tile of pairs and two results */
+    {64, true, false, {.bm = 128, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
+    {64, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
+    {64, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 2, .whole = true}},
+    {128, true, false, {.bm = 64, .bn = 128, .mr = 8, .cx = 16, .ks = 8, .ps = 8, .deep = 8, .whole = true}},
+    {128, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 8, .whole = true}},
+    /* one chain: two tiles of pairs and two results */
+    {64, true, true, {.bm = 64, .bn = 32, .mr = 8, .cx = 8, .ks = 8, .ps = 32, .deep = 8, .whole = true}},
+    {128, true, true, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
+    /* two tiles of pairs and a result */
+    {64, false, false, {.bm = 128, .bn = 64, .mr = 8, .cx = 8, .ks = 16, .ps = 16, .deep = 4}},
+    {64, false, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
+    {64, false, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 2, .whole = true}},
+    {128, false, false, {.bm = 64, .bn = 128, .mr = 8, .cx = 16, .ks = 16, .ps = 16, .deep = 4}},
+};
+
+/* Floats of an item: pairs and results. */
+static int held_backward(const struct ct_simt_shape *s, int width, bool turned, bool chains)
+{
+    return s->mr * ((chains ? 1 : 2) * s->bn / s->cx + (turned ? 2 : 1) * head_columns(s, width));
+}
+
+static bool takes(const backward_row *row, const ct_device_facts *facts, const ct_shape_wish *wish,
+                  struct ct_simt_shape *out)
+{
+    const int block_q = wish->block_q, block_k = wish->block_k;
+    *out = row->s;
+    out->rows = out->bm;
+    out->cols = out->bn;
+    const bool same = row->turned == wish->turned && row->texts == wish->texts && row->width == wish->dk;
+    const bool divide = block_q % out->bm == 0 && block_k % out->bn == 0 && wish->nq >= out->bm;
+    const machine *m = machine_of(facts);
+    return same && divide && out->deep <= m->deep && ct_simt_shape_legal(facts, wish->dk, wish->dv, out) &&
+           held_backward(out, wish->dk, wish->turned, wish->turned && !wish->texts) <= m->most;
+}
+
+bool ct_simt_shape_backward(const ct_device_facts *facts, const ct_shape_wish *wish, bool *chains,
+                            struct ct_simt_shape *out)
+{
+    const blocks parts = {wish->block_q, wish->block_k, wish->pack, true};
+    *chains = wish->turned && !wish->texts;
+    for (size_t i = 0; i < CT_COUNT(backward_rows); i++) {
+        if (takes(&backward_rows[i], facts, wish, out)) {
+            return out->untried = true;
+        }
+    }
+    *chains = *chains && choose(facts, &parts, true, wish->dk, wish->dv, wish->causal, out);
+    return *chains || choose(facts, &parts, false, wish->dk, wish->dv, wish->causal, out);
 }
 
 /* Floats an item holds at once: state, pairs and results. */

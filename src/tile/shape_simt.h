@@ -4,12 +4,14 @@
 
 #include <stdbool.h>
 
-#include "context/context.h"
+#include "tile/tiles.h"
 
 /* The lower-case members are the -D of tile_simt.cl. rows, cols: what of a layout's block one tile does (the kernel's
  * step * PACK, and COLS). */
 struct ct_simt_shape {
     int bm, bn, mr, cx, ks, ps, deep;
+    bool whole;
+    bool untried; /* nobody has run it */
     int rows, cols;
     int items; /* of a group */
     size_t local_bytes;
@@ -22,6 +24,10 @@ bool ct_simt_shape(const ct_device_facts *facts, int block_q, int block_k, int d
 /* The same where a block may be cut into equal parts, a tile each: block_q in tokens, rows a multiple of `pack`. */
 bool ct_simt_shape_parts(const ct_device_facts *facts, int block_q, int block_k, int pack, int dk, int dv, int causal,
                          struct ct_simt_shape *out);
+/* The same for a pass backwards, whose rows and columns are those of the wish: a shape of its own, else as above.
+ * chains: the stage can make its pairs in two chains, of which one at a time is held. */
+bool ct_simt_shape_backward(const ct_device_facts *facts, const ct_shape_wish *wish, bool *chains,
+                            struct ct_simt_shape *out);
 /* Is this one legal on the device? Fills items and local_bytes from the rest. */
 bool ct_simt_shape_legal(const ct_device_facts *facts, int dk, int dv, struct ct_simt_shape *shape);
 

@@ -116,7 +116,10 @@ static bool simt_steps_fit(const ct_shape_wish *wish, int rows, char *why, size_
 static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, ct_shape *out, char *why, size_t bytes)
 {
     struct ct_simt_shape s;
-    if (!ct_simt_shape_parts(facts, wish->block_q, wish->block_k, wish->pack, wish->dk, wish->dv, wish->causal, &s)) {
+    bool chains = false;
+    if (!(wish->backward ? ct_simt_shape_backward(facts, wish, &chains, &s)
+                         : ct_simt_shape_parts(facts, wish->block_q, wish->block_k, wish->pack, wish->dk, wish->dv,
+                                               wish->causal, &s))) {
         snprintf(why, bytes, "no tile of dqk %d, dv %d, block %dx%d fits %llu bytes of local memory and groups of %zu",
                  wish->dk, wish->dv, wish->block_q, wish->block_k, (unsigned long long)facts->local_memory,
                  facts->max_group);
@@ -132,8 +135,16 @@ static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, 
     out->bm = s.bm;
     out->bn = s.bn;
     out->items = s.items;
+    out->untried = s.untried;
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
+    if (s.whole) {
+        out->extra[out->n_extra++] = (ct_define){"WHOLE", 1};
+    }
+    if (chains) {
+        out->schedule = "schedule/serial_chains.cl";
+        out->extra[out->n_extra++] = (ct_define){"CHAINS", 2};
+    }
     if (facts->cpu) { /* its native functions may be far off, see tile_simt.cl */
         out->extra[out->n_extra++] = (ct_define){"WHOLE_EXP2", 1};
     }

@@ -51,7 +51,9 @@ typedef struct ct_shape_wish {
     int element;        /* bytes of the widest one's; 0: dtype's */
     bool tf32;          /* float operands may be rounded to 10 bits of mantissa */
     bool dots;          /* bfloat16 and ct_dots_pay() */
-    bool backward;      /* two held blocks, two tiles of pairs, and up to two results stay; dk = dv */
+    bool backward;      /* two held blocks, two tiles of pairs, and results stay; dk = dv */
+    bool turned;        /* backwards: rows are keys, and two results stay; else one */
+    bool texts;         /* backwards: a text changes scores, and needs them until their slopes are known */
     bool share;         /* backwards: a shape that shares, if there is one for this */
     /* accumulate: tiles that arrive every step; the shapes of a problem's stages differ in nothing but defines */
     int streams;

@@ -24,9 +24,9 @@ typedef struct shape {
     int tokens, keys, row0, key0; /* row0 in rows: tokens * pack */
     /* poisoned elements between rows; elements before the first, in front of every pointer */
     int pad, from;
-    int mr, cx, ks, ps, aligned; /* tile_simt; mr 0: it has no such shape */
-    int b, c;                    /* 1 + another storage of the tensors behind the streams; 0: as `store` */
-    bool mma;                    /* tile_nv_mma's turn: emulated warps take ten times as long to compile */
+    int mr, cx, ks, ps, aligned, whole; /* tile_simt; mr 0: it has no such shape */
+    int b, c;                           /* 1 + another storage of the tensors behind the streams; 0: as `store` */
+    bool mma;                           /* tile_nv_mma's turn: emulated warps take ten times as long to compile */
 } shape;
 /* clang-format off */
 static const shape shapes[] = {
@@ -44,6 +44,12 @@ static const shape shapes[] = {
      .mma = true, .pad = 5, .mr = 4, .cx = 4, .ks = 8, .ps = 8},
     {.bm = 24, .bn = 64, .dk = 40, .dv = 72, .store = 2, .pack = 1, .tokens = 24, .keys = 128,
      .mr = 4, .cx = 16, .ks = 16, .ps = 16, .aligned = 1},
+    {.bm = 32, .bn = 64, .dk = 40, .dv = 36, .pack = 1, .tokens = 53, .keys = 99,
+     .row0 = 8, .key0 = 3, .pad = 4, .mr = 4, .cx = 16, .ks = 16, .ps = 16, .aligned = 1},
+    {.bm = 32, .bn = 48, .dk = 20, .dv = 28, .pack = 1, .tokens = 53, .keys = 77,
+     .row0 = 8, .key0 = 3, .pad = 4, .mr = 8, .cx = 4, .ks = 8, .ps = 6, .aligned = 1, .whole = 1},
+    {.bm = 16, .bn = 32, .dk = 37, .dv = 45, .store = 2, .out = 2, .pack = 2, .tokens = 13, .keys = 60,
+     .pad = 3, .mr = 4, .cx = 8, .ks = 4, .ps = 8, .whole = 1},
     /* vectors of narrow storage at addresses that are multiples of 2 bytes and no more */
     {.bm = 32, .bn = 32, .dk = 60, .dv = 36, .store = 1, .out = 1, .pack = 1, .tokens = 40, .keys = 70, .row0 = 16,
      .mma = true, .key0 = 5,
@@ -167,13 +173,13 @@ static cl_program build(const text *t, const shape *s)
     const struct {
         const char *name;
         int value;
-    } defines[] = {{"BM", s->bm},       {"BN", s->bn},   {"DK", s->dk},     {"DV", s->dv},
-                   {"STORE", s->store}, {"OUT", s->out}, {"PACK", s->pack}, {"MR", s->mr},
-                   {"CX", s->cx},       {"KS", s->ks},   {"PS", s->ps},     {"ALIGNED", s->aligned}};
+    } defines[] = {{"BM", s->bm},   {"BN", s->bn},           {"DK", s->dk},      {"DV", s->dv}, {"STORE", s->store},
+                   {"OUT", s->out}, {"PACK", s->pack},       {"MR", s->mr},      {"CX", s->cx}, {"KS", s->ks},
+                   {"PS", s->ps},   {"ALIGNED", s->aligned}, {"WHOLE", s->whole}};
     ct_program_spec spec = {.kernel = "products", .backend = t->name};
     ct_spec_part(&spec, "tile/tile.cl");
     ct_spec_part(&spec, t->file);
-    for (size_t i = 0; i < CT_COUNT(defines) - (t->runs == runs_simt ? 0 : 5); i++) {
+    for (size_t i = 0; i < CT_COUNT(defines) - (t->runs == runs_simt ? 0 : 6); i++) {
         ct_spec_define(&spec, defines[i].name, defines[i].value);
     }
     if (t->runs == runs_simt && (type & CL_DEVICE_TYPE_CPU)) {
