@@ -55,7 +55,7 @@ prepare() {
 step_build() {
     cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo "${found[@]}" >"$out/build.log" 2>&1 ||
         { tail -n 20 "$out/build.log"; die "cmake failed"; }
-    cmake --build "$build" --parallel "$jobs" --target all clattn_host_time >>"$out/build.log" 2>&1 ||
+    cmake --build "$build" --parallel "$jobs" --target all clattn_host_time clattn_kernel_times >>"$out/build.log" 2>&1 ||
         { grep -E 'error|FAILED' "$out/build.log" | head -n 20; die "the build failed"; }
 }
 step_devices() { "$build/clattn" devices | tee "$out/devices.txt"; }

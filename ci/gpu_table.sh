@@ -3,6 +3,6 @@
 . "$(dirname "$0")/common.sh"
 need python3
 need_build
-cmake --build "$build" --target clattn_host_time >/dev/null
+cmake --build "$build" --target clattn_host_time clattn_kernel_times >/dev/null
 private_caches "$build/gpu_table"
 python3 "$root/tools/compare/gpu.py" --tiny --rows 1,7,9,12 --seconds 500 --build "$build" --out "$build/gpu_table"
