@@ -175,6 +175,14 @@ def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
             "lse": (float(np.abs(memory.get(lse, (heads, n), np.float32) - np.log(np.exp(s).sum(2))).max()), 1e-4)}
 
 
+def shared_sums(memory, sums, heads, rows, wide, bn, workers):
+    """Rows of dQ as workers left them, cl/tile/nv_share.cl: 8 columns, 16 rows x 8 x 4 lanes, rows and 8 behind, 2 columns."""
+    columns = wide * bn // 64 // workers
+    shares = memory.get(sums, (heads, rows // bn, workers, columns // 8, 4, 8, 4, 2, 2), np.float32).transpose(0, 1, 2, 4, 7, 5, 3, 6, 8)
+    shares = shares.reshape(heads, rows // bn, workers, 64, columns)
+    return (shares if bn > 64 else shares.transpose(0, 1, 3, 2, 4)).reshape(heads, rows, wide)
+
+
 def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None, together=False, bm=128, ordered=1):
     """Attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10; together: in one pass, ordered as the kernel says."""
     rng, memory = np.random.default_rng(seed), Memory()
@@ -218,10 +226,7 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
         sums, counts = memory.room((heads, n, wide), np.float32), memory.place(np.zeros((heads, n, 4), np.int32))
         memory.launch("attend_backward", dict(common, BY_KEYS=1, GATHER=2, CHAINS=1, ORDERED=ordered), (blocks, 1), 128 + 2 * bm, dict(of_keys, sums=sums, counts=counts),
                       args(1, crowd=1, sums_row=wide, sums_head=n, **record), seed, late)
-        columns = wide * bn // 64 // workers                  # cl/tile/nv_share.cl: 8 columns, 16 rows x 8 x 4 lanes, rows and 8 behind, 2 columns
-        shares = memory.get(sums, (heads, n // bn, workers, columns // 8, 4, 8, 4, 2, 2), np.float32).transpose(0, 1, 2, 4, 7, 5, 3, 6, 8)
-        shares = shares.reshape(heads, n // bn, workers, 64, columns)
-        got_q = (shares if bn > 64 else shares.transpose(0, 1, 3, 2, 4)).reshape(heads, n, wide)[:, :, :d] * scale
+        got_q = shared_sums(memory, sums, heads, n, wide, bn, workers)[:, :, :d] * scale
     else:
         statistics["lse"] = memory.place(lse.astype(np.float32))
         memory.launch("attend_statistics", dict(common, RESIDENT=1), (1, 1), 384, statistics, args(heads), seed, late)
@@ -231,6 +236,44 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
     return {"dq": (rms(got_q, ds @ doubles(k)[0]), 4e-3),
             "dk": (rms(doubles(memory.get(to_k, (n, d), np.uint16)), (ds.transpose(0, 2, 1) @ doubles(q)).sum(0)), 4e-3),
             "dv": (rms(doubles(memory.get(to_v, (n, dv), np.uint16)), (p.transpose(0, 2, 1) @ doubles(g)).sum(0)), 4e-3)}
+
+
+def packed_backward(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
+    """Gradients of packed sequences in one pass, causal, heads of one group: each sequence has tiles of sums of its own."""
+    rng, memory, bm, bn = np.random.default_rng(seed), Memory(), 128, 128 if d <= 64 else 64
+    starts = [0] + [int(x) for x in np.cumsum(lengths)]
+    n, scale, wide, workers = starts[-1], 1 / np.sqrt(d), up(d, 64), 2
+    q, g = numbers(rng, heads, n, d), numbers(rng, heads, n, d)
+    k, v = numbers(rng, 1, n, d), numbers(rng, 1, n, d)
+    sequence = np.repeat(np.arange(len(lengths)), lengths)
+    s = np.where((sequence[:, None] == sequence) & np.tri(n, dtype=bool), doubles(q) @ doubles(k)[0].T * scale, -np.inf)
+    lse = s.max(2) + np.log(np.exp(s - s.max(2, keepdims=True)).sum(2))
+    p = np.exp(s - lse[:, :, None])
+    dp = doubles(g) @ doubles(v)[0].T
+    delta = (p * dp).sum(2)
+    ds = p * (dp - delta[:, :, None]) * scale
+    lines, entries = [], []
+    for i, length in enumerate(lengths):
+        for row0 in range(0, (starts[i + 1] // bm + 1 - starts[i] // bm) * bm, bm):
+            tiles = [t for t in range(0, length, bn) if t + bn > row0] if row0 < length else []
+            lines.append([len(entries), len(tiles), len(tiles), i])
+            entries += tiles
+    maps = [memory.map_tensor(memory.place(x), n, x.shape[0], d, starts, box) for x, box in ((q, bn), (g, bn), (k, bm), (v, bm))]
+    rows = (n // bn + len(lengths)) * bn
+    sums, counts = memory.room((heads, rows, wide), np.float32), memory.place(np.zeros((heads, n, 4), np.int32))
+    to_k, to_v, cu = memory.room((n, d), np.uint16), memory.room((n, d), np.uint16), memory.place(np.array(starts, np.int32))
+    buffers = dict(zip("qgkv", maps), far=memory.place(np.zeros(1, np.int32)), minus=memory.place((-lse * 1.4426950408889634).astype(np.float32)),
+                   delta=memory.place(delta.astype(np.float32)), lines=memory.place(np.array(lines, np.int32)), list=memory.place(np.array(entries, np.int32)),
+                   cu_q=cu, cu_k=cu, dk=to_k, dv=to_v, sums=sums, counts=counts, **{"from": memory.place(np.zeros((heads, n), np.float32))})
+    args = dict(attend_args(n, heads, d, bm, n, len(lines), 0, scale), k=(n * d, n * d, d), v=(n * d, n * d, d), group=heads, items=1, inner=1, crowd=1, sums_row=wide,
+                sums_head=rows, dq=(heads * n * d, n * d, d), dk=(n * d, n * d, d), dv=(n * d, n * d, d))
+    defines = dict(DK=d, DV=d, STORE=2, OUT=2, ALIGNED=1, TURNS=0, OVERLAP=0, BM=bm, BN=bn, CAUSAL=1, PACKED=1, BY_KEYS=1, GATHER=2, CHAINS=1, ORDERED=1)
+    memory.launch("attend_backward", defines, (len(lines), 1), 128 + 2 * bm, buffers, args, seed, late)
+    shares = shared_sums(memory, sums, heads, rows, wide, bn, workers)[:, :, :d] * scale
+    got_q = np.concatenate([shares[:, (start // bn + i) * bn:][:, :length] for i, (start, length) in enumerate(zip(starts, lengths))], 1)
+    return {"dq": (rms(got_q, ds @ doubles(k)[0]), 4e-3),
+            "dk": (rms(doubles(memory.get(to_k, (n, d), np.uint16)), (ds.transpose(0, 2, 1) @ doubles(q)).sum(0)), 4e-3),
+            "dv": (rms(doubles(memory.get(to_v, (n, d), np.uint16)), (p.transpose(0, 2, 1) @ doubles(g)).sum(0)), 4e-3)}
 
 
 class Linear:
@@ -345,6 +388,7 @@ CASES = {
     "backward in one pass": lambda: backward(64, 256, together=True),
     "backward in one pass, causal": lambda: backward(128, 256, causal=True, together=True, late=False),
     "backward in one pass, any order": lambda: backward(64, 256, causal=True, together=True, ordered=2),
+    "backward in one pass, packed": packed_backward,
     "backward in one pass, 64 rows": lambda: backward(64, 128, heads=1, causal=True, together=True, bm=64),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),
     "head": lambda: Linear(lengths=(200,)).check(),

@@ -101,13 +101,14 @@ typedef struct head_sums_args {
     f32 factor, spare;
 } head_sums_args;
 
-#define ATTEND_COLLECT(T, B, S) B(const float, sums) B(const int, counts) B(out_elem, dq)
+#define ATTEND_COLLECT(T, B, S) B(const float, sums) B(const int, counts) B(const int, cu_q) B(out_elem, dq)
 typedef struct collect_args {
     strides dq;
     i64 rows, sums_head;   /* of a head: all, and of sums */
     i32 heads, width;      /* width = 0: every group returns at once */
     i32 sums_row, of_tile; /* floats of a row of sums, rows of a tile of them */
-    f32 scale, spared;
+    f32 scale;
+    i32 sequences; /* 0: not packed */
 } collect_args;
 
 /* dbias: in planes of one head of one batch, or of all that share it. */

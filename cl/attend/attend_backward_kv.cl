@@ -275,7 +275,9 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_BACKWARD_
     c->delta_all = AT(delta) + first;
 #if GATHER
     c->sums_head = b->sums_head;
-    c->sums = AT(sums) + ((in * (a->lse_batch / a->lse_head) + c->first_head) * c->sums_head + seq.q0) * b->sums_row;
+    const int first_sums = GATHER == 2 && PACKED ? SEQUENCE_LINE(seq.q0, BN, sequence) * BN : seq.q0;
+    c->sums =
+        AT(sums) + ((in * (a->lse_batch / a->lse_head) + c->first_head) * c->sums_head + first_sums) * b->sums_row;
     c->sums_row = b->sums_row;
 #endif
 #if ORDERED

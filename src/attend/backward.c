@@ -281,7 +281,7 @@ static clattn_status add_collect(ct_builder *b, const backward *w)
     const ct_attend *a = w->a;
     const struct {
         CT_REFS(ATTEND_COLLECT)
-    } buffers = {.sums = w->sums, .counts = w->counts, .dq = w->gradient->dq};
+    } buffers = {.sums = w->sums, .counts = w->counts, .cu_q = a->cu_q, .dq = w->gradient->dq};
     const collect_args args = {.dq = w->gradient->dqs,
                                .rows = a->nq,
                                .sums_head = w->sums_head,
@@ -289,6 +289,7 @@ static clattn_status add_collect(ct_builder *b, const backward *w)
                                .width = (i32)a->dqk,
                                .sums_row = (i32)w->sums_row,
                                .of_tile = w->keys.shape.bn,
+                               .sequences = (i32)a->sequences,
                                .scale = (f32)a->scale};
     const bool shares = w->keys.shape.shares;
     const char *text = "attend/attend_collect.cl";
@@ -298,6 +299,7 @@ static clattn_status add_collect(ct_builder *b, const backward *w)
         ct_spec_part(ct_launch_spec(l), text);
         ct_launch_define(l, "SHARES", 1);
         ct_launch_define(l, "BN", w->keys.shape.bn);
+        ct_launch_define(l, "PACKED", a->sequences > 0);
         ct_launch_define(l, "WORKERS", w->keys.shape.bm / 64);
         ct_launch_define(l, "SUMS_ROW", w->sums_row);
     }
@@ -307,13 +309,13 @@ out:
     return st;
 }
 
-/* May groups share the sums of dQ? No text changes a score, for which a second chain has no room; sequences have no
- * tiles of sums of their own; and either nobody minds the order, or it is known. */
+/* May groups share the sums of dQ? No text changes a score, for which a second chain has no room; and either nobody
+ * minds the order, or it is known, as it has to be of packed sequences, whose tiles are not all somebody's. */
 static bool may_share(ct_builder *b, const ct_attend *a)
 {
     const ct_item item = {.a = a, .backward = true, .turned = true, .pack = 1};
-    return !ct_item_texts(a) && ct_item_reads(a) < CT_READS_BIAS && !a->sequences &&
-           (!ct_builder_problem(b)->deterministic || ct_item_ordered(&item));
+    const bool ordered = ct_item_ordered(&item), any = !ct_builder_problem(b)->deterministic && !a->sequences;
+    return !ct_item_texts(a) && ct_item_reads(a) < CT_READS_BIAS && (ordered || any);
 }
 
 /* One pass or two: one, where groups may share a head's sums, or where a group may do a whole head and heads are enough
@@ -327,7 +329,8 @@ static clattn_status choose_passes(ct_builder *b, backward *w)
     CT_TRY(make_item(b, a, true, may_share(b, a), &w->keys));
     if (w->keys.shape.shares) {
         w->sums_row = ct_round_up(width, 64);
-        w->sums_head = ct_round_up(a->nq, w->keys.shape.bn);
+        const int64_t of_tile = w->keys.shape.bn;
+        w->sums_head = a->sequences ? (a->nq / of_tile + a->sequences) * of_tile : ct_round_up(a->nq, of_tile);
         const bool fixed = ct_builder_problem(b)->deterministic;
         enum { ZEROS, ALL, FIRST };
         w->ordered = fixed ? ALL : ct_item_ordered(&w->keys) ? FIRST : ZEROS;
