@@ -212,15 +212,11 @@ OP void step_middle2(stage *c, int j) {
     pair_again(&c->t, &c->p);
     pair_slopes(c);
 }
-OP void step_settle2(stage *c, int j) {
-    convert(&c->dx, &c->d);
-#if BROUGHT
-    publish(&c->t, &c->dx);
-#endif
-}
+OP void step_settle2(stage *c, int j) { convert(&c->dx, &c->d); }
 OP void step_back2(stage *c, int j) { mma_ab(&c->t, &c->dk, &c->dx, Q, j); }
 #endif
 #if BROUGHT
+OP void step_publish(stage *c, int j) { publish(&c->t, &c->dx, j); }
 /* By those who add to memory what has left. */
 OP void step_take(stage *c, int j) {
     const group_step at = step_at(c, j);

@@ -1,9 +1,11 @@
 /* chains: roles, for a stage of two chains whose third result leaves every step.
- *   front -> middle -> settle -> back                 the first chain
- *   front2 -> middle2 -> settle2 (publishes) -> back2  the second one; what it published is gathered, and leaves
- * Beside those who load tiles, some bring the values of their columns, and some take what leaves away: they may wait
- * for other groups while the workers go on. No product is in flight at the loop's edge, where the compiler moves
- * registers. */
+ *   front -> middle -> settle -> back                  the first chain
+ *   front2 -> middle2 -> settle2 -> publish, back2     the second one; what it published is gathered, and leaves
+ * What a step has published is gathered in the next one: until then the other workers have time to publish theirs, so
+ * that workers need not keep step, and the products of one run beside the arithmetic of another. The first step gathers
+ * what nobody has published, and nothing leaves: a branch around products in flight costs registers. Beside those who
+ * load tiles, some bring the values of their columns, and some take what leaves away: they may wait for other groups
+ * while the workers go on. No product is in flight at the loop's edge, where the compiler moves registers. */
 #include "schedule/streams.cl"
 OP void bring(stage *c, int n) {
     step_hold(c);
@@ -14,6 +16,10 @@ OP void bring(stage *c, int n) {
             step_load(c, s, j);
         }
     }
+}
+OP void gather_before(stage *c, int j) {
+    meet(&c->t, j - 1);
+    step_gather(c, j - 1);
 }
 OP void run(stage *c) {
     const int n = c->n;
@@ -30,6 +36,7 @@ OP void run(stage *c) {
     }
     role_compute(&c->t);
     step_begin(c);
+    publish_none(&c->t);
     for (int j = 0; j < n; j++) {
         READY(FRONT, j);
         step_front(c, j);
@@ -45,17 +52,23 @@ OP void run(stage *c) {
         mma_wait(&c->t, 1);
         step_middle2(c, j);
         step_settle2(c, j);
-        meet(&c->t);
-        step_gather(c, j);
+        gather_before(c, j);
         mma_commit();
         step_back2(c, j);
         mma_commit();
         mma_wait(&c->t, 2);
         RELEASE(BACK, j);
         mma_wait(&c->t, 1);
-        step_leave(c, j);
+        step_publish(c, j);
+        if (j) step_leave(c, j - 1);
         mma_wait(&c->t, 0);
         RELEASE(BACK2, j);
+    }
+    if (n) {
+        gather_before(c, n);
+        mma_commit();
+        mma_wait(&c->t, 0);
+        step_leave(c, n - 1);
     }
     step_finish(c);
 }

@@ -12,7 +12,7 @@
 typedef struct {
     float x[SHARE_COLUMNS / 2];
 } acc_share;
-#define PAIRS(t, j) ((t)->mem - FRONT_BYTES + (j) % PAIR_SLOTS * PAIR_BYTES)
+#define PAIRS(t, j) ((t)->mem - FRONT_BYTES + ((j)&1) * PAIR_BYTES)
 #define LEAVE(t, w) ((t)->mem - FRONT_BYTES + PAIR_SLOTS * PAIR_BYTES + (w)*LEAVE_BYTES)
 #define COLUMNS_OF(t, j) ((t)->mem - COLUMN_BYTES + TURN_OF(t, j) % SLOTS * (TERMS_OF_COLUMN * BN * 4))
 #define LEAVE_FULL(t, w) ((t)->bar + 48 + 16 * (w))
@@ -27,10 +27,10 @@ OP void pairs_begin(uint bar) {
 }
 
 /* A barrier for each worker's publication and slot: who has published goes on, and meets the other one only. */
-#define PUBLISHED(t, worker) (8 + (t)->published % PAIR_SLOTS * WORKERS + (worker))
-OP void publish(tile *t, op_pair *p) {
+#define PUBLISHED(j, worker) (8 + ((j)&1) * WORKERS + (worker))
+OP void publish(tile *t, op_pair *p, int j) {
     const int l = t->w.lane & 7, r = t->row - (t->w.lane >> 2) + ((t->w.lane >> 3) & 1) * 8 + l, up = t->w.lane >> 4;
-    const uint a = PAIRS(t, t->published) + r * 128;
+    const uint a = PAIRS(t, j) + r * 128;
     UNROLL
     for (int k = 0; k < BN / 16; k++)
         asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(
@@ -38,12 +38,15 @@ OP void publish(tile *t, op_pair *p) {
                      "r"(p->x[4 * k]), "r"(p->x[4 * k + 1]), "r"(p->x[4 * k + 2]), "r"(p->x[4 * k + 3])
                      : "memory");
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-    if (WORKERS > 1) asm volatile("bar.arrive %0, 256;" ::"r"(PUBLISHED(t, t->worker)) : "memory");
+    if (WORKERS > 1) asm volatile("bar.arrive %0, 256;" ::"r"(PUBLISHED(j, t->worker)) : "memory");
 }
-OP void meet(tile *t) {
-    if (WORKERS > 1) asm volatile("bar.sync %0, 256;" ::"r"(PUBLISHED(t, t->worker ^ 1)) : "memory");
+OP void publish_none(tile *t) {
+    if (WORKERS > 1) asm volatile("bar.arrive %0, 256;" ::"r"(PUBLISHED(-1, t->worker)) : "memory");
+}
+OP void meet(tile *t, int j) {
+    if (WORKERS > 1) asm volatile("bar.sync %0, 256;" ::"r"(PUBLISHED(j, t->worker ^ 1)) : "memory");
     else worker_meet(t);
-    t->published++;
+    t->met = j;
 }
 
 #if SHARE_COLUMNS == 32
@@ -56,7 +59,7 @@ OP void meet(tile *t) {
 /* The pairs met last; rows of `held` that do not exist are zeros. */
 OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {
     const uint lbo = (BM * 128) >> 4, column = SHARE_COLUMN(t->worker);
-    const ulong a = desc(PAIRS(t, t->published - 1) + SHARE_ROW(t->worker) * BM * 2, lbo),
+    const ulong a = desc(PAIRS(t, t->met) + SHARE_ROW(t->worker) * BM * 2, lbo),
                 b = desc(q->at + column / 64 * BM * 128 + column % 64 * 2, lbo);
     mma_fence();
     GATHER_FIRST(out->x, a, b);

@@ -84,8 +84,9 @@
  *   held_hide(t, &held, bytes, n)             rows whose byte is 0 count as zeros in mma_gather; their pairs mean
  *                                             nothing. Behind held_wait
  *   Where groups share, under schedule/chains.cl; convert leaves its source as it was:
- *   publish(t, &op_pair), meet(t)             by each worker: its rows of pairs for all to read; all are there.
- *                                             mma_gather is of the pairs met last
+ *   publish(t, &op_pair, j), meet(t, j)       by each worker: its rows of step j's pairs for all to read; all are
+ *                                             there. mma_gather is of the pairs met last
+ *   publish_none(t)                           before the first step: then whoever meets step -1 has met nothing
  *   leave_take(t, ptr, pitch, n, begins)      by role_take: adds what a worker left to the tile of sums at ptr, which
  *                                             has an order of its own (ct_tile.share); begins: it is the first to add,
  *                                             whatever lies there

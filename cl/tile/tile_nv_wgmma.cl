@@ -77,8 +77,8 @@ typedef struct {
     uint mem, ring, bar, ints, pairs;
     int worker, row, loads, base, helds, round, next;
 #if GATHER
-    int published, left; /* steps whose pairs were, whose share did */
-    __global int *told;  /* the count of an addition that is under way */
+    int met, left;      /* the step whose pairs were met last; how many shares left */
+    __global int *told; /* the count of an addition that is under way */
 #endif
     tensor_in begun[3];
 } tile;
@@ -247,7 +247,7 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     t->loads = t->base = t->helds = t->round = 0;
     t->begun[0] = t->begun[1] = t->begun[2] = 0;
 #if GATHER
-    t->published = t->left = 0;
+    t->met = t->left = 0;
     t->told = 0;
 #endif
     t->row = OWN_ROWS(t->worker) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
