@@ -1,7 +1,8 @@
 /* The line words of tiles whose visits are vectors of LINE_VECTOR floats, 8 or 16. A visit that reaches past the width
  * goes element by element. LINE_ALIGNED 1, of eight: and so does one whose vector is not aligned to sixteen bytes
  * (vload would do, but compilers make one access of it and of the aligned one, element by element); else the machine's
- * loads need no such thing. */
+ * loads need no such thing. LINE_WHOLE 1, of eight: every row is aligned and a multiple of eight wide, so that
+ * nothing is asked, and no access waits for the one before. */
 #define VECTOR__(name, n) name##n
 #define VECTOR_(name, n) VECTOR__(name, n)
 #define VECTOR(name) VECTOR_(name, LINE_VECTOR)
@@ -24,8 +25,11 @@ typedef VECTOR(ushort) line_shorts;
 #define vtanh tanh
 #define vabs fabs
 
+#ifndef LINE_WHOLE
+#define LINE_WHOLE 0
+#endif
 #if LINE_ALIGNED
-#define FITS(p, c, width) ((c) + LINE_VECTOR <= (width) && !((ulong)((p) + (c)) & 15))
+#define FITS(p, c, width) (LINE_WHOLE ? (c) < (width) : (c) + LINE_VECTOR <= (width) && !((ulong)((p) + (c)) & 15))
 OP VF line_load(const __global float *p) {
     const __global float4 *x = (const __global float4 *)p;
     return (VF)(x[0], x[1]);
@@ -62,6 +66,7 @@ OP void halves_store(VF x, __global half *p) {
 
 OP VF get(const __global float *p, int c, int width) {
     if (FITS(p, c, width)) { return line_load(p + c); }
+    if (LINE_WHOLE) { return (VF)(0.0f); }
     float lanes[LINE_VECTOR];
     for (int i = 0; i < LINE_VECTOR; ++i) { lanes[i] = c + i < width ? p[c + i] : 0.0f; }
     return VECTOR(vload)(0, lanes);
@@ -76,6 +81,7 @@ OP void put(__global float *p, int c, int width, VF v) {
         line_store(v, p + c);
         return;
     }
+    if (LINE_WHOLE) { return; }
     float lanes[LINE_VECTOR];
     VECTOR(vstore)(v, 0, lanes);
     for (int i = 0; i < LINE_VECTOR && c + i < width; ++i) { p[c + i] = lanes[i]; }
@@ -91,6 +97,7 @@ OP VF get_elem(const __global elem *p, int c, int width) {
         return VECTOR(as_float)(VECTOR(convert_uint)(shorts_load(p + c)) << (line_bits)(16));
 #endif
     }
+    if (LINE_WHOLE) { return (VF)(0.0f); }
     float lanes[LINE_VECTOR];
     for (int i = 0; i < LINE_VECTOR; ++i) { lanes[i] = c + i < width ? elem_at(p, c + i) : 0.0f; }
     return VECTOR(vload)(0, lanes);
@@ -110,6 +117,7 @@ OP void put_elem(__global out_elem *p, int c, int width, VF v) {
 #endif
         return;
     }
+    if (LINE_WHOLE) { return; }
     float lanes[LINE_VECTOR];
     VECTOR(vstore)(v, 0, lanes);
     for (int i = 0; i < LINE_VECTOR && c + i < width; ++i) { out_put(p, c + i, lanes[i]); }

@@ -16,7 +16,7 @@ int64_t ct_item_usual(const ct_item *item)
     return a->sequences ? ct_ceil_div(all, a->sequences) : longest;
 }
 
-static int rows_aligned(const ct_attend *a)
+int ct_item_aligned(const ct_attend *a)
 {
     const int64_t parts[] = {a->qs.batch, a->qs.head, a->qs.row,   a->ks.batch, a->ks.head, a->ks.row, a->vs.batch,
                              a->vs.head,  a->vs.row,  a->os.batch, a->os.head,  a->os.row,  a->dqk,    a->dv};
@@ -66,7 +66,7 @@ clattn_status ct_item_shape(ct_builder *b, ct_item *item)
                                 .reads = ct_item_reads(a),
                                 .bias = ct_is(a->bias),
                                 .tensors = {{"q", a->nq, a->qs.row}, {"k", a->nk, a->ks.row}, {"v", a->nk, a->vs.row}},
-                                .aligned = rows_aligned(a),
+                                .aligned = ct_item_aligned(a),
                                 .dtype = a->types.q,
                                 .element = ct_types_widest(&a->types),
                                 .tf32 = a->tf32,

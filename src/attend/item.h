@@ -26,6 +26,8 @@ typedef struct ct_item {
 int64_t ct_item_usual(const ct_item *item);
 /* What masks and texts read, of queries, keys and pairs. */
 ct_reads ct_item_reads(const ct_attend *a);
+/* Rows, widths and offsets of q, k, v and o are multiples of so many elements, see ct_shape_wish. */
+int ct_item_aligned(const ct_attend *a);
 /* Does a text change a score? */
 bool ct_item_texts(const ct_attend *a);
 /* The tile's shape for it, or the reason why not. */

@@ -9,7 +9,7 @@
 /* From a linear map of the query rows. */
 static clattn_status add_rows(ct_builder *b, const clattn_problem *p, ct_ref *gate)
 {
-    const ct_line_rows rows = {p->nq, p->hq, p->b, p->dqk};
+    const ct_line_rows rows = {.rows = p->nq, .heads = p->hq, .batches = p->b, .width = p->dqk};
     ct_launch *l = NULL;
     const clattn_status st = ct_line_launch_rows(b, "line/gate_rows.cl", "gate_rows", &rows, &l);
     if (st != CLATTN_OK) {

@@ -8,7 +8,7 @@
 clattn_status ct_gather_rows_add(ct_builder *b, const ct_gather_rows *g)
 {
     ct_launch *l = NULL;
-    const ct_line_rows rows = {g->samples, g->heads, g->batch, g->width};
+    const ct_line_rows rows = {.rows = g->samples, .heads = g->heads, .batches = g->batch, .width = g->width};
     const clattn_status st = ct_line_launch_rows(b, "line/gather_rows.cl", "gather_rows", &rows, &l);
     if (st != CLATTN_OK) {
         return st;

@@ -39,6 +39,7 @@ clattn_status ct_line_launch_rows(ct_builder *b, const char *part, const char *k
     ct_launch_define(*out, "LINE_VECTOR", VECTOR);
     ct_launch_define(*out, "LINE_ITEMS", items);
     ct_launch_define(*out, "LINES", (long)lines);
+    ct_launch_define(*out, "LINE_WHOLE", r->whole);
     ct_launch_groups(*out, ct_ceil_div(r->rows, lines), r->heads, r->batches, items * (int)lines);
     return CLATTN_OK;
 }

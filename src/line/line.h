@@ -10,6 +10,7 @@ clattn_status ct_line_launch(ct_builder *b, const char *part, const char *kernel
 typedef struct ct_line_rows {
     int64_t rows, heads, batches;
     int64_t width; /* columns that a line visits */
+    bool whole;    /* all rows begin at multiples of 16 bytes and are a multiple of eight columns wide */
 } ct_line_rows;
 /* Their launch: visits are vectors, and a group does as many rows as it has items for. */
 clattn_status ct_line_launch_rows(ct_builder *b, const char *part, const char *kernel, const ct_line_rows *r,

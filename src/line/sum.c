@@ -8,7 +8,7 @@
 clattn_status ct_sum_rows_add(ct_builder *b, const ct_sum_rows *s)
 {
     ct_launch *l = NULL;
-    const ct_line_rows rows = {s->rows, s->heads, s->batch, s->width};
+    const ct_line_rows rows = {.rows = s->rows, .heads = s->heads, .batches = s->batch, .width = s->width};
     const clattn_status st = ct_line_launch_rows(b, "line/sum_rows.cl", "sum_rows", &rows, &l);
     if (st != CLATTN_OK) {
         return st;

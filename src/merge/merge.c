@@ -8,7 +8,7 @@
 clattn_status ct_merge_lse_add(ct_builder *b, const ct_merge_lse *m)
 {
     ct_launch *l = NULL;
-    const ct_line_rows rows = {m->rows, m->heads, m->batch, m->dv};
+    const ct_line_rows rows = {.rows = m->rows, .heads = m->heads, .batches = m->batch, .width = m->dv};
     const clattn_status st = ct_line_launch_rows(b, "merge/merge_lse.cl", "merge_lse", &rows, &l);
     if (st != CLATTN_OK) {
         return st;
@@ -40,7 +40,7 @@ static void define_gate(ct_launch *l, const ct_merge_gate *m)
 clattn_status ct_merge_gate_add(ct_builder *b, const ct_merge_gate *m)
 {
     ct_launch *l = NULL;
-    const ct_line_rows rows = {m->rows, m->heads, m->batch, m->dv};
+    const ct_line_rows rows = {.rows = m->rows, .heads = m->heads, .batches = m->batch, .width = m->dv};
     const clattn_status st = ct_line_launch_rows(b, "merge/merge_gate.cl", "merge_gate", &rows, &l);
     if (st != CLATTN_OK) {
         return st;
@@ -58,7 +58,7 @@ clattn_status ct_merge_gate_add(ct_builder *b, const ct_merge_gate *m)
 clattn_status ct_merge_lse_backward_add(ct_builder *b, const ct_merge_lse *m, const ct_merge_lse_gradient *gradient)
 {
     ct_launch *l = NULL;
-    const ct_line_rows rows = {m->rows, m->heads, m->batch, m->dv};
+    const ct_line_rows rows = {.rows = m->rows, .heads = m->heads, .batches = m->batch, .width = m->dv};
     const clattn_status st = ct_line_launch_rows(b, "merge/merge_lse_backward.cl", "merge_lse_backward", &rows, &l);
     if (st != CLATTN_OK) {
         return st;
@@ -87,7 +87,7 @@ clattn_status ct_merge_lse_backward_add(ct_builder *b, const ct_merge_lse *m, co
 clattn_status ct_merge_gate_backward_add(ct_builder *b, const ct_merge_gate *m, const ct_merge_gate_gradient *gradient)
 {
     ct_launch *l = NULL;
-    const ct_line_rows rows = {m->rows, m->heads, m->batch, m->dv};
+    const ct_line_rows rows = {.rows = m->rows, .heads = m->heads, .batches = m->batch, .width = m->dv};
     const clattn_status st = ct_line_launch_rows(b, "merge/gate_backward.cl", "gate_backward", &rows, &l);
     if (st != CLATTN_OK) {
         return st;

@@ -86,9 +86,9 @@ static void check_form(tiny *t, const form *f)
     int32_t *counts = calloc((size_t)planes * ROWS * COUNTS, sizeof *counts);
     const char *const parts[] = {"tile/line.cl", t->tile->lines, "tile/nv_share.cl", NULL};
     const int items = 16, lines = 8;
-    const ct_define defines[] = {{"LINE_VECTOR", 8}, {"LINE_ITEMS", items},    {"LINES", lines},
-                                 {"SHARES", 1},      {"PACKED", f->n > 0},     {"BN", f->bn},
-                                 {"WORKERS", 2},     {"SUMS_ROW", f->sums_row}};
+    const ct_define defines[] = {{"LINE_VECTOR", 8}, {"LINE_ITEMS", items},     {"LINES", lines},
+                                 {"SHARES", 1},      {"PACKED", f->n > 0},      {"BN", f->bn},
+                                 {"WORKERS", 2},     {"SUMS_ROW", f->sums_row}, {"LINE_WHOLE", f->width % 8 == 0}};
     memset(sums, 0xff, floats * sizeof *sums);
     memset(dq, 0xff, results * sizeof *dq);
     for (int64_t i = 0; i < planes * ROWS; i++) {
