@@ -4,9 +4,6 @@
 #define SLOTS 2 /* streams a stage may have */
 #define UNIT 4  /* widths are rounded up to it */
 #include "tile/cpu_words.cl"
-#ifndef PREFETCH
-#define PREFETCH 1
-#endif
 #define ROW_LEN (BM / 16)
 #ifndef ROW_STEP /* vectors from a column of what is held to the next */
 #define ROW_STEP ROW_LEN
@@ -64,7 +61,7 @@ OP void sixteen_rows(gptr *p, const tensor *x, int r0) {
     }
 }
 
-#define FETCH(p) __builtin_prefetch((const void *)(p), 0, 2)
+#define FETCH(p) __builtin_prefetch((const void *)(p), 0, 2) /* to the second cache */
 OP void fetch_rows(const int storage, gptr p, long pitch, int from, const int rows, const int width) {
     UNROLL
     for (int r = 0; r < rows; r++) {

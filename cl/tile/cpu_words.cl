@@ -14,6 +14,9 @@ typedef stored gptr;
 #ifndef IN_PLACE
 #define IN_PLACE 1 /* 0: every tile is copied, for checkers that keep address spaces apart */
 #endif
+#ifndef PREFETCH
+#define PREFETCH 1
+#endif
 typedef const float *rows_in; /* a tile where it lies or its copy: one address space on a CPU */
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 #define TILE_BEGIN(tp)

@@ -200,15 +200,37 @@ OP void keys_load(tile *t, op_keys *a, int s, int j, col *f) {
     for (int d = 0; d < DK; d += 16) vstore16(vload16(0, y + i * step + d) * weight[i], 0, a->x + i * DK16 + d);
 }
 OP void state_scale(acc_state *st, float keep) { st->keep *= keep; }
-OP void mma_atb(tile *t, acc_state *st, op_keys *keys, int s, int j) {
+/* The next tiles of a stage's streams, fetched by the parts of a product: a few lines at a time, since many at once
+ * would wait for each other. A processor's own prefetch begins anew in every page; 16 rows of 64 floats are one, and
+ * chunk after chunk waited. */
+OP void fetch_part(tile *t, int j, const int streams, int part, const int parts) {
+#if PREFETCH
+    UNROLL
+    for (int s = 0; s < streams; s++) {
+        const gptr next = t->tile[s][(j + 1) & 1];
+        const int a_row = (WIDEST * STORED_SIZE(STORED(s)) + 63) / 64, some = (BN * a_row + parts - 1) / parts;
+        UNROLL
+        for (int i = 0; i < some; i++) {
+            const int line = part * some + i;
+            __builtin_prefetch((const void *)(ulong)(next + line / a_row * t->pitch[s] + line % a_row * 64), 0, 3);
+        }
+    }
+#endif
+}
+#define mma_atb(t, st, keys, s, j) atb_of(t, st, keys, s, j, STREAMS)
+OP void atb_of(tile *t, acc_state *st, op_keys *keys, int s, int j, const int streams) {
     const float *x = keys->x, keep = st->keep;
     const rows_in w = t->ready[s];
     const long step = t->step[s];
     VF *y = st->x;
 #define STATE_OF(R, C)                                                                                                 \
-    ROLLED for (int i = 0; i < DK; i += R){                                                                            \
-        REGISTERS(R, C) RESULTS(R, C, a[r][v] = y[(i + r) * HV + c0 + v] * (VF)(keep)) PRODUCT(R, C, BN,               \
-            x[k * DK16 + i + r], vload16(c0 + v, w + k * step)) RESULTS(R, C, y[(i + r) * HV + c0 + v] = a[r][v])}
+    ROLLED for (int i = 0; i < DK; i += R) {                                                                           \
+        REGISTERS(R, C)                                                                                                \
+        RESULTS(R, C, a[r][v] = y[(i + r) * HV + c0 + v] * (VF)(keep))                                                 \
+        PRODUCT(R, C, BN, x[k * DK16 + i + r], vload16(c0 + v, w + k * step))                                          \
+        RESULTS(R, C, y[(i + r) * HV + c0 + v] = a[r][v])                                                              \
+        fetch_part(t, j, streams, (c0 * DK / C + i) / R, (HV * DK) / (C * R));                                         \
+    }
     EACH_HEAD_BLOCK(STATE_OF)
     st->keep = 1.0f;
 }
