@@ -203,12 +203,14 @@ OP void state_scale(acc_state *st, float keep) { st->keep *= keep; }
 /* The next tiles of a stage's streams, fetched by the parts of a product: a few lines at a time, since many at once
  * would wait for each other. A processor's own prefetch begins anew in every page; 16 rows of 64 floats are one, and
  * chunk after chunk waited. */
+#define FEW_LINES 8
 OP void fetch_part(tile *t, int j, const int streams, int part, const int parts) {
 #if PREFETCH
     UNROLL
     for (int s = 0; s < streams; s++) {
         const gptr next = t->tile[s][(j + 1) & 1];
-        const int a_row = (WIDEST * STORED_SIZE(STORED(s)) + 63) / 64, some = (BN * a_row + parts - 1) / parts;
+        const int a_row = (WIDEST * STORED_SIZE(STORED(s)) + 63) / 64;
+        const int some = min((BN * a_row + parts - 1) / parts, FEW_LINES); /* few parts: not all of them */
         UNROLL
         for (int i = 0; i < some; i++) {
             const int line = part * some + i;
@@ -229,7 +231,7 @@ OP void atb_of(tile *t, acc_state *st, op_keys *keys, int s, int j, const int st
         RESULTS(R, C, a[r][v] = y[(i + r) * HV + c0 + v] * (VF)(keep))                                                 \
         PRODUCT(R, C, BN, x[k * DK16 + i + r], vload16(c0 + v, w + k * step))                                          \
         RESULTS(R, C, y[(i + r) * HV + c0 + v] = a[r][v])                                                              \
-        fetch_part(t, j, streams, (c0 * DK / C + i) / R, (HV * DK) / (C * R));                                         \
+        fetch_part(t, j, streams, (c0 * DK / C + i) / R, (HV * DK + C * R - 1) / (C * R));                             \
     }
     EACH_HEAD_BLOCK(STATE_OF)
     st->keep = 1.0f;

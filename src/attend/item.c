@@ -32,9 +32,16 @@ ct_reads ct_item_reads(const ct_attend *a)
                                                          : CT_READS_NOTHING;
 }
 
+/* A scale that the softmax's factor can take over: positive, and so near 1 that neither it nor a sink divided by it
+ * leaves float. */
+static bool folds(double scale)
+{
+    return scale >= 0x1p-64 && scale <= 0x1p64;
+}
+
 bool ct_item_texts(const ct_attend *a)
 {
-    return a->softcap > 0 || ct_is(a->slopes) || ct_has_texts(a->texts);
+    return a->softcap > 0 || !folds(a->scale) || ct_is(a->slopes) || ct_has_texts(a->texts);
 }
 
 static int width_of(const ct_item *item, int64_t width)
@@ -247,13 +254,6 @@ clattn_status ct_item_take(ct_builder *b, const ct_item *item, ct_ref g, ct_item
     *out = (ct_item_tensors){t[0].ref, ct_is(g) ? t[1].ref : g, t[n - 2].ref, t[n - 1].ref};
 out:
     return st;
-}
-
-/* A scale that the softmax's factor can take over: positive, and so near 1 that neither it nor a sink divided by it
- * leaves float. */
-static bool folds(double scale)
-{
-    return scale >= 0x1p-64 && scale <= 0x1p64;
 }
 
 /* 0: there is none; 1: a body; 2: an expression, which says no `return`. */

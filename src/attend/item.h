@@ -28,7 +28,7 @@ int64_t ct_item_usual(const ct_item *item);
 ct_reads ct_item_reads(const ct_attend *a);
 /* Rows, widths and offsets of q, k, v and o are multiples of so many elements, see ct_shape_wish. */
 int ct_item_aligned(const ct_attend *a);
-/* Does a text change a score? */
+/* Does a text change a score, or a scale that is one because the softmax cannot take it over? */
 bool ct_item_texts(const ct_attend *a);
 /* The tile's shape for it, or the reason why not. */
 clattn_status ct_item_shape(ct_builder *b, ct_item *item);
