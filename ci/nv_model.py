@@ -175,6 +175,22 @@ def packed(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
             "lse": (float(np.abs(memory.get(lse, (heads, n), np.float32) - np.log(np.exp(s).sum(2))).max()), 1e-4)}
 
 
+def slopes(s, g, v, scale):
+    """Of the scores of heads of one group: LSE, delta, weights, and the gradient of q k^T."""
+    p = np.exp(s - s.max(2, keepdims=True))
+    lse = s.max(2) + np.log(p.sum(2))
+    p /= p.sum(2, keepdims=True)
+    dp = doubles(g) @ doubles(v)[0].T
+    delta = (p * dp).sum(2)
+    return lse, delta, p, p * (dp - delta[:, :, None]) * scale
+
+
+def gradient_errors(got_q, got_k, got_v, q, g, k, p, ds):
+    return {"dq": (rms(got_q, ds @ doubles(k)[0]), 4e-3),
+            "dk": (rms(doubles(got_k), (ds.transpose(0, 2, 1) @ doubles(q)).sum(0)), 4e-3),
+            "dv": (rms(doubles(got_v), (p.transpose(0, 2, 1) @ doubles(g)).sum(0)), 4e-3)}
+
+
 def shared_sums(memory, sums, heads, rows, wide, bn, workers):
     """Rows of dQ as workers left them, cl/tile/nv_share.cl: 8 columns, 16 rows x 8 x 4 lanes, rows and 8 behind, 2 columns."""
     columns = wide * bn // 64 // workers
@@ -195,12 +211,8 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
     added = np.full((n, n), -1e10 if far else 0, np.float32)
     s = doubles(q) @ doubles(k)[0].T * scale
     s = np.where(np.tri(n, dtype=bool) | (not causal), 0 * s if far else s, -np.inf)
-    p = np.exp(s - s.max(2, keepdims=True))
-    lse = s.max(2) + np.log(p.sum(2)) + added[0, 0]
-    p /= p.sum(2, keepdims=True)
-    dp = doubles(g) @ doubles(v)[0].T
-    delta = (p * dp).sum(2)
-    ds = p * (dp - delta[:, :, None]) * scale
+    lse, delta, p, ds = slopes(s, g, v, scale)
+    lse += added[0, 0]
     placed = [(memory.place(x), x.shape[0], x.shape[2]) for x in (q, g, k, v)]
     widths = {} if d == dv else dict(WIDTH_K=d, WIDTH_V=dv)
     common = dict(widths, DK=widest, DV=widest, STORE=2, OUT=2, ALIGNED=1, TURNS=0, OVERLAP=0, BM=bm, BN=bn, PARTIAL=int(causal), CAUSAL=int(causal), BIAS=int(far))
@@ -233,9 +245,7 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
         memory.launch("attend_backward_q", common, (blocks, heads), 384, dict(queries, dq=to_q), args(heads, **record), seed, late)
         memory.launch("attend_backward_kv", dict(common, BY_KEYS=1), (blocks, 1), 384, of_keys, args(1, **record), seed, late)
         got_q = doubles(memory.get(to_q, (heads, n, d), np.uint16))
-    return {"dq": (rms(got_q, ds @ doubles(k)[0]), 4e-3),
-            "dk": (rms(doubles(memory.get(to_k, (n, d), np.uint16)), (ds.transpose(0, 2, 1) @ doubles(q)).sum(0)), 4e-3),
-            "dv": (rms(doubles(memory.get(to_v, (n, dv), np.uint16)), (p.transpose(0, 2, 1) @ doubles(g)).sum(0)), 4e-3)}
+    return gradient_errors(got_q, memory.get(to_k, (n, d), np.uint16), memory.get(to_v, (n, dv), np.uint16), q, g, k, p, ds)
 
 
 def packed_backward(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
@@ -247,11 +257,7 @@ def packed_backward(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
     k, v = numbers(rng, 1, n, d), numbers(rng, 1, n, d)
     sequence = np.repeat(np.arange(len(lengths)), lengths)
     s = np.where((sequence[:, None] == sequence) & np.tri(n, dtype=bool), doubles(q) @ doubles(k)[0].T * scale, -np.inf)
-    lse = s.max(2) + np.log(np.exp(s - s.max(2, keepdims=True)).sum(2))
-    p = np.exp(s - lse[:, :, None])
-    dp = doubles(g) @ doubles(v)[0].T
-    delta = (p * dp).sum(2)
-    ds = p * (dp - delta[:, :, None]) * scale
+    lse, delta, p, ds = slopes(s, g, v, scale)
     lines, entries = [], []
     for i, length in enumerate(lengths):
         for row0 in range(0, (starts[i + 1] // bm + 1 - starts[i] // bm) * bm, bm):
@@ -271,9 +277,7 @@ def packed_backward(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
     memory.launch("attend_backward", defines, (len(lines), 1), 128 + 2 * bm, buffers, args, seed, late)
     shares = shared_sums(memory, sums, heads, rows, wide, bn, workers)[:, :, :d] * scale
     got_q = np.concatenate([shares[:, (start // bn + i) * bn:][:, :length] for i, (start, length) in enumerate(zip(starts, lengths))], 1)
-    return {"dq": (rms(got_q, ds @ doubles(k)[0]), 4e-3),
-            "dk": (rms(doubles(memory.get(to_k, (n, d), np.uint16)), (ds.transpose(0, 2, 1) @ doubles(q)).sum(0)), 4e-3),
-            "dv": (rms(doubles(memory.get(to_v, (n, d), np.uint16)), (p.transpose(0, 2, 1) @ doubles(g)).sum(0)), 4e-3)}
+    return gradient_errors(got_q, memory.get(to_k, (n, d), np.uint16), memory.get(to_v, (n, d), np.uint16), q, g, k, p, ds)
 
 
 class Linear:

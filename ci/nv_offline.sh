@@ -20,12 +20,11 @@ for tile in "${!chips[@]}"; do
     join "$tile.probe" "tile/probe_${tile#nv_}.cl"
 done
 for stage in attend_backward_kv attend_backward_q attend_backward_bias attend_statistics; do
-    join "nv_wgmma.$stage" tile/tile_nv_wgmma.cl variant/score.cl "attend/$stage.cl" schedule/roles.cl
+    for tile in "${!chips[@]}"; do
+        join "$tile.$stage" "tile/tile_$tile.cl" variant/score.cl "attend/$stage.cl" "schedule/${schedules[$tile]}.cl"
+    done
 done
 join nv_wgmma.attend_backward tile/tile_nv_wgmma.cl variant/score.cl attend/attend_backward_kv.cl schedule/chains.cl # in one pass
-for stage in attend_backward_kv attend_backward_q attend_backward_bias attend_statistics; do
-    join "nv_mma.$stage" tile/tile_nv_mma.cl variant/score.cl "attend/$stage.cl" schedule/serial.cl
-done
 for stage in accumulate_forward accumulate_state accumulate_apply; do
     join "nv_wgmma.$stage" tile/tile_nv_wgmma.cl tile/tile_nv_wgmma_state.cl accumulate/portion.cl accumulate/decays.cl "accumulate/$stage.cl" schedule/roles.cl
 done

@@ -17,7 +17,7 @@
  * the first one alone, which lays down what the others add to. 0: the sums begin with zeros.
  * CHAINS: front, middle, settle and back are P and dV alone, and dX, dK and dQ are a second chain. 1: beside the first
  * one, some bring what a step's queries need, and some take what leaves (schedule/chains.cl); 2: after it, where there
- * is no room for P beside dX (schedule/serial_chains.cl).
+ * is no room for P beside dX (schedule/serial.cl).
  * DK = DV: the wider of both, of which WIDTH_K and WIDTH_V columns exist. */
 #define Q 0
 #define G 1
@@ -58,8 +58,9 @@ typedef struct {
     acc_head dk, dv;
 #if GATHER
     acc_share dq;
-    __global float *sums;               /* of the first head's first query */
-    long sums_row, sums_head, step_row; /* sums_head: rows of a head; step_row: of this step's first query */
+    __global float *sums; /* of the first head's first query */
+    long sums_row, sums_head,
+        step_row; /* sums_head: rows of a head; step_row: of this step's first query, unless BROUGHT */
 #endif
 #if BROUGHT
     columns_in terms; /* of this step's queries */
@@ -166,7 +167,7 @@ OP void step_front(stage *c, int j) {
     c->query0 = at.query0;
     c->queries = c->a.nq - at.query0;
     c->masked = at.entry < at.line.masked;
-#if GATHER
+#if GATHER && !BROUGHT
     c->step_row = first_sum(c, &at);
 #endif
 #if BROUGHT
@@ -197,7 +198,11 @@ OP void step_back(stage *c, int j) {
 #if GATHER
 OP void step_gather(stage *c, int j) { mma_gather(&c->t, &c->dq, &c->dx, &c->k, c->rows); }
 OP void step_leave(stage *c, int j) {
+#if BROUGHT
+    acc_leave(&c->t, &c->dq, 0, 0, 0); /* step_take says where to */
+#else
     acc_leave(&c->t, &c->dq, c->sums + c->step_row * c->sums_row, c->sums_row, min(c->queries, COLS));
+#endif
 }
 #endif
 OP void step_done(stage *c, int j) {

@@ -9,16 +9,6 @@
 #ifndef PACKED
 #define PACKED 0
 #endif
-/* The last sequence that begins at token n or before: those that are empty are none's. */
-OP int sequence_with(const __global int *cu, int sequences, int n) {
-    int low = 0, high = sequences - 1;
-    while (low < high) {
-        const int middle = (low + high + 1) / 2;
-        if (cu[middle] <= n) low = middle;
-        else high = middle - 1;
-    }
-    return low;
-}
 
 LINE_KERNEL void attend_collect(ARGUMENTS(ATTEND_COLLECT) const collect_args a) {
     line t;
@@ -29,7 +19,7 @@ LINE_KERNEL void attend_collect(ARGUMENTS(ATTEND_COLLECT) const collect_args a) 
     __global out_elem *to = AT(dq) + batch * a.dq.batch + head * a.dq.head + n * a.dq.row;
     int first = 0, first_sums = 0; /* row of its sequence, and of that one's sums */
     if (PACKED) {
-        const int sequence = sequence_with(AT(cu_q), a.sequences, (int)n);
+        const int sequence = sequence_at(AT(cu_q), a.sequences, 0, (int)n);
         first = AT(cu_q)[sequence];
         if (n < first || n >= AT(cu_q)[sequence + 1]) { return; }
         first_sums = SEQUENCE_LINE(first, a.of_tile, sequence) * a.of_tile;

@@ -18,16 +18,6 @@
 
 /* Beyond every key is as good as far beyond. */
 OP int key_place(long place) { return (int)max(min(place, 0x7ffffffeL), -1L); }
-/* The last sequence whose lines begin at `line` or before. */
-OP int sequence_of(const lists_args *a, const __global int *cu, int line) {
-    int low = 0, high = a->sequences - 1;
-    while (low < high) {
-        const int middle = (low + high + 1) / 2;
-        if (SEQUENCE_LINE(cu[middle], a->step, middle) <= line) low = middle;
-        else high = middle - 1;
-    }
-    return low;
-}
 
 #if FORM == 0
 /* A line without a layout: a run of tiles, part of the list that all lines share (SHARED), or written to `list`. */
@@ -74,7 +64,7 @@ LINE_KERNEL void lists(ARGUMENTS(LISTS) const lists_args a) {
     if (a.nq == 0) return;
     if (!ONCE(&t)) return;
     const long head = LINE_Z() * GROUPS(1) + LINE_Y(); /* of its batch */
-    const int sequence = PACKED ? sequence_of(&a, AT(cu_q), (int)LINE_X()) : 0;
+    const int sequence = PACKED ? sequence_at(AT(cu_q), a.sequences, a.step, (int)LINE_X()) : 0;
     const int row = (int)LINE_X() - (PACKED ? SEQUENCE_LINE(AT(cu_q)[sequence], a.step, sequence) : 0);
     const int nq = PACKED ? AT(cu_q)[sequence + 1] - AT(cu_q)[sequence] : a.nq;
     const int nk = PACKED ? AT(cu_k)[sequence + 1] - AT(cu_k)[sequence] : a.nk;

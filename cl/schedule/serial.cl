@@ -1,4 +1,6 @@
-/* serial: one worker, one step after another. The loads run one step ahead, as a hint or as a copy. */
+/* serial: one worker, one step after another. The loads run one step ahead, as a hint or as a copy. Of a stage of two
+ * chains (CHAINS), the first one's pairs have left before the second one's are made: no more than one tile of them
+ * stays beside the results. */
 OP void run(stage *c) {
     const int n = c->n;
     step_hold(c);
@@ -12,6 +14,12 @@ OP void run(stage *c) {
         step_middle(c, j);
         step_settle(c, j);
         step_back(c, j);
+#if CHAINS
+        step_front2(c, j);
+        step_middle2(c, j);
+        step_settle2(c, j);
+        step_back2(c, j);
+#endif
         step_done(c, j);
     }
     step_finish(c);

@@ -31,3 +31,14 @@ OP line_place line_place_of(long x, long head, long batch, long rows, long heads
     return (line_place){plane * rows + n, n, plane, head, batch, x >= rows};
 }
 #define LINE_PLACE(rows, heads) line_place_of(LINE_X(), LINE_Y(), LINE_Z(), rows, heads)
+/* Packed sequences: the last one that begins at this token or before, or whose lines do (SEQUENCE_LINE, step tokens a
+ * line; 0: tokens). One that is empty holds nothing: the last of those that begin at the same place is meant. */
+OP int sequence_at(const __global int *cu, int sequences, int step, int place) {
+    int low = 0, high = sequences - 1;
+    while (low < high) {
+        const int middle = (low + high + 1) / 2;
+        if ((step ? SEQUENCE_LINE(cu[middle], step, middle) : cu[middle]) <= place) low = middle;
+        else high = middle - 1;
+    }
+    return low;
+}

@@ -38,13 +38,14 @@ out:
     return st;
 }
 
-/* May a line kernel take rows of these strides whole? Where all tensors are aligned, buffers are asked to begin so
- * (ct_item_shape). */
-static bool rows_whole(ct_builder *b, const ct_attend *a, const strides *s, int64_t width, clattn_dtype dtype)
+/* The query rows of a line kernel that reads or writes a tensor of these strides. They are whole where all tensors are
+ * aligned: buffers are asked to begin so then (ct_item_shape). */
+static ct_line_rows rows_of(ct_builder *b, const ct_attend *a, const strides *s, int64_t width, clattn_dtype dtype)
 {
     const int64_t parts[] = {s->batch, s->head, s->row, width};
-    return ct_item_aligned(a) == 8 && ct_tile_aligned(parts, CT_COUNT(parts)) == 8 &&
-           ct_builder_tile(b)->vectors * (int)clattn_dtype_size(dtype) >= 16;
+    const bool whole = ct_item_aligned(a) == 8 && ct_tile_aligned(parts, CT_COUNT(parts)) == 8 &&
+                       ct_builder_tile(b)->vectors * (int)clattn_dtype_size(dtype) >= 16;
+    return (ct_line_rows){.rows = a->nq, .heads = a->hq, .batches = a->b, .width = width, .whole = whole};
 }
 
 static clattn_status add_terms(ct_builder *b, backward *w)
@@ -85,7 +86,7 @@ static clattn_status add_terms(ct_builder *b, backward *w)
                              .heads = (i32)a->hq,
                              .width = (i32)a->dv,
                              .sums_row = (i32)w->sums_row};
-    const ct_line_rows lines = {a->nq, a->hq, a->b, a->dv, rows_whole(b, a, &a->os, a->dv, a->types.q)};
+    const ct_line_rows lines = rows_of(b, a, &a->os, a->dv, a->types.q);
     CT_TRY(ct_line_launch_rows(b, "attend/attend_terms.cl", "attend_terms", &lines, &l));
     ct_launch_define(l, "STORE", a->types.q);
     ct_launch_define(l, "FLOAT_O", a->out == CLATTN_F32 && a->types.q != CLATTN_F32);
@@ -302,8 +303,7 @@ static clattn_status add_collect(ct_builder *b, const backward *w)
                                .scale = (f32)a->scale};
     const bool shares = w->keys.shape.shares;
     const char *text = "attend/attend_collect.cl";
-    const ct_line_rows lines = {a->nq, a->hq, a->b, a->dqk,
-                                rows_whole(b, a, &w->gradient->dqs, a->dqk, w->gradient->out)};
+    const ct_line_rows lines = rows_of(b, a, &w->gradient->dqs, a->dqk, w->gradient->out);
     CT_TRY(ct_line_launch_rows(b, shares ? ct_builder_tile(b)->share : text, "attend_collect", &lines, &l));
     if (shares) {
         ct_spec_part(ct_launch_spec(l), text);

@@ -142,7 +142,6 @@ static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, 
         out->extra[out->n_extra++] = (ct_define){"WHOLE", 1};
     }
     if (chains) {
-        out->schedule = "schedule/serial_chains.cl";
         out->extra[out->n_extra++] = (ct_define){"CHAINS", 2};
     }
     if (facts->cpu) { /* its native functions may be far off, see tile_simt.cl */
