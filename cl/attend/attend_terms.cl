@@ -23,6 +23,8 @@ LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
     const line_place place = LINE_PLACE(a.rows, a.heads);
     const long at = place.at, n = place.n, head = place.head, batch = place.batch;
     const long from = batch * a.o.batch + head * a.o.head + n * a.o.row;
+    /* asked for before the join, which no access passes */
+    const float lse = AT(lse)[at], dlse = dlse_base ? AT(dlse)[at] : 0.0f;
     VF products = (VF)(0.0f);
     EACH_COL(c, a.width) { products += get_o(AT(o) + from, c, a.width) * get_elem(AT(g) + from, c, a.width); }
     if (sums_base) {
@@ -32,7 +34,7 @@ LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
             EACH_COL(c, a.sums_row) { put(sums + r * a.sums_row, c, a.sums_row, (VF)(0.0f)); }
         }
     }
-    const float sum = line_sum(&t, products), lse = AT(lse)[at];
+    const float sum = line_sum(&t, products);
     if (ONCE(&t)) {
         for (int i = 0; counts_base && i < COUNTS; i++) AT(counts)[at * COUNTS + i] = 0;
         const int unseen = lse == -INFINITY;
@@ -40,6 +42,6 @@ LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
         if (IS_FAR(lse)) AT(far)[0] = 1;
         if (sunk_base) { AT(sunk)[at] = unseen ? 0.0f : exp2((AT(sinks)[head] - lse) * LOG2E); }
         AT(minus)[at] = unseen ? -INFINITY : lse * -LOG2E;
-        AT(delta)[at] = unseen ? 0.0f : sum - (dlse_base ? AT(dlse)[at] : 0.0f);
+        AT(delta)[at] = unseen ? 0.0f : sum - dlse;
     }
 }

@@ -9,6 +9,9 @@
 #ifndef LINES
 #define LINES 1
 #endif
+#ifndef LINE_BESIDE
+#define LINE_BESIDE LINE_ITEMS /* of a line beside each other, then as many of the next line */
+#endif
 #if LINE_ITEMS & (LINE_ITEMS - 1)
 #error LINE_ITEMS must be a power of two
 #endif
@@ -28,12 +31,13 @@ typedef struct {
     int item;
 } line;
 #define LINE_KERNEL __kernel __attribute__((reqd_work_group_size(LINE_ITEMS * LINES, 1, 1)))
-#define LINE_ITEM() ((int)get_local_id(0) % LINE_ITEMS)
+#define LINE_ITEM() ((int)get_local_id(0) / (LINE_BESIDE * LINES) * LINE_BESIDE + (int)get_local_id(0) % LINE_BESIDE)
+#define LINE_OF_GROUP() ((int)get_local_id(0) / LINE_BESIDE % LINES)
 #define LINE_BEGIN(tp)                                                                                                 \
     __local float slots_[LINE_ITEMS * LINES] __attribute__((aligned(16)));                                             \
-    (tp)->slots = slots_ + (int)get_local_id(0) / LINE_ITEMS * LINE_ITEMS;                                             \
+    (tp)->slots = slots_ + LINE_OF_GROUP() * LINE_ITEMS;                                                               \
     (tp)->item = LINE_ITEM()
-#define LINE_X() ((long)GROUP(0) * LINES + (long)get_local_id(0) / LINE_ITEMS)
+#define LINE_X() ((long)GROUP(0) * LINES + LINE_OF_GROUP())
 #define LINE_Y() ((long)GROUP(1))
 #define LINE_Z() ((long)GROUP(2))
 /* Every item makes the same number of visits, some past the width: pocl 3.1 gets loops wrong whose count differs

@@ -9,9 +9,19 @@ OP int share_at(int r, int c) {
     return worker * SHARE_FLOATS + col / 8 * 512 + (row / 16 * 32 + row % 8 * 4 + col % 8 / 2) * 4 + row % 16 / 8 * 2;
 }
 #ifdef LINE_KERNEL
-/* Eight columns of row r, all of which the sums have, whatever the width. */
-OP VF get_share(const __global float *sums, int r, int c) {
+/* Sixteen rows beside each other: their eight columns fill whole lines of a cache. */
+#undef LINE_BESIDE
+#define LINE_BESIDE 2
+/* The columns of a visit of row r, all of which the sums have, whatever the width. */
+OP float8 get_eight(const __global float *sums, int r, int c) {
     const __global float2 *x = (const __global float2 *)(sums + share_at(r, c));
-    return (VF)(x[0], x[2], x[4], x[6]);
+    return (float8)(x[0], x[2], x[4], x[6]);
 }
+#if LINE_VECTOR == 16
+OP VF get_share(const __global float *sums, int r, int c) {
+    return (VF)(get_eight(sums, r, c), get_eight(sums, r, c + 8));
+}
+#else
+#define get_share get_eight
+#endif
 #endif

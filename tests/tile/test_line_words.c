@@ -56,9 +56,10 @@ static void near(const tiny *t, const char *what, int i, int width, double got, 
     }
 }
 
-/* Groups of so many lines, of so many items each, that visit eight columns at a time; 0: the tile's own. */
+/* Groups of so many lines, of so many items each, so many of them beside each other, that visit so many columns at a
+ * time; 0: the tile's own. */
 typedef struct several {
-    int lines, items;
+    int lines, items, beside, vector;
 } several;
 
 static void check_width(tiny *t, int width, int store, bool folded, several rows)
@@ -69,9 +70,14 @@ static void check_width(tiny *t, int width, int store, bool folded, several rows
     const clattn_dtype dtype = dtypes[store];
     const char *const parts[3] = {"tile/line.cl", t->tile->lines, NULL};
     const int items = rows.lines ? rows.items : t->tile->line_items, at_once = rows.lines ? rows.lines : 1;
-    const ct_define defines[] = {{"STORE", store},      {"OUT", store},     {"WIDE", WIDE},
-                                 {"LINE_ITEMS", items}, {"LINES", at_once}, {"LINE_VECTOR", 8}};
-    const size_t n_defines = rows.lines ? 6 : t->tile->line_items > 1 ? 4 : 3;
+    const ct_define defines[] = {{"STORE", store},
+                                 {"OUT", store},
+                                 {"WIDE", WIDE},
+                                 {"LINE_ITEMS", items},
+                                 {"LINES", at_once},
+                                 {"LINE_VECTOR", rows.vector},
+                                 {"LINE_BESIDE", rows.beside}};
+    const size_t n_defines = rows.lines ? CT_COUNT(defines) : t->tile->line_items > 1 ? 4 : 3;
     const ct_define fold[] = {{"FOLD", 1}};
     uint32_t seed = (uint32_t)width;
     memset(e, 0xff, sizeof e);
@@ -122,7 +128,7 @@ static void every_word(void **state)
         if (!tiny_usable(&t, i)) {
             continue;
         }
-        const several one = {0}, two = {2, 16}, four = {4, 4};
+        const several one = {0}, two = {2, 16, 16, 8}, four = {4, 4, 4, 16}, beside = {2, 8, 2, 8};
         check_width(&t, WIDE, 0, false, one);
         check_width(&t, 1, 1, true, one);
         check_width(&t, 64, 2, true, one);
@@ -131,6 +137,9 @@ static void every_word(void **state)
             check_width(&t, WIDE, 0, false, two);
             check_width(&t, 47, 1, true, two);
             check_width(&t, 64, 2, false, four);
+            check_width(&t, 47, 1, false, four);
+            check_width(&t, WIDE, 0, true, four);
+            check_width(&t, 47, 2, false, beside);
         }
     }
 }
