@@ -199,6 +199,11 @@ def shared_sums(memory, sums, heads, rows, wide, bn, workers):
     return (shares if bn > 64 else shares.transpose(0, 1, 3, 2, 4)).reshape(heads, rows, wide)
 
 
+def one_pass(bn):
+    """As share() of src/tile/shape_wgmma.c defines it."""
+    return dict(BY_KEYS=1, RESIDENT=1, GATHER=2, CHAINS=1, LAG=int(bn <= 64), LEAVES=2 if bn <= 64 else 1)
+
+
 def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None, together=False, bm=128, ordered=1):
     """Attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10; together: in one pass, ordered as the kernel says."""
     rng, memory = np.random.default_rng(seed), Memory()
@@ -236,8 +241,8 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
     if together:
         wide, workers = up(widest, 64), bm // 64
         sums, counts = memory.room((heads, n, wide), np.float32), memory.place(np.zeros((heads, n, 4), np.int32))
-        memory.launch("attend_backward", dict(common, BY_KEYS=1, GATHER=2, CHAINS=1, ORDERED=ordered), (blocks, 1), 128 + 2 * bm, dict(of_keys, sums=sums, counts=counts),
-                      args(1, crowd=1, sums_row=wide, sums_head=n, **record), seed, late)
+        memory.launch("attend_backward", dict(common, **one_pass(bn), ORDERED=ordered), (2, 1), 128 + 2 * bm,
+                      dict(of_keys, sums=sums, counts=counts), args(1, crowd=1, sums_row=wide, sums_head=n, **record), seed, late)
         got_q = shared_sums(memory, sums, heads, n, wide, bn, workers)[:, :, :d] * scale
     else:
         statistics["lse"] = memory.place(lse.astype(np.float32))
@@ -273,8 +278,8 @@ def packed_backward(d=64, lengths=(200, 0, 130), heads=2, seed=1, late=True):
                    cu_q=cu, cu_k=cu, dk=to_k, dv=to_v, sums=sums, counts=counts, **{"from": memory.place(np.zeros((heads, n), np.float32))})
     args = dict(attend_args(n, heads, d, bm, n, len(lines), 0, scale), k=(n * d, n * d, d), v=(n * d, n * d, d), group=heads, items=1, inner=1, crowd=1, sums_row=wide,
                 sums_head=rows, dq=(heads * n * d, n * d, d), dk=(n * d, n * d, d), dv=(n * d, n * d, d))
-    defines = dict(DK=d, DV=d, STORE=2, OUT=2, ALIGNED=1, TURNS=0, OVERLAP=0, BM=bm, BN=bn, CAUSAL=1, PACKED=1, BY_KEYS=1, GATHER=2, CHAINS=1, ORDERED=1)
-    memory.launch("attend_backward", defines, (len(lines), 1), 128 + 2 * bm, buffers, args, seed, late)
+    defines = dict(DK=d, DV=d, STORE=2, OUT=2, ALIGNED=1, TURNS=0, OVERLAP=0, BM=bm, BN=bn, CAUSAL=1, PACKED=1, ORDERED=1, **one_pass(bn))
+    memory.launch("attend_backward", defines, (2, 1), 128 + 2 * bm, buffers, args, seed, late)
     shares = shared_sums(memory, sums, heads, rows, wide, bn, workers)[:, :, :d] * scale
     got_q = np.concatenate([shares[:, (start // bn + i) * bn:][:, :length] for i, (start, length) in enumerate(zip(starts, lengths))], 1)
     return gradient_errors(got_q, memory.get(to_k, (n, d), np.uint16), memory.get(to_v, (n, d), np.uint16), q, g, k, p, ds)

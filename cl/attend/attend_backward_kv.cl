@@ -14,7 +14,8 @@
  * makes dQ. GATHER 1: a group does all blocks of keys of a KV head, one after another, so the sums have a fixed order.
  * GATHER 2: groups share a head. ORDERED 1: blocks of keys add to a tile of queries in ascending order all the same:
  * `counts` says how many have, a block waits for those before it, which groups that began earlier do. ORDERED 2: for
- * the first one alone, which lays down what the others add to. 0: the sums begin with zeros.
+ * the first one alone, which lays down what the others add to. 0: the sums begin with zeros. FROM_ENDS, of lists:
+ * in which order a block takes its queries, see from_its_end.
  * CHAINS: front, middle, settle and back are P and dV alone, and dX, dK and dQ are a second chain. 1: beside the first
  * one, some bring what a step's queries need, and some take what leaves (schedule/chains.cl); 2: after it, where there
  * is no room for P beside dX (schedule/serial.cl).
@@ -29,6 +30,9 @@
 #endif
 #ifndef ORDERED
 #define ORDERED 0
+#endif
+#ifndef FROM_ENDS
+#define FROM_ENDS 0
 #endif
 #define BROUGHT (CHAINS == 1)
 #define STREAMS 2
@@ -68,6 +72,9 @@ typedef struct {
 #if CHAINS
     int far;
 #endif
+#if FROM_ENDS
+    int behind; /* have blocks of its head ended before this one begins? */
+#endif
 #if ORDERED
     __global int *counts; /* of the first head's first query: COUNTS a query row, of which a tile's first has some */
     const __global int *ranks; /* of the lists' entries; NULL: every block before this one adds to its tiles */
@@ -101,6 +108,16 @@ typedef struct {
 OP list_line line_of(const stage *c, int head) {
     return c->line_head ? line_at(c->lines, head * c->line_head) : c->line;
 }
+/* Neighbours in a window share most of their queries. Where each begins at the end that its successors reach last, it
+ * finds that those before it have been there long ago. Not those blocks that begin together, for which a long line,
+ * that of a block which all queries see, has not got anywhere yet. */
+OP int from_its_end(const stage *c, const list_line *line) {
+#if FROM_ENDS
+    return c->behind && !line->masked && 2 * line->entries * BN < c->a.nq;
+#else
+    return 0;
+#endif
+}
 /* The group's heads one after another. */
 OP group_step step_at(const stage *c, int j) {
     group_step at = {c->line, 0, j, 0};
@@ -113,6 +130,7 @@ OP group_step step_at(const stage *c, int j) {
         at.head = j / c->line.entries;
         at.entry = j - at.head * c->line.entries;
     }
+    if (from_its_end(c, &at.line)) at.entry = at.line.entries - 1 - at.entry;
     at.query0 = c->list[at.line.start + at.entry];
     return at;
 }
@@ -236,6 +254,7 @@ OP void step_take(stage *c, int j) {
 #if ORDERED
     order_pass(&c->t, c->counts + first * COUNTS, ORDERED == 1 || rank == 0);
 #endif
+    leave_taken(&c->t);
 }
 #endif
 OP void step_finish(stage *c) {
@@ -285,6 +304,9 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_BACKWARD_
     c->counts = AT(counts) + first * COUNTS;
     c->ranks = ranks_base ? AT(ranks) : 0;
     c->before = c->row0 / a->step;
+#endif
+#if FROM_ENDS
+    c->behind = at.row * a->crowd >= (int)GROUPS(0);
 #endif
 #if CHAINS
     c->far = AT(far)[0];

@@ -14,20 +14,23 @@ typedef struct {
 } acc_share;
 #define PAIR_SLOT(j) ((j) & (PAIR_SLOTS - 1))
 #define PAIRS(t, j) ((t)->mem - FRONT_BYTES + PAIR_SLOT(j) * PAIR_BYTES)
-#define LEAVE(t, w) ((t)->mem - FRONT_BYTES + PAIR_SLOTS * PAIR_BYTES + (w)*LEAVE_BYTES)
-#define COLUMNS_OF(t, j) ((t)->mem - COLUMN_BYTES + TURN_OF(t, j) % SLOTS * (TERMS_OF_COLUMN * BN * 4))
-#define LEAVE_FULL(t, w) ((t)->bar + 48 + 16 * (w))
-#define LEAVE_EMPTY(t, w) (LEAVE_FULL(t, w) + 8)
-#define COLUMNS_FULL(t, j) ((t)->bar + 48 + 16 * WORKERS + 8 * (TURN_OF(t, j) % SLOTS))
+#define LEAVE_SLOT(w, n) ((w)*LEAVES + (uint)(n) % LEAVES) /* of a worker's share n */
+#define LEAVE_PHASE(n) ((uint)(n) / LEAVES & 1)
+#define LEAVE(t, w, n) ((t)->mem - FRONT_BYTES + PAIR_SLOTS * PAIR_BYTES + LEAVE_SLOT(w, n) * LEAVE_BYTES)
+#define COLUMNS_OF(t, j) ((t)->ints + 16 + SLOT_OF(t, j) * (TERMS_OF_COLUMN * BN * 4))
+#define LEAVE_FULL(t, w, n) ((t)->bar + 48 + 16 * LEAVE_SLOT(w, n))
+#define LEAVE_EMPTY(t, w, n) (LEAVE_FULL(t, w, n) + 8)
+#define COLUMNS_FULL(t, j) ((t)->bar + 48 + 16 * WORKERS * LEAVES + 8 * SLOT_OF(t, j))
 OP void pairs_begin(uint bar) {
-    for (int w = 0; w < WORKERS; w++) {
+    for (int w = 0; w < WORKERS * LEAVES; w++) {
         mb_init(bar + 48 + 16 * w, 4 * ARRIVING);
         mb_init(bar + 48 + 16 * w + 8, ARRIVING);
     }
-    for (int i = 0; i < SLOTS; i++) mb_init(bar + 48 + 16 * WORKERS + 8 * i, ARRIVING);
+    for (int i = 0; i < SLOTS; i++) mb_init(bar + 48 + 16 * WORKERS * LEAVES + 8 * i, ARRIVING);
 }
 
-/* A barrier for each worker's publication and slot: who has published goes on, and meets the other one only. */
+/* A barrier for each worker's publication and slot: who has published goes on, and meets the other one only. Slots
+ * begin anew with each item: its held tiles arrive when both workers are through with what the one before published. */
 #define PUBLISHED(j, worker) (8 + PAIR_SLOT(j) * WORKERS + (worker))
 /* No function: inlined, it cost the assembler 20 bytes of spills. */
 #define TELL_PUBLISHED(t, j)                                                                                           \
@@ -69,15 +72,15 @@ OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {
     for (int k = 1; k < BM / 16; k++) GATHER_NEXT(out->x, ahead(a, k * 2048), ahead(b, k * 2048));
 }
 OP void acc_leave(tile *t, acc_share *x, __global float *y, long pitch, int n) {
-    const uint at = LEAVE(t, t->worker) + ((uint)get_local_id(0) & 127) * 16;
-    mb_wait(LEAVE_EMPTY(t, t->worker), (t->left & 1) ^ 1);
+    const uint at = LEAVE(t, t->worker, t->left) + ((uint)get_local_id(0) & 127) * 16;
+    mb_wait(LEAVE_EMPTY(t, t->worker, t->left), LEAVE_PHASE(t->left) ^ 1);
     UNROLL
     for (int i = 0; i < SHARE_COLUMNS / 2; i += 4)
         asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(at + i * 512), "f"(x->x[i]), "f"(x->x[i + 1]),
                      "f"(x->x[i + 2]), "f"(x->x[i + 3])
                      : "memory");
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-    warp_arrive(t, LEAVE_FULL(t, t->worker));
+    warp_arrive(t, LEAVE_FULL(t, t->worker, t->left));
     t->left++;
 }
 /* The loading group's warps: 0 tiles, 1 and 2 what the workers leave, 3 the columns. */
@@ -89,33 +92,49 @@ OP int taken_worker(void) { return ((int)get_local_id(0) >> 5) - 1; }
 OP void leave_take(tile *t, __global float *y, long pitch, int n, int begins) {
     const int w = taken_worker();
     lanes_meet();
-    mb_wait(LEAVE_FULL(t, w), t->left & 1);
+    mb_wait(LEAVE_FULL(t, w, t->left), LEAVE_PHASE(t->left));
     if (t->w.lane == 0) {
         const ulong to = (ulong)(y + w * SHARE_FLOATS);
         if (begins)
-            asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(to), "r"(LEAVE(t, w)),
-                         "r"(SHARE_FLOATS * 4)
+            asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(to),
+                         "r"(LEAVE(t, w, t->left)), "r"(SHARE_FLOATS * 4)
                          : "memory");
         else
             asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;" ::"l"(to),
-                         "r"(LEAVE(t, w)), "r"(SHARE_FLOATS * 4)
+                         "r"(LEAVE(t, w, t->left)), "r"(SHARE_FLOATS * 4)
                          : "memory");
-        asm volatile("cp.async.bulk.commit_group;\ncp.async.bulk.wait_group.read 0;" ::: "memory");
+        asm volatile("cp.async.bulk.commit_group;" ::: "memory");
     }
-    warp_arrive(t, LEAVE_EMPTY(t, w));
-    t->left++;
 }
-/* A count for each worker. What a count's last increment released is in memory before anything is added behind the
- * load that sees it. To wait until an addition is in memory takes as long as a step: a step's is told when the next
- * one's is under way, or has to wait. */
+OP void leave_give(tile *t) {
+    warp_arrive(t, LEAVE_EMPTY(t, taken_worker(), t->left - t->owed));
+    t->owed--;
+}
+/* With two places, one is given back when the next share is on its way: nobody waits until memory has read it. */
+OP void leave_taken(tile *t) {
+    t->left++;
+    t->owed++;
+    if (t->owed < LEAVES) return;
+#if LEAVES == 1
+    asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
+#else
+    asm volatile("cp.async.bulk.wait_group.read 1;" ::: "memory");
+#endif
+    leave_give(t);
+}
+/* A count for each worker. To wait until an addition is in memory takes as long as a step: a step's is told when the
+ * next one's is under way, or has to wait. That it is complete says that it has been done where all additions to its
+ * place are, in the L2 cache, and who comes behind adds there after seeing the count. Telling it releases nothing else:
+ * a release (membar) waits for the additions under way, too, which took 12 % of a causal head's time. */
 OP void order_tell(tile *t) {
     asm volatile("fence.proxy.async.global;\nbar.warp.sync 0xffffffff;" ::: "memory");
     if (t->told && t->w.lane == 0)
-        asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"((ulong)t->told) : "memory");
+        asm volatile("red.relaxed.gpu.global.add.u32 [%0], 1;" ::"l"((ulong)t->told) : "memory");
     t->told = 0;
 }
 OP void leave_flush(tile *t) {
     asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
+    if (t->owed) leave_give(t);
     order_tell(t);
 }
 /* The same for all lanes: what lane 0 sees. */
@@ -130,7 +149,7 @@ OP int order_count(ulong at) {
 OP void order_wait(tile *t, __global int *counts, int rank) {
     const ulong at = (ulong)(counts + taken_worker());
     lanes_meet();
-    int n = order_count(at);
+    int n = rank ? order_count(at) : 0;
     if (n < rank) leave_flush(t);
     while (n < rank) n = order_count(at);
     asm volatile("bar.warp.sync 0xffffffff;\nfence.proxy.async.global;" ::: "memory");
@@ -157,21 +176,7 @@ OP void columns_load(tile *t, int j, const int k, const __global float *x, int n
 }
 OP void columns_send(tile *t, int j) { warp_arrive(t, COLUMNS_FULL(t, j)); }
 OP columns_in columns_wait(tile *t, int j) {
-    mb_wait(COLUMNS_FULL(t, j), (TURN_OF(t, j) / SLOTS) & 1);
+    mb_wait(COLUMNS_FULL(t, j), PHASE_OF(t, j));
     return (columns_in)(ulong)(COLUMNS_OF(t, j)) + COL_BASE(t);
 }
 #define column_of(t, columns, k, i) ((columns)[(k)*BN + COL_STEP(i)])
-
-/* Items in the order in which groups begin, which a grid does not promise: who waits, waits for a group that runs. */
-#undef EACH_ITEM
-#define EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)                                                      \
-    {                                                                                                                  \
-        const item_place at = item_taken(t, tensor, rows, crowd);                                                      \
-        call;                                                                                                          \
-    }
-OP item_place item_taken(tile *t, const __global ulong16 *first_map, int rows, int across) {
-    if (get_local_id(0) == 0) put_ints(ITEM(t), (int4)(atomic_inc((volatile __global int *)(first_map - 1)), 0, 0, 0));
-    BAR();
-    const int n = get_ints(ITEM(t)).x, rest = n / across;
-    return (item_place){rest % rows, rest / rows * across + n % across, 0};
-}

@@ -87,12 +87,15 @@
  *   publish(t, &op_pair, j), meet(t, j)       by each worker: its rows of step j's pairs for all to read; all are
  *                                             there. mma_gather is of the pairs met last
  *   publish_none(t)                           before the first step: then whoever meets step -1 has met nothing
+ *   same_for_warp(x)                          x, known to be the same for those who go together: addresses made of it
+ *                                             need no lane's registers
  *   leave_take(t, ptr, pitch, n, begins)      by role_take: adds what a worker left to the tile of sums at ptr, which
  *                                             has an order of its own (ct_tile.share); begins: it is the first to add,
  *                                             whatever lies there
  *   order_wait(t, counts, rank), order_pass(t, counts, counted)   before and after it: waits until `rank` others have
  *                                             passed who were counted. EACH_ITEM then takes items in the order in
  *                                             which groups begin
+ *   leave_taken(t)                            after both: the worker may leave the next one
  *   leave_flush(t)                            all additions are done
  *   columns_load(t, j, k, ptr, n), columns_send(t, j)   by role_columns: number k, k = 0 first, of TERMS_OF_COLUMN for
  *                                             each column of tile j, n of which exist; then, they are complete

@@ -44,6 +44,7 @@
 #ifndef GATHER
 #define GATHER 0
 #endif
+#define TENSORS_IN (GATHER ? 4 : 3)
 #define ROUND(x, n) (((x) + (n)-1) / (n) * (n))
 #define DK64 ROUND(DK, 64)
 #define DV64 ROUND(DV, 64)
@@ -77,10 +78,10 @@ typedef struct {
     uint mem, ring, bar, ints, pairs;
     int worker, row, loads, base, helds, round, next;
 #if GATHER
-    int met, left;      /* the step whose pairs were met last; how many shares left */
-    __global int *told; /* the count of an addition that is under way */
+    int met, left, owed; /* the step whose pairs were met last; how many shares left, and are not given back yet */
+    __global int *told;  /* the count of an addition that is under way */
 #endif
-    tensor_in begun[3];
+    tensor_in begun[TENSORS_IN];
 } tile;
 #define OWN_COLUMN(t) OWN_COLUMNS((t)->worker)
 #define RAGGED(width) (SPLIT ? (width) < 64 * SPLIT : (width) % 8 != 0)
@@ -178,12 +179,12 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 
 /* rings: stream s has SLOTS tiles of BN rows and for each a "full" and an "empty" barrier and its first row; before
  * them the barriers of the held tiles and of the item, and the item: its row, head (-1: there is none), part. base:
- * tiles of the items before, helds and round: held tiles and items before (phases of the barriers). Groups that stay
- * have two held tiles in turn: the next item's arrives while this one is worked on. A barrier's eight bytes hold the
- * barrier and nothing else, from mbarrier.init on: PTX leaves open what an ordinary access to them does. Ints that lay
- * in words over which an init went were read back as that barrier's bits on an H200 where a group was quick: an item
- * that nobody had sent. */
-#define HELD_TURNS (RESIDENT ? 2 : 1)
+ * tiles of the items before, with GATHER a bit for each slot's phase; helds and round: held tiles and items before
+ * (phases of the barriers). Groups that stay have two held tiles in turn: the next item's arrives while this one is
+ * worked on; with GATHER there is room for one of each. A barrier's eight bytes hold the barrier and nothing else, from
+ * mbarrier.init on: PTX leaves open what an ordinary access to them does. Ints that lay in words over which an init
+ * went were read back as that barrier's bits on an H200 where a group was quick: an item that nobody had sent. */
+#define HELD_TURNS (RESIDENT && !GATHER ? 2 : 1)
 #define HELD_TURN(t) ((t)->helds & (HELD_TURNS - 1))
 #define HELD_PHASE(t) ((t)->helds >> (HELD_TURNS - 1) & 1)
 #define HELD_OFFSET(t) (HELD_TURN(t) * BM * DK64 * 2)
@@ -192,6 +193,7 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 #define ITEM_FULL(t) ((t)->bar + 32)
 #define ITEM_EMPTY(t) ((t)->bar + 40)
 #define TILE_BYTES (BN * WIDEST * 2)
+#define ITEM_WARPS (4 * WORKERS + (GATHER ? WORKERS + 1 : 0)) /* who is told of an item */
 /* before the held tiles: DK x 64 operands of each worker, or what nv_wgmma_pairs.cl keeps */
 #if GATHER
 #define PAIR_SLOTS 2 /* so that one meeting a step is enough */
@@ -199,26 +201,37 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 #define SUMS_ROW DK64
 #include "tile/nv_share.cl"
 #define LEAVE_BYTES (SHARE_FLOATS * 4)
+#ifndef LEAVES
+#define LEAVES 1
+#endif
 #define TERMS_OF_COLUMN 3
 #define COLUMN_BYTES (SLOTS * TERMS_OF_COLUMN * BN * 4)
-#define FRONT_BYTES ROUND(PAIR_SLOTS *PAIR_BYTES + WORKERS * LEAVE_BYTES + COLUMN_BYTES, 1024)
-#define MORE_BARRIERS (2 * WORKERS + SLOTS + (SLOTS & 1))
+#define FRONT_BYTES ROUND(PAIR_SLOTS *PAIR_BYTES + WORKERS * LEAVES * LEAVE_BYTES, 1024)
+#define MORE_BARRIERS (2 * WORKERS * LEAVES + SLOTS + (SLOTS & 1))
 #else
+#define COLUMN_BYTES 0
 #define FRONT_BYTES (SPLIT * DK64 * 128)
 #define MORE_BARRIERS 0
 #endif
-#define TURN_OF(t, j) ((uint)((t)->base + (j)))
-#define SLOT(t, s, j) ((s)*SLOTS + TURN_OF(t, j) % SLOTS)
+/* With GATHER an item begins with slot 0: where tile j lies, j alone says, and addresses need no lane's registers. */
+#if GATHER
+#define SLOT_OF(t, j) ((uint)(j) % SLOTS)
+#define PHASE_OF(t, j) (((uint)(j) / SLOTS + ((uint)(t)->base >> SLOT_OF(t, j))) & 1)
+#else
+#define SLOT_OF(t, j) ((uint)((t)->base + (j)) % SLOTS)
+#define PHASE_OF(t, j) ((uint)((t)->base + (j)) / SLOTS & 1)
+#endif
+#define SLOT(t, s, j) ((s)*SLOTS + SLOT_OF(t, j))
 #define RING(t, s, j) ((t)->ring + SLOT(t, s, j) * TILE_BYTES)
 #define FULL(t, s, j) ((t)->bar + 48 + 8 * MORE_BARRIERS + 16 * SLOT(t, s, j))
 #define EMPTY(t, s, j) (FULL(t, s, j) + 8)
 #define ITEM(t) ((t)->ints)
-#define FIRST(t, s, j) ((t)->ints + 16 + 4 * SLOT(t, s, j))
+#define FIRST(t, s, j) ((t)->ints + 16 + COLUMN_BYTES + 4 * SLOT(t, s, j))
 #define TILE_BEGIN(tp)                                                                                                 \
     __local ushort mem_[FRONT_BYTES / 2 + HELD_TURNS * HELDS * BM * DK64 + STREAMS * SLOTS * BN * WIDEST]              \
         __attribute__((aligned(1024)));                                                                                \
     __local ulong bar_[6 + MORE_BARRIERS + 2 * STREAMS * SLOTS] __attribute__((aligned(16)));                          \
-    __local int ints_[4 + STREAMS * SLOTS] __attribute__((aligned(16)));                                               \
+    __local int ints_[4 + COLUMN_BYTES / 4 + STREAMS * SLOTS] __attribute__((aligned(16)));                            \
     __local float pairs_[STAGED ? BM * (BN + 4) : 1] __attribute__((aligned(16)));                                     \
     (tp)->pairs = (uint)(ulong)pairs_;                                                                                 \
     (tp)->ints = (uint)(ulong)ints_;                                                                                   \
@@ -245,15 +258,16 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     t->worker = same_for_warp(c >> 7);
     WARP_BEGIN(&t->w);
     t->loads = t->base = t->helds = t->round = 0;
-    t->begun[0] = t->begun[1] = t->begun[2] = 0;
+    for (int i = 0; i < TENSORS_IN; i++) t->begun[i] = 0;
 #if GATHER
-    t->met = t->left = 0;
+    t->met = t->left = t->owed = 0;
     t->told = 0;
 #endif
     t->row = OWN_ROWS(t->worker) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
         if (helds) barriers_begin(bar, HELD_TURNS, helds); /* none has a count of 0, which PTX does not allow */
-        barriers_begin(bar + 32, 1, 1);
+        mb_init(ITEM_FULL(t), 1);
+        mb_init(ITEM_EMPTY(t), ITEM_WARPS * ARRIVING);
         barriers_begin(bar + 48 + 8 * MORE_BARRIERS, streams * SLOTS, 1);
 #if GATHER
         pairs_begin(bar);
@@ -264,17 +278,19 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
 }
 OP void turn_wait(tile *t) { asm volatile("bar.sync %0, 256;" ::"r"(t->worker + 1) : "memory"); }
 OP void turn_pass(tile *t) { asm volatile("bar.arrive %0, 256;" ::"r"((t->worker + 1) % WORKERS + 1) : "memory"); }
-/* Registers: what one group may hold, divided among the loading warpgroup and the computing ones. */
+/* Registers: what one group may hold, divided among the loading warpgroup and the computing ones. Who stays has an item
+ * to work out besides; tiles of 128 columns leave it no room. */
+#define ROOM_TO_LOAD (RESIDENT && !(GATHER && BN > 64))
 #if WORKERS > 2
 #define LOAD_REGISTERS "32"
 #define COMPUTE_REGISTERS "160"
-#elif WORKERS == 2 && !RESIDENT
+#elif WORKERS == 2 && !ROOM_TO_LOAD
 #define LOAD_REGISTERS "24"
 #define COMPUTE_REGISTERS "240"
 #elif WORKERS == 2
 #define LOAD_REGISTERS "40"
 #define COMPUTE_REGISTERS "232"
-#elif !RESIDENT
+#elif !ROOM_TO_LOAD
 #define LOAD_REGISTERS "24"
 #define COMPUTE_REGISTERS "232"
 #else
@@ -294,67 +310,15 @@ OP void first_turn(tile *t) {
 OP void last_turn(tile *t) {
     if (TURNS && t->worker == 0) turn_wait(t);
 }
-#if RESIDENT
-/* The next item: the loader takes its number from a counter that nv_tensor_maps.cl has set to 0, works out what it is,
- * and tells the others. Groups stay until the numbers are used up; the loader is one item ahead of those who still
- * store. The turns go on from item to item. Whoever takes the last number, none, says so like the others. */
-OP int role_load(tile *t) { return t->loads; }
-OP void role_compute(tile *t) {}
-OP void turns_begin(tile *t) {}
-OP void turns_end(tile *t) {}
-OP void leave(void) { asm volatile("exit;"); }
-OP item_place item_next(tile *t, const __global ulong16 *first_map, int rows, int heads, int parts, int crowd) {
-    int4 x;
-    if (t->loads) {
-        const int n = t->round ? t->next : atomic_inc((volatile __global int *)(first_map - 1));
-        const int across = HEAVY_LAST ? crowd : rows, down = HEAVY_LAST ? rows : heads, rest = n / across;
-        const item_place at = item_of(n - rest * across, rest % down, rest / down, across, rows);
-        t->next = atomic_inc((volatile __global int *)(first_map - 1)); /* there when it is asked for */
-        mb_wait(ITEM_EMPTY(t), (t->round & 1) ^ 1);
-        x = (int4)(at.row, n < rows * heads * parts ? at.head : -1, at.part, 0);
-        put_ints(ITEM(t), x);
-        mb_arrive(ITEM_FULL(t));
-    } else {
-        mb_wait(ITEM_FULL(t), t->round & 1);
-        x = get_ints(ITEM(t));
-        warp_arrive(t, ITEM_EMPTY(t));
-    }
-    t->round++;
-    if (x.y < 0) {
-        if (!t->loads) last_turn(t);
-        leave();
-    }
-    return (item_place){x.x, x.y, x.z};
-}
-#undef EACH_ITEM
-#define EACH_ITEM(t, at, tensor, rows, heads, parts, crowd, call)                                                      \
-    if (split_load(t)) {                                                                                               \
-        if (!role_first(t)) leave();                                                                                   \
-        (t)->loads = 1;                                                                                                \
-        for (;;) {                                                                                                     \
-            const item_place at = item_next(t, tensor, rows, heads, parts, crowd);                                     \
-            call;                                                                                                      \
-        }                                                                                                              \
-    } else {                                                                                                           \
-        split_compute(t);                                                                                              \
-        first_turn(t);                                                                                                 \
-        for (;;) {                                                                                                     \
-            const item_place at = item_next(t, tensor, rows, heads, parts, crowd);                                     \
-            call;                                                                                                      \
-        }                                                                                                              \
-    }
-#else
-OP int role_load(tile *t) { return split_load(t); }
-OP void role_compute(tile *t) { split_compute(t); }
-OP void turns_begin(tile *t) { first_turn(t); }
-OP void turns_end(tile *t) { last_turn(t); }
-#endif
+#include "tile/nv_wgmma_items.cl"
 /* Held tiles are read by products alone, whose end is the whole warp's: to agree once more cost 2 % of short rows. */
 OP void held_release(tile *t) {
     if (RESIDENT && t->w.lane < ARRIVING) mb_arrive(HELD_EMPTY(t));
 }
 OP void role_done(tile *t, int n) {
-    t->base += n;
+    if (GATHER)
+        for (int s = 0; s < SLOTS; s++) t->base ^= ((n + SLOTS - 1 - s) / SLOTS & 1) << s;
+    else t->base += n;
     t->helds++;
 }
 
@@ -364,14 +328,13 @@ OP tensor tensor_view(const int storage, tensor_in map, const strides *s, int ba
     return y;
 }
 OP void tensor_ahead(tensor *x, int heads) { x->head += heads; }
-/* A fence makes the copy engine read the map anew. An item begins three tensors: groups that stay know the one begun
- * three calls ago. */
+/* A fence makes the copy engine read the map anew. An item begins TENSORS_IN tensors: groups that stay know the one
+ * begun so many calls ago. */
 OP void tensor_begin(tile *t, tensor *x) {
 #if RESIDENT
     const tensor_in before = t->begun[0];
-    t->begun[0] = t->begun[1];
-    t->begun[1] = t->begun[2];
-    t->begun[2] = x->map;
+    for (int i = 1; i < TENSORS_IN; i++) t->begun[i - 1] = t->begun[i];
+    t->begun[TENSORS_IN - 1] = x->map;
     if (before == x->map) return;
 #endif
     asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" ::"l"((ulong)x->map) : "memory");
@@ -388,7 +351,7 @@ OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
             HELD_FULL(t));
 }
 OP void held_wait(tile *t) { mb_wait(HELD_FULL(t), HELD_PHASE(t)); }
-OP void stream_acquire(tile *t, int s, int j) { mb_wait(EMPTY(t, s, j), ((TURN_OF(t, j) / SLOTS) & 1) ^ 1); }
+OP void stream_acquire(tile *t, int s, int j) { mb_wait(EMPTY(t, s, j), PHASE_OF(t, j) ^ 1); }
 OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {
     asm volatile("st.shared.u32 [%0], %1;" ::"r"(FIRST(t, s, j)), "r"(r0) : "memory");
     mb_expect(FULL(t, s, j), BN * width * 2);
@@ -396,7 +359,7 @@ OP void load_rows(tile *t, int s, int j, tensor *x, int r0, const int width) {
     for (int i = 0; i < width / 64; i++) tma(RING(t, s, j) + i * BN * 128, x, i * 64, r0, x->head, FULL(t, s, j));
 }
 #define stream_load(tp, s, j, x, r0) load_rows(tp, s, j, x, r0, ROUND(WIDTH(s), 64))
-OP void stream_wait(tile *t, int s, int j) { mb_wait(FULL(t, s, j), (TURN_OF(t, j) / SLOTS) & 1); }
+OP void stream_wait(tile *t, int s, int j) { mb_wait(FULL(t, s, j), PHASE_OF(t, j)); }
 #undef stream_first
 OP int first_of(tile *t, int s, int j) {
     int r0;
@@ -413,7 +376,11 @@ OP void stream_release(tile *t, int s, int j) { warp_arrive(t, EMPTY(t, s, j)); 
 #define mma_commit() asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory")
 #define mma_wait(t, n) asm volatile("wgmma.wait_group.sync.aligned " #n ";" ::: "memory")
 /* 128-byte swizzle: rows of 128 bytes, eight rows an atom of 1024 */
-OP ulong desc(uint at, uint lbo) { return (ulong)((at & 0x3FFFF) >> 4) | (ulong)lbo << 16 | 64UL << 32 | 1UL << 62; }
+OP ulong desc(uint at, uint lbo) {
+    ulong d = (ulong)((at & 0x3FFFF) >> 4) | (ulong)lbo << 16 | 64UL << 32 | 1UL << 62;
+    if (GATHER) asm("mov.b64 %0, %0;" : "+l"(d)); /* else what is added to it is folded, and kept in registers each */
+    return d;
+}
 /* That of what lies so many bytes behind. */
 OP ulong ahead(ulong descriptor, const int bytes) { return descriptor + (bytes >> 4); }
 OP void mma_abt(tile *t, acc_pair *out, held *q, int s, int j) {

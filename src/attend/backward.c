@@ -187,12 +187,14 @@ out:
 }
 
 /* Heads that take turns: a divisor of their number. Blocks of one head follow each other through its queries, and wait
- * for each other where sums are ordered; heads beside each other leave fewer of them to wait. With a layout some blocks
- * are listed far more often than others: those of all heads are to begin early. */
-static i32 crowd_of(const ct_item *item)
+ * for each other where sums are ordered; heads beside each other leave fewer of them to wait, which matters most where
+ * each block begins behind the one before. With a layout some blocks are listed far more often than others: those of
+ * all heads are to begin early. */
+static i32 crowd_of(const ct_item *item, int ordered)
 {
-    enum { BESIDE = 16 };
-    return (i32)(item->a->layout ? item->groups_y : ct_divisor_to(item->groups_y, BESIDE));
+    enum { BESIDE = 16, WAITING = 32 };
+    const int beside = ordered == 1 && item->a->causal ? WAITING : BESIDE;
+    return (i32)(item->a->layout ? item->groups_y : ct_divisor_to(item->groups_y, beside));
 }
 
 /* dK and dV of the blocks of keys, and what one pass leaves of dQ. */
@@ -205,7 +207,7 @@ static clattn_status add_keys(ct_builder *b, backward *w)
     const bool shares = item->shape.shares;
     CT_TRY(ct_item_take(b, item, w->gradient->g, &t));
     CT_TRY(ct_item_launch(b, item, "attend_backward_kv", "attend/attend_backward_kv.cl", w->gradient->out, &l));
-    item->args.crowd = shares ? crowd_of(item) : 0;
+    item->args.crowd = shares ? crowd_of(item, w->ordered) : 0;
     const attend_backward_args args = args_of(w, item);
     const struct {
         CT_REFS(ATTEND_BACKWARD_KV)
@@ -219,8 +221,11 @@ static clattn_status add_keys(ct_builder *b, backward *w)
     if (w->ordered) {
         ct_launch_define(l, "ORDERED", w->ordered);
     }
+    if (w->ordered == 1 && item->a->layout) {
+        ct_launch_define(l, "FROM_ENDS", 1);
+    }
     if (shares) {
-        ct_launch_groups(l, item->lists.rows * item->groups_y, 1, 1, item->shape.items);
+        ct_item_stay(b, l, item);
     } else {
         ct_launch_groups(l, w->sums_row ? 1 : item->lists.rows, item->groups_y, 1, item->shape.items);
     }

@@ -69,12 +69,18 @@ static size_t row_of(const ct_shape_wish *wish, int widest)
     return i;
 }
 
+/* Places for what a worker leaves: there is room for a second one beside tiles of 64 columns. */
+static int leaves_of(const ct_shape *s)
+{
+    return s->bn > 64 ? 1 : 2;
+}
+
 /* What tile_nv_wgmma.cl keeps beside held tiles and rings where groups share a head's sums: published pairs, what
  * leaves, values of columns. */
 static int64_t sharing_bytes(const ct_shape *s, int dk64)
 {
     const int64_t workers = s->bm / 64, columns = (int64_t)dk64 * s->bn / 64 / workers;
-    return 2 * 2 * (int64_t)s->bm * s->bn + workers * 64 * columns * 4 + SLOTS * 3 * (int64_t)s->bn * 4;
+    return 2 * 2 * (int64_t)s->bm * s->bn + leaves_of(s) * workers * 64 * columns * 4 + SLOTS * 3 * (int64_t)s->bn * 4;
 }
 
 /* One pass: 64 rows of dQ a worker, of as many columns as the registers hold beside the other results. */
@@ -96,7 +102,9 @@ static void share(const ct_shape_wish *wish, ct_shape *out)
     *out = wider;
     out->shares = true;
     out->schedule = "schedule/chains.cl";
-    out->extra[out->n_extra++] = (ct_define){"CHAINS", 1};
+    const ct_define extra[] = {{"CHAINS", 1}, {"LAG", cols <= 64}, {"LEAVES", leaves_of(out)}};
+    memcpy(out->extra + out->n_extra, extra, sizeof extra);
+    out->n_extra += (int)CT_COUNT(extra);
 }
 
 /* Backwards: two held tiles, two tiles of pairs and two results stay, which fit the registers at 64 columns, one step
