@@ -63,7 +63,7 @@ typedef struct attend_args {
 typedef struct attend_backward_args {
     attend_args a; /* step, rows: of queries in the pass for dq, of keys in that for dk and dv */
     strides dq, dk, dv;
-    i64 sums_row, sums_head; /* sums: [b][hq][sums_head][sums_row] floats */
+    i64 sums_row, sums_head, sums_part; /* sums: [part][b][hq][sums_head][sums_row] floats; a part: so many */
 } attend_backward_args;
 
 /* ints of a query row that count who has added to a tile's sums: one for each worker of a group at most */
@@ -83,9 +83,9 @@ typedef struct attend_backward_args {
     B(int, counts)
 typedef struct terms_args {
     strides o;
-    i64 rows, sums_head; /* of a head: all, and of sums */
-    i32 heads, width;    /* width = 0: every group returns at once */
-    i32 sums_row, spare;
+    i64 rows, sums_head, sums_part; /* of a head: all, and of sums; as in attend_backward_args */
+    i32 heads, width;               /* width = 0: every group returns at once */
+    i32 sums_row, parts;
 } terms_args;
 
 #define ATTEND_WEIGH(T, B, S) B(const float, weight) B(float, minus) B(float, sunk)
@@ -104,11 +104,12 @@ typedef struct head_sums_args {
 #define ATTEND_COLLECT(T, B, S) B(const float, sums) B(const int, counts) B(const int, cu_q) B(out_elem, dq)
 typedef struct collect_args {
     strides dq;
-    i64 rows, sums_head;   /* of a head: all, and of sums */
-    i32 heads, width;      /* width = 0: every group returns at once */
-    i32 sums_row, of_tile; /* floats of a row of sums, rows of a tile of them */
+    i64 rows, sums_head, sums_part; /* of a head: all, and of sums; as in attend_backward_args */
+    i32 heads, width;               /* width = 0: every group returns at once */
+    i32 sums_row, of_tile;          /* floats of a row of sums, rows of a tile of them */
     f32 scale;
     i32 sequences; /* 0: not packed */
+    i32 parts, spare;
 } collect_args;
 
 /* dbias: in planes of one head of one batch, or of all that share it. */

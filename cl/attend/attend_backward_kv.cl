@@ -11,11 +11,11 @@
  *   +------+ +------+   +----------+              finish: dK * scale
  *
  * With GATHER the same pass gives dQ: each step adds its dX^T K to its queries' rows of `sums`, of which attend_collect
- * makes dQ. GATHER 1: a group does all blocks of keys of a KV head, one after another, so the sums have a fixed order.
- * GATHER 2: groups share a head. ORDERED 1: blocks of keys add to a tile of queries in ascending order all the same:
- * `counts` says how many have, a block waits for those before it, which groups that began earlier do. ORDERED 2: for
- * the first one alone, which lays down what the others add to. 0: the sums begin with zeros. FROM_ENDS, of lists:
- * in which order a block takes its queries, see from_its_end.
+ * makes dQ. GATHER 1: a group does blocks of keys of a KV head, one after another: all of them, or a part, with sums of
+ * its own, so that they have a fixed order. GATHER 2: groups share a head. ORDERED 1: blocks of keys add to a tile of
+ * queries in ascending order all the same: `counts` says how many have, a block waits for those before it, which groups
+ * that began earlier do. ORDERED 2: for the first one alone, which lays down what the others add to. 0: the sums begin
+ * with zeros. FROM_ENDS, of lists: in which order a block takes its queries, see from_its_end.
  * CHAINS: front, middle, settle and back are P and dV alone, and dX, dK and dQ are a second chain. 1: beside the first
  * one, some bring what a step's queries need, and some take what leaves (schedule/chains.cl); 2: after it, where there
  * is no room for P beside dX (schedule/serial.cl).
@@ -296,8 +296,9 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_BACKWARD_
 #if GATHER
     c->sums_head = b->sums_head;
     const int first_sums = GATHER == 2 && PACKED ? SEQUENCE_LINE(seq.q0, BN, sequence) * BN : seq.q0;
-    c->sums =
-        AT(sums) + ((in * (a->lse_batch / a->lse_head) + c->first_head) * c->sums_head + first_sums) * b->sums_row;
+    c->sums = AT(sums) +
+              ((in * (a->lse_batch / a->lse_head) + c->first_head) * c->sums_head + first_sums) * b->sums_row +
+              (GATHER == 1 ? at.part * b->sums_part : 0);
     c->sums_row = b->sums_row;
 #endif
 #if ORDERED

@@ -1,4 +1,5 @@
-/* dQ from the sums that attend_backward_kv has left:  dQ = scale sums.  A line is the row of one (row, head, batch).
+/* dQ from the sums that attend_backward_kv has left:  dQ = scale sums, those of its parts from the first on.  A line is
+ * the row of one (row, head, batch).
  * SHARES: a tile's sums lie as its workers left them, see share_at. With counts, a tile to which nobody has added holds
  * nothing: its dQ is 0. PACKED, with SHARES: every sequence has tiles of its own. */
 #include "attend/args.cl"
@@ -29,7 +30,8 @@ LINE_KERNEL void attend_collect(ARGUMENTS(ATTEND_COLLECT) const collect_args a) 
     const __global float *sums =
         AT(sums) + (place.plane * a.sums_head + (SHARES ? first_sums + in_sequence - row : n)) * a.sums_row;
     EACH_COL(c, a.width) {
-        const VF x = SHARES ? get_share(sums, row, c) : get(sums, c, a.width);
+        VF x = SHARES ? get_share(sums, row, c) : get(sums, c, a.width);
+        for (int part = 1; !SHARES && part < a.parts; part++) x += get(sums + part * a.sums_part, c, a.width);
         put_elem(to, c, a.width, scale == 0.0f ? (VF)(0.0f) : x * scale);
     }
 }

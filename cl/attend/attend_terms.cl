@@ -30,8 +30,10 @@ LINE_KERNEL void attend_terms(ARGUMENTS(ATTEND_TERMS) const terms_args a) {
     if (sums_base) {
         __global float *sums = AT(sums) + (place.plane * a.sums_head + n) * a.sums_row;
         const long rows = n + 1 < a.rows ? 1 : a.sums_head - n; /* the last one's: those behind, too */
-        for (long r = 0; r < rows; r++) {
-            EACH_COL(c, a.sums_row) { put(sums + r * a.sums_row, c, a.sums_row, (VF)(0.0f)); }
+        for (int part = 0; part < a.parts; part++, sums += a.sums_part) {
+            for (long r = 0; r < rows; r++) {
+                EACH_COL(c, a.sums_row) { put(sums + r * a.sums_row, c, a.sums_row, (VF)(0.0f)); }
+            }
         }
     }
     const float sum = line_sum(&t, products);

@@ -171,6 +171,63 @@ OP void ab_of(tile *t, acc_head *out, op_pair *p, int s, int j, const __global u
         BARRIER();
     }
 }
+#if GATHER
+OP void held_hide(tile *t, held *q, const __global uchar *bytes, int n) {
+    q->bytes = bytes;
+    q->n = n;
+}
+/* Pairs leave turned, each row a line of columns: behind mma_ab, whose last barrier says that nobody reads them as that
+ * had them. */
+OP void publish_turned(tile *t, const op_pair *p) {
+    EACH_ROW(r) UNROLL
+    for (int c = 0; c < NC; c += 4) {
+        const float *x = p->x + r * NC + c;
+        AT4(t->fold + FOURS(t->ry, RY, r) * CPITCH + FOURS(t->cx, CX, c)) = (float4)(x[0], x[1], x[2], x[3]);
+    }
+}
+/* A slice of PS held rows, zeros from `rows` on. */
+OP void fetch_held(float4 *v, tile *t, const held *q, const int slice, int rows) {
+    const rows_in b = {q->x, q->row, rows - 1};
+    fetch_rows(HELD_STORED, v, t, &b, slice, q->bytes, q->n, WIDTH_K);
+    UNROLL
+    for (int i = 0; i < ROWS_F; i++)
+        if (slice * PS + (int)(t->item / WIDE) + i * LINES >= rows) v[i] = (float4)(0.0f);
+}
+OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {
+    publish_turned(t, p);
+    out->q = *q;
+    out->rows = rows;
+}
+#define EACH_SUM(call)                                                                                                 \
+    UNROLL                                                                                                             \
+    for (int r = 0; r < GR; r++) UNROLL                                                                                \
+    for (int c = 0; c < OC; c += 4) {                                                                                  \
+        const int row = FOURS(t->ry, RY, r), d = FOURS(t->cx, CX, c);                                                  \
+        __global float4 *at = (__global float4 *)(to + (uint)row * (uint)pitch + d);                                   \
+        float *v = sums + r * OC + c;                                                                                  \
+        const int exists = row < n && (DVP == DV || d < DV);                                                           \
+        call                                                                                                           \
+    }
+/* The product, which begins with what the sums are: so they take no registers beside it. A row of them is always the
+ * same item's: tiles of queries begin at multiples of their height. */
+OP void acc_leave(tile *t, acc_share *s, __global float *to, long pitch, int n) {
+    float4 f[ROWS_F];
+    float sums[GR * OC];
+    EACH_SUM(const float4 a = exists ? *at : (float4)(0.0f); v[0] = a.x; v[1] = a.y; v[2] = a.z; v[3] = a.w;)
+    fetch_held(f, t, &s->q, 0, s->rows);
+    put_rows(t->mem, t, f);
+    BARRIER();
+    UNROLL_BY(1) for (int i = 0; i < BM / PS; i++) {
+        const lptr now = t->mem + (i & 1) * BUF, then = t->mem + ((i + 1) & 1) * BUF;
+        const lptr x = t->fold + i * PS * CPITCH + t->ry * 4, y = now + t->cx * 4;
+        if (i + 1 < BM / PS) fetch_held(f, t, &s->q, i + 1, s->rows);
+        OUTER_PRODUCT(GR, OC, PS, sums, x, CPITCH, y, DVP)
+        if (i + 1 < BM / PS) put_rows(then, t, f);
+        BARRIER();
+    }
+    EACH_SUM(if (exists) *at = (float4)(v[0], v[1], v[2], v[3]);)
+}
+#endif
 #else
 OP void ab_of(tile *t, acc_head *out, op_pair *p, int s, int j, const __global uchar *bytes, int n, const int width) {
     const rows_in b = stream_at(t, s, j);

@@ -76,9 +76,10 @@
  *                                             same arguments, adds
  *   pair_leave(t, &acc_pair, ptr, pitch, rows, cols)   backwards: ptr[row * pitch + col] += x, float, rows and cols
  *                                             that exist; the same lane writes a place every time
- *   Backwards, with -D GATHER, on tiles whose groups may do all blocks of a head (ct_tile.gathers) or share them
- *   (ct_shape.shares):
- *   mma_gather(t, &acc_share, &op_pair, &held, rows)   share = pair^T . held, over the held rows that exist
+ *   Backwards, with -D GATHER, of shapes whose groups may do several blocks of a head (ct_shape.gathers) or share
+ *   them (ct_shape.shares):
+ *   mma_gather(t, &acc_share, &op_pair, &held, rows)   share = pair^T . held, over the held rows that exist. Behind the
+ *                                             mma_ab of those pairs; acc_leave comes next
  *   acc_leave(t, &acc_share, ptr, pitch, n)   ptr's rows of floats += share's first n rows; pitch: DK rounded up to 16.
  *                                             Where groups share, it is left for who takes it (leave_take)
  *   held_hide(t, &held, bytes, n)             rows whose byte is 0 count as zeros in mma_gather; their pairs mean
@@ -185,8 +186,11 @@
 #define BUFFER_SHARED(type, name) BUFFER_IN(type, name)
 #define AT(name) (name##_base + name##_from)
 #define PASS(name) name##_base, name##_from
-/* A group does every block row of the head that is its place in dimension 1. */
-#define EACH_ROW_OF_ITEM(at, rows) for (item_place at = {0, (int)GROUP(1), 0}; at.row < (rows); at.row++)
+/* The groups of dimension 0 share out the block rows of the head that is their place in dimension 1: a row each, to and
+ * fro, so that rows of rising work come to as much for each. */
+#define EACH_ROW_OF_ITEM(at, rows)                                                                                     \
+    for (item_place at = {(int)GROUP(0), (int)GROUP(1), (int)GROUP(0)}; at.row < (rows);                               \
+         at.row += turn_of(at.row, (int)GROUPS(0)))
 #define TENSOR_OF(name, sequence) TENSOR_AT(name)
 /* Packed sequences: the first line of one that begins at token `first`, where a line has `step` tokens. Every sequence
  * has room for its lines. */
@@ -227,6 +231,8 @@ typedef float f32;
 typedef struct {
     int row, head, part;
 } item_place;
+/* From a part's row to its next one: 0 1 2 | 5 4 3 | 6 7 8. */
+OP int turn_of(int row, int parts) { return 2 * parts - 1 - 2 * (row % parts); }
 typedef struct {
     int start, entries, masked, sequence;
 } list_line;

@@ -21,16 +21,17 @@
  *   ALIGNED   1: every row and head stride, every offset and both widths are multiples of 4 elements, and tensors begin
  *             at
  *         multiples of 4 elements: loads and stores of four. 0: elements.
- *   WHOLE   1: pairs leave whole, to local memory of their own (BN * (BM + 4) floats), where their items may have them
+ *   WHOLE   1: pairs leave whole, to local memory of their own (PAIRS_LEN floats), where their items may have them
  *         again: they take no registers beside the products that use them, whose loops are not unrolled, so that two
  *         results and a tile of pairs fit an item (and a GPU's instruction cache). PS need only divide BN. 0: in slices
+ *   GATHER  1, with WHOLE: pairs may meet the held rows as well (mma_gather). BN is a multiple of 4 * RY, PS divides BM
  *   SV    columns of V and O that a group does (default DV): fewer are a multiple of 4 * CX, and group dimension 2
  *         counts the parts
  *   SUBGROUP, SHUFFLE_XOR   least size of a sub-group, and the name of its exchange: row joins without local memory
  *                           where a row fits
  * BM or BN rows span less than 2^31 bytes (src/tile/tiles.c declines the others); batch and head strides have 64
  * bits. A tensor has at least one row.
- * Local floats: 2 * BUF + FOLD_LEN below, or with WHOLE 2 * BUF + BN * RPITCH. */
+ * Local floats: 2 * BUF + FOLD_LEN below, or with WHOLE 2 * BUF + PAIRS_LEN. */
 #define UNROLL _Pragma("unroll")
 #define PRAGMA(x) _Pragma(#x)
 #define UNROLL_BY(n) PRAGMA(unroll n)
@@ -51,6 +52,9 @@
 #endif
 #ifndef WHOLE
 #define WHOLE 0
+#endif
+#ifndef GATHER
+#define GATHER 0
 #endif
 #ifndef COLS
 #define COLS BN
@@ -89,6 +93,7 @@
 #define RPITCH (BM + 4) /* four floats on: turned stores of two vectors a row then meet no bank conflict */
 #define CPITCH (BN + 4)
 #define ABT_BUF (KS * (RPITCH + CPITCH))
+#define PAIRS_LEN (BM * BN + 4 * (BM > BN ? BM : BN)) /* columns that are lines of rows, or the reverse */
 #define AB_BUF (PS * ((WHOLE ? 0 : RPITCH) + DVP))
 #define BUF (ABT_BUF > AB_BUF ? ABT_BUF : AB_BUF)
 #define ACROSS (KS / 4)       /* vectors across a slice of columns */
@@ -104,6 +109,12 @@
 #if BM % (2 * MR) || MR % 4 || CX % 4 || CX & (CX - 1) || BN % (4 * CX) || KS % 4 || ITEMS % ACROSS ||                 \
     (PS % CX && !WHOLE) || BN % PS || WIDE > ITEMS || (SV < DV && SV != DVP)
 #error this tile shape does not divide evenly
+#endif
+#if GATHER
+#define GR (BN / RY) /* rows of a share that an item holds */
+#if !WHOLE || BN % (4 * RY) || BM % PS
+#error pairs of this tile shape do not meet the held rows
+#endif
 #endif
 
 typedef float VF;
@@ -135,7 +146,17 @@ typedef struct {
     gptr x;
     long pack;
     int row, last;
+#if GATHER
+    const __global uchar *bytes; /* of rows that mma_gather passes over; NULL: none */
+    int n;
+#endif
 } held;
+#if GATHER
+typedef struct {
+    held q; /* acc_leave multiplies */
+    int rows;
+} acc_share;
+#endif
 typedef struct {
     gptr base[4];
     long even_head[4], odd_head[4];
@@ -151,7 +172,7 @@ typedef struct {
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 /* joins use the memory of pairs where there is one: no stage joins between a product and pair_again */
 #if WHOLE
-#define JOINED_LEN (BN * RPITCH)
+#define JOINED_LEN PAIRS_LEN
 #else
 #define JOINED_LEN FOLD_LEN
 #endif
@@ -268,7 +289,7 @@ OP void tensor_ahead(tensor *x, int heads) { x->ahead = heads * x->pack; }
 OP void tensor_begin(tile *t, tensor *x) {}
 #define held_at(tp, q, index)
 OP void held_load(tile *t, held *q, tensor *x, int r0, const int width) {
-    const held y = {x->x + (long)(r0 / PACK) * x->row, x->pack, x->row, x->rows - 1 - r0};
+    const held y = {.x = x->x + (long)(r0 / PACK) * x->row, .pack = x->pack, .row = x->row, .last = x->rows - 1 - r0};
     *q = y;
 }
 OP void held_wait(tile *t) {}

@@ -3,6 +3,7 @@
 #include "attend/backward.h"
 
 #include "attend/item.h"
+#include "attend/parts.h"
 #include "line/line.h"
 #include "tile/tiles.h"
 
@@ -11,6 +12,7 @@ typedef struct backward {
     const ct_attend_gradient *gradient;
     ct_ref from, minus, delta, far, sunk; /* cl/attend/attend_terms.cl */
     int64_t sums_row, sums_head; /* 0: two passes; else one, which leaves dQ in so many rows of so many floats */
+    int64_t parts, sums_part;    /* of which each part of the keys has as many */
     int ordered;                 /* groups that share sums wait for each other: ORDERED of the kernel */
     ct_ref sums, counts;
     ct_item keys, queries; /* blocks of them, with their lists */
@@ -61,7 +63,7 @@ static clattn_status add_terms(ct_builder *b, backward *w)
     CT_TRY(add_zeros(b, w->far, 1));
     w->sunk = ct_is(w->gradient->dsink) ? ct_builder_zone(b, "weights of the sink", rows, 4) : ct_nothing();
     if (w->sums_row) {
-        w->sums = ct_builder_zone(b, "sums of dq", a->b * a->hq * w->sums_head * w->sums_row, 4);
+        w->sums = ct_builder_zone(b, "sums of dq", w->parts * w->sums_part, 4);
     }
     if (w->ordered) {
         w->counts = ct_builder_zone(b, "counts of who has added to them", rows * COUNTS, 4);
@@ -83,9 +85,11 @@ static clattn_status add_terms(ct_builder *b, backward *w)
     const terms_args args = {.o = a->os,
                              .rows = a->nq,
                              .sums_head = w->sums_head,
+                             .sums_part = w->sums_part,
                              .heads = (i32)a->hq,
                              .width = (i32)a->dv,
-                             .sums_row = (i32)w->sums_row};
+                             .sums_row = (i32)w->sums_row,
+                             .parts = (i32)w->parts};
     const ct_line_rows lines = rows_of(b, a, &a->os, a->dv, a->types.q);
     CT_TRY(ct_line_launch_rows(b, "attend/attend_terms.cl", "attend_terms", &lines, &l));
     ct_launch_define(l, "STORE", a->types.q);
@@ -146,8 +150,13 @@ out:
 static attend_backward_args args_of(const backward *w, const ct_item *item)
 {
     const ct_attend_gradient *g = w->gradient;
-    return (attend_backward_args){
-        .a = item->args, .dq = g->dqs, .dk = g->dks, .dv = g->dvs, .sums_row = w->sums_row, .sums_head = w->sums_head};
+    return (attend_backward_args){.a = item->args,
+                                  .dq = g->dqs,
+                                  .dk = g->dks,
+                                  .dv = g->dvs,
+                                  .sums_row = w->sums_row,
+                                  .sums_head = w->sums_head,
+                                  .sums_part = w->sums_part};
 }
 
 /* Statistics of the rows that are far from 0, block of queries by block. */
@@ -227,7 +236,7 @@ static clattn_status add_keys(ct_builder *b, backward *w)
     if (shares) {
         ct_item_stay(b, l, item);
     } else {
-        ct_launch_groups(l, w->sums_row ? 1 : item->lists.rows, item->groups_y, 1, item->shape.items);
+        ct_launch_groups(l, w->sums_row ? w->parts : item->lists.rows, item->groups_y, 1, item->shape.items);
     }
     w->entries += item->lists.entries;
 out:
@@ -300,12 +309,14 @@ static clattn_status add_collect(ct_builder *b, const backward *w)
     const collect_args args = {.dq = w->gradient->dqs,
                                .rows = a->nq,
                                .sums_head = w->sums_head,
+                               .sums_part = w->sums_part,
                                .heads = (i32)a->hq,
                                .width = (i32)a->dqk,
                                .sums_row = (i32)w->sums_row,
                                .of_tile = w->keys.shape.bn,
+                               .scale = (f32)a->scale,
                                .sequences = (i32)a->sequences,
-                               .scale = (f32)a->scale};
+                               .parts = (i32)w->parts};
     const bool shares = w->keys.shape.shares;
     const char *text = "attend/attend_collect.cl";
     const ct_line_rows lines = rows_of(b, a, &w->gradient->dqs, a->dqk, w->gradient->out);
@@ -333,30 +344,51 @@ static bool may_share(ct_builder *b, const ct_attend *a)
     return !ct_item_texts(a) && ct_item_reads(a) < CT_READS_BIAS && (ordered || any);
 }
 
-/* One pass or two: one, where groups may share a head's sums, or where a group may do a whole head and heads are enough
- * to fill the device. */
+/* Groups that share a head's sums do a block of keys each. */
+static void share_sums(ct_builder *b, backward *w)
+{
+    const ct_attend *a = w->a;
+    const int64_t of_tile = w->keys.shape.bn;
+    const bool fixed = ct_builder_problem(b)->deterministic;
+    enum { ZEROS, ALL, FIRST };
+    w->sums_row = ct_round_up(ct_max(a->dqk, a->dv), 64);
+    w->sums_head = a->sequences ? (a->nq / of_tile + a->sequences) * of_tile : ct_round_up(a->nq, of_tile);
+    w->parts = 1;
+    w->ordered = fixed ? ALL : ct_item_ordered(&w->keys) ? FIRST : ZEROS;
+    ct_builder_note(b, "one pass, dq summed in %s order", fixed ? "a fixed" : "any");
+    if (!fixed) {
+        ct_builder_any_order(b);
+    }
+}
+
+/* A group does a head's blocks of keys one after another, where heads are enough to fill the device; or a part of them,
+ * where sums for each part do not fill its memory. */
+static void gather_sums(ct_builder *b, backward *w)
+{
+    const ct_device_facts *facts = &ct_builder_context(b)->env.facts;
+    const int64_t row = ct_round_up(ct_max(w->a->dqk, w->a->dv), 16), of_part = w->a->b * w->a->hq * w->a->nq * row;
+    const int64_t heads = w->keys.groups_y, units = facts->compute_units, places = w->keys.shape.places * units;
+    const int64_t room = ct_min((int64_t)(facts->global_memory / 16), (int64_t)2 << 30) / (4 * of_part);
+    w->parts = places ? ct_backward_parts(heads, w->keys.lists.rows, places, room) : heads >= units;
+    w->sums_row = w->parts ? row : 0;
+    w->sums_head = w->a->nq;
+    if (w->parts > 1) {
+        ct_builder_note(b, "one pass, keys in %lld parts, each with sums of dq", (long long)w->parts);
+    }
+}
+
+/* One pass or two: one, where there are groups enough that share a head's sums or gather them. */
 static clattn_status choose_passes(ct_builder *b, backward *w)
 {
     clattn_status st = CLATTN_OK;
     const ct_attend *a = w->a;
-    const int64_t width = ct_max(a->dqk, a->dv);
-    const bool enough = a->b * a->hk >= (int64_t)ct_builder_context(b)->env.facts.compute_units;
     CT_TRY(make_item(b, a, true, may_share(b, a), &w->keys));
     if (w->keys.shape.shares) {
-        w->sums_row = ct_round_up(width, 64);
-        const int64_t of_tile = w->keys.shape.bn;
-        w->sums_head = a->sequences ? (a->nq / of_tile + a->sequences) * of_tile : ct_round_up(a->nq, of_tile);
-        const bool fixed = ct_builder_problem(b)->deterministic;
-        enum { ZEROS, ALL, FIRST };
-        w->ordered = fixed ? ALL : ct_item_ordered(&w->keys) ? FIRST : ZEROS;
-        ct_builder_note(b, "one pass, dq summed in %s order", fixed ? "a fixed" : "any");
-        if (!fixed) {
-            ct_builder_any_order(b);
-        }
-    } else if (ct_builder_tile(b)->gathers && enough) {
-        w->sums_row = ct_round_up(width, 16);
-        w->sums_head = a->nq;
+        share_sums(b, w);
+    } else if (w->keys.shape.gathers) {
+        gather_sums(b, w);
     }
+    w->sums_part = a->b * a->hq * w->sums_head * w->sums_row;
 out:
     return st;
 }

@@ -11,7 +11,7 @@ typedef struct ct_device_facts {
     bool cpu;         /* CL_DEVICE_TYPE_CPU */
     bool local_apart; /* local memory is not a part of global memory: CL_DEVICE_LOCAL_MEM_TYPE */
     cl_uint compute_units;
-    cl_ulong local_memory;
+    cl_ulong local_memory, global_memory;
     size_t max_group;
     cl_uint vector;       /* floats that a vector register holds */
     bool dots;            /* this CPU has AVX512-BF16 */

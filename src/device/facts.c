@@ -76,6 +76,7 @@ clattn_status ct_device_read(cl_device_id device, ct_device_facts *f)
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof f->compute_units, &f->compute_units, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof f->local_memory, &f->local_memory, NULL));
+    CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof f->global_memory, &f->global_memory, NULL));
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_TYPE, sizeof local, &local, NULL));
     f->local_apart = local == CL_LOCAL;
     CT_TRYCL(clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof f->max_group, &f->max_group, NULL));

@@ -56,11 +56,18 @@ bool ct_simt_shape_legal(const ct_device_facts *facts, int dk, int dv, struct ct
     if (s->items % (s->ks / 4) != 0 || padded / 4 > s->items) {
         return false; /* a line of a slice is fetched at once */
     }
-    const int line = s->bm + 4, pairs = s->whole ? s->bn * line : s->mr * s->items;
+    const int line = s->bm + 4, longer = s->bm > s->bn ? s->bm : s->bn,
+              pairs = s->whole ? s->bm * s->bn + 4 * longer : s->mr * s->items;
     const int abt = s->ks * (line + s->bn + 4), ab = s->ps * ((s->whole ? 0 : line) + padded);
     s->local_bytes = sizeof(float) * (size_t)(2 * (abt > ab ? abt : ab) + pairs);
     return s->items <= LARGEST_GROUP && (size_t)s->items <= facts->max_group && s->local_bytes <= m->local_bytes &&
            s->local_bytes <= facts->local_memory && s->mr * (nc + oc) <= m->most;
+}
+
+/* What it asserts of pairs that meet the held rows as well. */
+static bool gathers(const struct ct_simt_shape *s)
+{
+    return s->whole && s->bn % (4 * (s->bm / s->mr)) == 0 && s->bm % s->ps == 0;
 }
 
 /* The largest equal part of a block that a tile holds; 0: not even one token. */
@@ -136,7 +143,8 @@ static bool choose(const ct_device_facts *facts, const blocks *block, bool leave
         s.rows = tokens * block->pack;
         s.cols = block->k > 0 ? part_of(block->k, s.bn) : s.bn;
         const bool whole = (block->q == 0 || tokens == block->q) && (block->k == 0 || s.cols == block->k);
-        if (s.rows == 0 || (!block->cut && !whole) || !ct_simt_shape_legal(facts, dk, dv, &s)) {
+        if (s.rows == 0 || (!block->cut && !whole) || (leave_whole && !gathers(&s)) ||
+            !ct_simt_shape_legal(facts, dk, dv, &s)) {
             continue;
         }
         const double c = cost(&s, m, dk, dv, causal);
@@ -173,26 +181,34 @@ typedef struct backward_row {
     struct ct_simt_shape s;
 } backward_row;
 static const backward_row backward_rows[] = {
-    /* two chains: a tile of pairs and two results */
-    {64, true, false, {.bm = 128, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
+    /* two chains: two results, and a tile of pairs or the share that they have of dQ */
     {64, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
     {64, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 2, .whole = true}},
-    {128, true, false, {.bm = 64, .bn = 128, .mr = 8, .cx = 16, .ks = 8, .ps = 8, .deep = 8, .whole = true}},
-    {128, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 8, .whole = true}},
+    {128, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
     /* one chain: two tiles of pairs and two results */
     {64, true, true, {.bm = 64, .bn = 32, .mr = 8, .cx = 8, .ks = 8, .ps = 32, .deep = 8, .whole = true}},
     {128, true, true, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
     /* two tiles of pairs and a result */
-    {64, false, false, {.bm = 128, .bn = 64, .mr = 8, .cx = 8, .ks = 16, .ps = 16, .deep = 4}},
     {64, false, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
     {64, false, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 2, .whole = true}},
     {128, false, false, {.bm = 64, .bn = 128, .mr = 8, .cx = 16, .ks = 16, .ps = 16, .deep = 4}},
 };
 
-/* Floats of an item: pairs and results. */
+/* Floats of an item: results, beside pairs or what these have of another one. */
 static int held_backward(const struct ct_simt_shape *s, int width, bool turned, bool chains)
 {
-    return s->mr * ((chains ? 1 : 2) * s->bn / s->cx + (turned ? 2 : 1) * head_columns(s, width));
+    const int columns = head_columns(s, width), pairs = s->mr * s->bn / s->cx;
+    const int share = chains ? s->bn / (s->bm / s->mr) * columns : 0;
+    return (turned ? 2 : 1) * s->mr * columns + (chains ? (pairs > share ? pairs : share) : 2 * pairs);
+}
+
+/* Groups of it that a compute unit runs at once, with so many registers beside those that hold its floats; a CPU's runs
+ * one. */
+static int places_of(const ct_device_facts *facts, const struct ct_simt_shape *s, int held)
+{
+    enum { REGISTERS = 1 << 16, BESIDE = 63 };
+    const int places = REGISTERS / (s->items * (held + BESIDE));
+    return facts->local_apart && places > 1 ? places : 1;
 }
 
 static bool takes(const backward_row *row, const ct_device_facts *facts, const ct_shape_wish *wish,
@@ -214,13 +230,18 @@ bool ct_simt_shape_backward(const ct_device_facts *facts, const ct_shape_wish *w
 {
     const blocks parts = {wish->block_q, wish->block_k, wish->pack, true};
     *chains = wish->turned && !wish->texts;
-    for (size_t i = 0; i < CT_COUNT(backward_rows); i++) {
-        if (takes(&backward_rows[i], facts, wish, out)) {
-            return out->untried = true;
-        }
+    bool found = false;
+    for (size_t i = 0; i < CT_COUNT(backward_rows) && !found; i++) {
+        found = out->untried = takes(&backward_rows[i], facts, wish, out);
     }
-    *chains = *chains && choose(facts, &parts, true, wish->dk, wish->dv, wish->causal, out);
-    return *chains || choose(facts, &parts, false, wish->dk, wish->dv, wish->causal, out);
+    if (!found && *chains) {
+        *chains = found = choose(facts, &parts, true, wish->dk, wish->dv, wish->causal, out);
+    }
+    if (!found) {
+        found = choose(facts, &parts, false, wish->dk, wish->dv, wish->causal, out);
+    }
+    out->places = *chains ? places_of(facts, out, held_backward(out, wish->dk, true, true)) : 0;
+    return found;
 }
 
 /* Floats an item holds at once: state, pairs and results. */

@@ -13,7 +13,8 @@ struct ct_simt_shape {
     bool whole;
     bool untried; /* nobody has run it */
     int rows, cols;
-    int items; /* of a group */
+    int items;  /* of a group */
+    int places; /* as ct_shape.places; set for a pass backwards alone */
     size_t local_bytes;
 };
 
@@ -25,7 +26,7 @@ bool ct_simt_shape(const ct_device_facts *facts, int block_q, int block_k, int d
 bool ct_simt_shape_parts(const ct_device_facts *facts, int block_q, int block_k, int pack, int dk, int dv, int causal,
                          struct ct_simt_shape *out);
 /* The same for a pass backwards, whose rows and columns are those of the wish: a shape of its own, else as above.
- * chains: the stage can make its pairs in two chains, of which one at a time is held. */
+ * chains: the stage can make its pairs in two chains, of which one at a time is held, and groups may gather. */
 bool ct_simt_shape_backward(const ct_device_facts *facts, const ct_shape_wish *wish, bool *chains,
                             struct ct_simt_shape *out);
 /* Is this one legal on the device? Fills items and local_bytes from the rest. */

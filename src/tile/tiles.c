@@ -85,6 +85,7 @@ static bool shape_cpu(const ct_device_facts *facts, const ct_shape_wish *wish, c
     out->bm = (int)ct_round_up(out->step * wish->pack, 16);
     out->bn = (int)ct_round_up(out->cols, 4);
     out->items = 1;
+    out->gathers = true;
     say_vector(facts, out);
     if (wish->nq * wish->pack <= 8 && wish->block_q == 0 && !wish->backward) {
         shape_cpu_few(wish, out);
@@ -103,6 +104,7 @@ static bool shape_ref(const ct_device_facts *facts, const ct_shape_wish *wish, c
     out->bm = out->step * wish->pack;
     out->bn = out->cols;
     out->items = 1;
+    out->gathers = true;
     return true;
 }
 
@@ -136,6 +138,8 @@ static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, 
     out->bn = s.bn;
     out->items = s.items;
     out->untried = s.untried;
+    out->gathers = chains;
+    out->places = s.places;
     memcpy(out->extra, extra, sizeof extra);
     out->n_extra = (int)CT_COUNT(extra);
     if (s.whole) {
@@ -235,7 +239,6 @@ const ct_tile ct_tiles[] = {
      .shape = shape_cpu,
      .state_shape = state_shape_cpu,
      .backward = true,
-     .gathers = true,
      .mixes = true},
     {.name = "nv_wgmma",
      .rows = {"tile/tile_nv_wgmma.cl"},
@@ -293,7 +296,6 @@ const ct_tile ct_tiles[] = {
      .shape = shape_ref,
      .state_shape = state_shape_ref,
      .backward = true,
-     .gathers = true,
      .mixes = true},
 };
 const int ct_tile_count = (int)CT_COUNT(ct_tiles);

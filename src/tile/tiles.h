@@ -13,6 +13,8 @@ typedef struct ct_shape {
     const char *rows;     /* another text than the tile's rows, for this shape; NULL: none */
     const char *schedule; /* another order than the tile's; NULL: none */
     bool shares;          /* backwards: groups share the sums of a head, so that one pass gives every gradient */
+    bool gathers;         /* backwards: so it does where a group does blocks of keys of a head, one after another */
+    int places;           /* of gathers: groups a compute unit, each for a part of a head; 0: heads are whole */
     int groups;           /* that a compute unit must have room for; 0: not said */
     int resident; /* groups stay and take items until none is left: so many a compute unit; 0: a group an item */
     bool untried; /* nobody has run it: see clattn_trial_mode */
@@ -96,7 +98,6 @@ typedef struct ct_tile {
     bool untried;
     bool mixes;     /* tensors may be of different element types */
     bool backward;  /* it has what passes backwards ask of rows */
-    bool gathers;   /* and a group of it may do all blocks of keys of a head, so that one pass gives every gradient */
     bool rows_only; /* all but its rows is another tile's: declines plans of which no kernel reads rows */
     bool tf32;      /* takes float tensors where the problem has tf32=1, and rounds them as operands */
 } ct_tile;

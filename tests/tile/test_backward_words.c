@@ -154,14 +154,16 @@ static void check_shape(tiny *t, const shape *whole, cl_uint vector)
                                 .pack = 1,
                                 .dtype = CLATTN_F32,
                                 .backward = true,
+                                .turned = true,
                                 .aligned = s->width % 4 ? 1 : 4};
     facts.vector = vector ? vector : facts.vector;
     assert_true(t->tile->shape(&facts, &wish, &tiles, why, sizeof why));
+    assert_true(tiles.gathers || t->tile->ptx_target || strcmp(t->tile->name, "nv_mma") == 0);
     fits.rows = (int)ct_min(s->rows, tiles.bm);
     fits.cols = (int)ct_min(s->cols, tiles.bn);
     const ct_define defines[] = {{"BM", tiles.bm}, {"BN", tiles.bn},     {"DK", s->d},          {"DV", s->d},
                                  {"BY_KEYS", 1},   {"COLS", tiles.cols}, {"WIDTH_K", s->width}, {"GATHER", 1}};
-    tiny_build(t, t->tile->rows, defines, CT_COUNT(defines) - !t->tile->gathers, tiles.extra, (size_t)tiles.n_extra,
+    tiny_build(t, t->tile->rows, defines, CT_COUNT(defines) - !tiles.gathers, tiles.extra, (size_t)tiles.n_extra,
                kernel_text);
     draw(&n, s);
     want(&n, s, &good);
@@ -179,10 +181,10 @@ static void check_shape(tiny *t, const shape *whole, cl_uint vector)
     tiny_read(t, mems[3], sizeof n.z, n.z);
     tiny_read(t, mems[4], sizeof n.o, n.o);
     tiny_read(t, mems[5], sizeof n.y, n.y);
-    const unsigned char *shown = t->tile->gathers ? n.bytes : NULL;
+    const unsigned char *shown = tiles.gathers ? n.bytes : NULL;
     near(t, "pair_leave", n.z, good.z, shown, MOST, MOST, MOST);
     near(t, "mma_ab", n.o, good.o, shown, s->rows, s->width, s->width);
-    if (t->tile->gathers) {
+    if (tiles.gathers) {
         near(t, "acc_leave", n.y, good.y, NULL, s->cols, MOST, s->width);
         near(t, "acc_leave, behind its rows", n.y + s->cols * MOST, good.y + s->cols * MOST, NULL, MOST - s->cols, MOST,
              MOST);

@@ -33,7 +33,7 @@ static void check_legal(const struct ct_simt_shape *s, int dv, size_t bytes)
     assert_int_equal(s->items, s->bm / s->mr * s->cx);
     assert_true(s->items % across == 0 && columns / 4 <= s->items);
     const int abt = s->ks * (s->bm + s->bn + 8), ab = s->ps * ((s->whole ? 0 : s->bm + 4) + columns);
-    const int pairs = s->whole ? s->bn * (s->bm + 4) : s->mr * s->items;
+    const int pairs = s->whole ? s->bm * s->bn + 4 * (int)ct_max(s->bm, s->bn) : s->mr * s->items;
     assert_int_equal(s->local_bytes, 4 * (2 * (abt > ab ? abt : ab) + pairs));
     assert_true(s->local_bytes <= bytes && pairs >= s->mr * s->items);
 }
@@ -135,7 +135,8 @@ static void test_backward(void **state)
         assert_true(ct_simt_shape_backward(&facts, &wish, &chains, &s));
         check_legal(&s, width, facts.local_memory);
         assert_true(block == 0 || (block % s.rows == 0 && block % s.cols == 0));
-        assert_true(!chains || (s.whole && wish.turned && !wish.texts));
+        assert_true(!chains || (s.whole && wish.turned && !wish.texts && s.places > 0));
+        assert_true(!chains || (s.bn % (4 * s.bm / s.mr) == 0 && s.bm % s.ps == 0));
     }
 }
 
@@ -152,7 +153,8 @@ static void test_backward_rows(void **state)
         facts_of(&facts, vendors[0], 1024);
         facts.local_memory = 48 << 10;
         assert_true(ct_simt_shape_backward(&facts, &wish, &chains, &s));
-        assert_true(s.untried && chains == wish.turned && s.bm * s.bn == 8192);
+        assert_true(s.untried && chains == wish.turned && s.bm == 64 && s.bn == (chains ? 64 : width));
+        assert_int_equal(s.places, chains ? 256 / s.items : 0);
         assert_true(s.mr * s.bn / s.cx * (chains ? 1 : 2) + s.mr * width / s.cx * (chains ? 2 : 1) <= 192);
         assert_true(ct_simt_shape_parts(&facts, 0, 0, 1, width, width, 0, &forward));
         assert_true(!forward.whole && !forward.untried && forward.bm == 64 && forward.bn == width);
