@@ -202,10 +202,9 @@ OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {
     UNROLL                                                                                                             \
     for (int r = 0; r < GR; r++) UNROLL                                                                                \
     for (int c = 0; c < OC; c += 4) {                                                                                  \
-        const int row = FOURS(t->ry, RY, r), d = FOURS(t->cx, CX, c);                                                  \
-        __global float4 *at = (__global float4 *)(to + (uint)row * (uint)pitch + d);                                   \
+        __global float4 *at = (__global float4 *)(first + FOURS(0, RY, r) * (int)pitch + FOURS(0, CX, c));             \
         float *v = sums + r * OC + c;                                                                                  \
-        const int exists = row < n && (DVP == DV || d < DV);                                                           \
+        const int exists = FOURS(t->ry, RY, r) < n && (DVP == DV || FOURS(t->cx, CX, c) < DV);                         \
         call                                                                                                           \
     }
 /* The product, which begins with what the sums are: so they take no registers beside it. A row of them is always the
@@ -213,6 +212,7 @@ OP void mma_gather(tile *t, acc_share *out, op_pair *p, held *q, int rows) {
 OP void acc_leave(tile *t, acc_share *s, __global float *to, long pitch, int n) {
     float4 f[ROWS_F];
     float sums[GR * OC];
+    __global float *first = to + t->ry * 4 * (uint)pitch + t->cx * 4;
     EACH_SUM(const float4 a = exists ? *at : (float4)(0.0f); v[0] = a.x; v[1] = a.y; v[2] = a.z; v[3] = a.w;)
     fetch_held(f, t, &s->q, 0, s->rows);
     put_rows(t->mem, t, f);
