@@ -45,6 +45,7 @@ static clattn_context *with_units(const ct_env *env, const char *backend, cl_uin
 {
     clattn_context_options options = CLATTN_CONTEXT_OPTIONS_INIT;
     options.backend = backend;
+    options.trial = CLATTN_TRIAL_OFF; /* a process of its own would see another device */
     clattn_context *context = ct_env_context(env, &options);
     context->env.facts.compute_units = units;
     context->env.facts.local_apart = false; /* a group a unit */
@@ -90,6 +91,27 @@ static void parts_come_together(void **state)
     clattn_context_release(context);
 }
 
+/* The tiles that an NVIDIA GPU is given, on whatever device this is: four groups a unit, or two. */
+static void tiles_of_a_gpu(void **state)
+{
+    static const char *const problems[] = {"dense h=1 n=300 d=64 pass=bwd causal=1",
+                                           "dense hq=2 hk=1 n=300 d=128 pass=bwd key_padding=1"};
+    clattn_context *context = with_units(*state, "simt", 1);
+    ct_device_facts *facts = &context->env.facts;
+    ct_env env = *(ct_env *)*state;
+    env.place.context = context;
+    snprintf(facts->vendor, sizeof facts->vendor, "NVIDIA Corporation");
+    facts->local_apart = true;
+    const bool room = facts->local_memory >= 48 << 10;
+    facts->local_memory = 48 << 10;
+    for (size_t i = 0; i < CT_COUNT(problems) && room && ct_env_usable(context, "simt"); i++) {
+        assert_launches(context, problems[i], "attend_backward_kv.simt.BM64.BN64",
+                        i ? " groups=2x1x1 " : " groups=3x1x1 ");
+        ct_assert_check(&env, problems[i], 6 + i);
+    }
+    clattn_context_release(context);
+}
+
 /* Tiles whose groups do whole heads, texts, and memory that has no room for parts. */
 static void no_parts(void **state)
 {
@@ -113,6 +135,6 @@ static void no_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(as_many_as_pay), cmocka_unit_test(parts_come_together),
-                                       cmocka_unit_test(no_parts)};
+                                       cmocka_unit_test(tiles_of_a_gpu), cmocka_unit_test(no_parts)};
     return cmocka_run_group_tests_name("parts", tests, ct_env_setup, ct_env_teardown);
 }
