@@ -1,8 +1,8 @@
 /* The line words of tiles whose visits are vectors of LINE_VECTOR floats, 8 or 16. A visit that reaches past the width
- * goes element by element. LINE_ALIGNED 1: and so does one whose vector is not aligned to sixteen bytes (vload
- * would do, but compilers make one access of it and of the aligned one, element by element); else the machine's loads
- * need no such thing. LINE_WHOLE 1: every row is aligned and a multiple of LINE_VECTOR wide, so that nothing is asked,
- * and no access waits for the one before. */
+ * goes element by element. LINE_ALIGNED 1, of eight: and so does one whose vector is not aligned to sixteen bytes
+ * (vload would do, but compilers make one access of it and of the aligned one, element by element); else the machine's
+ * loads need no such thing. LINE_WHOLE 1, of eight: every row is aligned and a multiple of eight wide, so that
+ * nothing is asked, and no access waits for the one before. */
 #define VECTOR__(name, n) name##n
 #define VECTOR_(name, n) VECTOR__(name, n)
 #define VECTOR(name) VECTOR_(name, LINE_VECTOR)
@@ -30,35 +30,17 @@ typedef VECTOR(ushort) line_shorts;
 #endif
 #if LINE_ALIGNED
 #define FITS(p, c, width) (LINE_WHOLE ? (c) < (width) : (c) + LINE_VECTOR <= (width) && !((ulong)((p) + (c)) & 15))
-OP float8 floats_load(const __global float4 *x) { return (float8)(x[0], x[1]); }
-OP void floats_store(float8 v, __global float4 *x) {
-    x[0] = v.lo;
-    x[1] = v.hi;
-}
-#if LINE_VECTOR == 16
 OP VF line_load(const __global float *p) {
     const __global float4 *x = (const __global float4 *)p;
-    return (VF)(floats_load(x), floats_load(x + 2));
+    return (VF)(x[0], x[1]);
 }
 OP void line_store(VF v, __global float *p) {
-    floats_store(v.lo, (__global float4 *)p);
-    floats_store(v.hi, (__global float4 *)p + 2);
-}
-OP line_shorts shorts_load(const __global ushort *p) {
-    const __global ushort8 *x = (const __global ushort8 *)p;
-    return (line_shorts)(x[0], x[1]);
-}
-OP void shorts_store(line_shorts v, __global ushort *p) {
-    __global ushort8 *x = (__global ushort8 *)p;
+    __global float4 *x = (__global float4 *)p;
     x[0] = v.lo;
     x[1] = v.hi;
 }
-#else
-OP VF line_load(const __global float *p) { return floats_load((const __global float4 *)p); }
-OP void line_store(VF v, __global float *p) { floats_store(v, (__global float4 *)p); }
 OP line_shorts shorts_load(const __global ushort *p) { return *(const __global line_shorts *)p; }
 OP void shorts_store(line_shorts v, __global ushort *p) { *(__global line_shorts *)p = v; }
-#endif
 #else
 #define FITS(p, c, width) ((c) + LINE_VECTOR <= (width))
 OP VF line_load(const __global float *p) { return VECTOR(vload)(0, p); }
@@ -66,16 +48,21 @@ OP void line_store(VF v, __global float *p) { VECTOR(vstore)(v, 0, p); }
 OP line_shorts shorts_load(const __global ushort *p) { return VECTOR(vload)(0, p); }
 OP void shorts_store(line_shorts v, __global ushort *p) { VECTOR(vstore)(v, 0, p); }
 #endif
-/* By way of a private vector: see half16.cl. */
+#if LINE_VECTOR == 16
+#include "tile/half16.cl"
+#define halves_load half16_load
+#define halves_store half16_store
+#else
 OP VF halves_load(const __global half *p) {
     const line_shorts bits = shorts_load((const __global ushort *)p);
-    return VECTOR(vload_half)(0, (const __private half *)&bits);
+    return vload_half8(0, (const __private half *)&bits);
 }
 OP void halves_store(VF x, __global half *p) {
     line_shorts bits;
-    VECTOR(vstore_half)(x, 0, (__private half *)&bits);
+    vstore_half8(x, 0, (__private half *)&bits);
     shorts_store(bits, (__global ushort *)p);
 }
+#endif
 
 OP VF get(const __global float *p, int c, int width) {
     if (FITS(p, c, width)) { return line_load(p + c); }

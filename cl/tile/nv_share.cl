@@ -12,16 +12,9 @@ OP int share_at(int r, int c) {
 /* Sixteen rows beside each other: their eight columns fill whole lines of a cache. */
 #undef LINE_BESIDE
 #define LINE_BESIDE 2
-/* The columns of a visit of row r, all of which the sums have, whatever the width. */
-OP float8 get_eight(const __global float *sums, int r, int c) {
-    const __global float2 *x = (const __global float2 *)(sums + share_at(r, c));
-    return (float8)(x[0], x[2], x[4], x[6]);
-}
-#if LINE_VECTOR == 16
+/* Eight columns of row r, all of which the sums have, whatever the width. */
 OP VF get_share(const __global float *sums, int r, int c) {
-    return (VF)(get_eight(sums, r, c), get_eight(sums, r, c + 8));
+    const __global float2 *x = (const __global float2 *)(sums + share_at(r, c));
+    return (VF)(x[0], x[2], x[4], x[6]);
 }
-#else
-#define get_share get_eight
-#endif
 #endif

@@ -21,8 +21,7 @@ clattn_status ct_line_launch(ct_builder *b, const char *part, const char *kernel
 clattn_status ct_line_launch_rows(ct_builder *b, const char *part, const char *kernel, const ct_line_rows *r,
                                   ct_launch **out)
 {
-    enum { LEAST = 4, MOST = 32 };
-    const int vector = r->width % 16 ? 8 : 16; /* an item's addresses cost more instructions than its numbers */
+    enum { VECTOR = 8, LEAST = 4, MOST = 32 };
     const int most = (int)ct_min(ct_builder_tile(b)->row_items, (int64_t)ct_builder_context(b)->env.facts.max_group);
     int items = MOST;
     const clattn_status st = ct_line_launch(b, part, kernel, r->rows, out);
@@ -33,11 +32,11 @@ clattn_status ct_line_launch_rows(ct_builder *b, const char *part, const char *k
         ct_launch_groups(*out, r->rows, r->heads, r->batches, 1);
         return CLATTN_OK;
     }
-    while (items > LEAST && items / 2 * vector >= r->width) {
+    while (items > LEAST && items / 2 * VECTOR >= r->width) {
         items /= 2;
     }
     const int64_t lines = ct_max(ct_min(most / items, r->rows), 1);
-    ct_launch_define(*out, "LINE_VECTOR", vector);
+    ct_launch_define(*out, "LINE_VECTOR", VECTOR);
     ct_launch_define(*out, "LINE_ITEMS", items);
     ct_launch_define(*out, "LINES", (long)lines);
     ct_launch_define(*out, "LINE_WHOLE", r->whole);

@@ -182,9 +182,9 @@ typedef struct backward_row {
 } backward_row;
 static const backward_row backward_rows[] = {
     /* two chains: two results, and a tile of pairs or the share that they have of dQ */
+    {64, true, false, {.bm = 128, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
     {64, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
-    {64, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 8, .ks = 8, .ps = 16, .deep = 2, .whole = true}},
-    {128, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
+    {128, true, false, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 16, .ps = 16, .deep = 4, .whole = true}},
     /* one chain: two tiles of pairs and two results */
     {64, true, true, {.bm = 64, .bn = 32, .mr = 8, .cx = 8, .ks = 8, .ps = 32, .deep = 8, .whole = true}},
     {128, true, true, {.bm = 64, .bn = 64, .mr = 8, .cx = 16, .ks = 8, .ps = 16, .deep = 4, .whole = true}},
@@ -232,7 +232,7 @@ bool ct_simt_shape_backward(const ct_device_facts *facts, const ct_shape_wish *w
     *chains = wish->turned && !wish->texts;
     bool found = false;
     for (size_t i = 0; i < CT_COUNT(backward_rows) && !found; i++) {
-        found = out->untried = takes(&backward_rows[i], facts, wish, out);
+        found = takes(&backward_rows[i], facts, wish, out);
     }
     if (!found && *chains) {
         *chains = found = choose(facts, &parts, true, wish->dk, wish->dv, wish->causal, out);

@@ -125,7 +125,6 @@ static bool backward_shape(const ct_shape_wish *wish, ct_shape *out, char *why, 
     }
     out->bm = (int)ct_round_up(out->step, 64);
     out->bn = (int)ct_round_up(out->cols, 16);
-    out->untried = true;
     out->items = 128 + 2 * out->bm;
     out->groups = small && 2 * local_bytes(out, wish->dk, wish->dv, HELDS) <= LOCAL_BYTES ? 2 : 1;
     out->resident = out->groups; /* where one tile is held (statistics): groups that stay have two in turn */
@@ -136,6 +135,7 @@ static bool backward_shape(const ct_shape_wish *wish, ct_shape *out, char *why, 
     if (wish->share) {
         share(wish, out);
     }
+    out->untried = !has_run(out->bm, out->bn);
     return true;
 }
 

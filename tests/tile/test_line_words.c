@@ -56,10 +56,10 @@ static void near(const tiny *t, const char *what, int i, int width, double got, 
     }
 }
 
-/* Groups of so many lines, of so many items each, so many of them beside each other, that visit so many columns at a
+/* Groups of so many lines, of so many items each, so many of them beside each other, that visit eight columns at a
  * time; 0: the tile's own. */
 typedef struct several {
-    int lines, items, beside, vector;
+    int lines, items, beside;
 } several;
 
 static void check_width(tiny *t, int width, int store, bool folded, several rows)
@@ -75,7 +75,7 @@ static void check_width(tiny *t, int width, int store, bool folded, several rows
                                  {"WIDE", WIDE},
                                  {"LINE_ITEMS", items},
                                  {"LINES", at_once},
-                                 {"LINE_VECTOR", rows.vector},
+                                 {"LINE_VECTOR", 8},
                                  {"LINE_BESIDE", rows.beside}};
     const size_t n_defines = rows.lines ? CT_COUNT(defines) : t->tile->line_items > 1 ? 4 : 3;
     const ct_define fold[] = {{"FOLD", 1}};
@@ -128,7 +128,7 @@ static void every_word(void **state)
         if (!tiny_usable(&t, i)) {
             continue;
         }
-        const several one = {0}, two = {2, 16, 16, 8}, four = {4, 4, 4, 16}, beside = {2, 8, 2, 8};
+        const several one = {0}, two = {2, 16, 16}, four = {4, 4, 4}, beside = {2, 8, 2};
         check_width(&t, WIDE, 0, false, one);
         check_width(&t, 1, 1, true, one);
         check_width(&t, 64, 2, true, one);
