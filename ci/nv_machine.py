@@ -449,7 +449,7 @@ class Group:
         self.put(w, o[0], old, m)
 
     def op_red(self, w, p, o, m):
-        assert p[1:] == ["relaxed", "gpu", "global", "add", "u32"] and not w.added, "what was added is not waited for"
+        assert p[1:] == ["release", "gpu", "global", "add", "u32"] and not w.added, "what was added is not waited for"
         for i in np.flatnonzero(m):
             self.memory.view(np.uint32)[self.address(w, o[0])[i] // 4] += self.value(w, o[1], np.uint32)[i]
 
