@@ -5,7 +5,7 @@
 # the other machine lacks, and fla, a peer of the table. Take that folder along; here they are unpacked into the build folder.
 # table: tools/compare/gpu.py with the options $CLATTN_GPU_TABLE (such as "--rows 1,5"). $CLATTN_COMMIT says what is measured where
 # there is no .git. Problems of check and reruns: ci/gpu_check.txt. Reports go to $CLATTN_GPU_OUT (the build folder's out): ten files.
-# reruns: each problem $CLATTN_GPU_RERUNS times (10) with a fresh plan and fresh buffers, 50 times where groups stay and rows are cut into parts, 334 times where it has gradients.
+# reruns: each problem $CLATTN_GPU_RERUNS times (10) with a fresh plan and fresh buffers, 50 times where groups stay and rows are cut into parts; gradients in 34 plans of 30 runs.
 # sanitize (only when asked): what OpenCL did for each line of ci/gpu_sanitize.txt, recorded, is done again through CUDA under compute-sanitizer's
 # tools $CLATTN_SANITIZERS (memcheck initcheck synccheck racecheck), $CLATTN_JOBS at a time; nv_wgmma's lanes all arrive at its barriers there,
 # where one does for its warp elsewhere: racecheck knows no order between lanes of a warp.
@@ -115,10 +115,10 @@ step_values() {
 }
 # rerun_one PROBLEM: its reports in a file of its own.
 rerun_one() {
-    local times=${CLATTN_GPU_RERUNS:-10} log=$build/reruns/$(file_name any "$1")
-    [[ $1 != *bigbird* ]] || times=50
-    [[ $1 != *pass=bwd* ]] || times=334 # three runs a plan: a thousand
-    timeout 200 "$build/clattn" check --reruns "$times" "$1" >"$log" 2>&1 && echo "ok   $1" || { echo "FAIL or hang: $1"; head -n 4 "$log"; }
+    local plans=${CLATTN_GPU_RERUNS:-10} runs=3 log=$build/reruns/$(file_name any "$1")
+    [[ $1 != *bigbird* ]] || plans=50
+    [[ $1 != *pass=bwd* ]] || { plans=34; runs=30; } # a thousand
+    timeout 200 "$build/clattn" check --reruns "$plans" --runs "$runs" "$1" >"$log" 2>&1 && echo "ok   $1" || { echo "FAIL or hang: $1"; head -n 4 "$log"; }
 }
 # Fresh plans and buffers, each problem in a process of its own, with a limit: a hang would take the others with it. Four at a time: who waits for
 # another group waits beside other work, too.

@@ -11,7 +11,8 @@
 typedef struct check_wish {
     ct_check_place here;
     uint64_t seed;
-    int64_t random, reruns;
+    int64_t random;
+    ct_check_again again;
     const char *backend; /* NULL: the device's choice */
 } check_wish;
 
@@ -23,7 +24,7 @@ static bool check_one(const check_wish *wish, const char *text, uint64_t seed)
     char figures[1024] = "";
     clattn_status st = clattn_problem_parse(&problem, text);
     if (st == CLATTN_OK) {
-        st = ct_check_reruns(&wish->here, &problem, NULL, seed, wish->reruns, &result);
+        st = ct_check_reruns(&wish->here, &problem, NULL, seed, wish->again, &result);
     }
     progress_end();
     if (st != CLATTN_OK) {
@@ -38,8 +39,8 @@ static bool check_one(const check_wish *wish, const char *text, uint64_t seed)
     const bool passed = st == CLATTN_OK && result.passed;
     if (!passed) {
         printf("      repeat: clattn check '%s' --seed %llu", text, (unsigned long long)seed);
-        if (wish->reruns) {
-            printf(" --reruns %lld", (long long)wish->reruns);
+        if (wish->again.plans) {
+            printf(" --reruns %lld --runs %lld", (long long)wish->again.plans, (long long)wish->again.runs);
         }
         printf(wish->backend ? " --backend %s\n" : "\n", wish->backend);
     }
@@ -80,17 +81,17 @@ int command_check(int argc, char **argv)
 {
     place_options options = {0};
     place where = {0};
-    int64_t seed = 1, random = 0, reruns = 0;
+    int64_t seed = 1, random = 0, reruns = 0, runs = 3;
     const option_row rows[] = {
         {"seed", OPTION_INT, &seed, "S", "of the random numbers; its high bits choose inputs and strides (1)", 0,
          (int64_t)CT_SEED_MAX},
         {"random", OPTION_INT, &random, "COUNT", "also COUNT random legal problems over every key", 0, 1000000000},
         {"reruns", OPTION_INT, &reruns, "COUNT",
-         "each problem COUNT times more, with a fresh plan and fresh buffers, three runs of each: all bits equal", 0,
-         1000000},
+         "each problem COUNT times more, with a fresh plan and fresh buffers: all bits equal", 0, 1000000},
+        {"runs", OPTION_INT, &runs, "R", "of each of those plans (3)", 1, 1000000},
     };
     command_line line = {
-        "check PROBLEM... [--seed S] [--random COUNT] [--reruns COUNT]",
+        "check PROBLEM... [--seed S] [--random COUNT] [--reruns COUNT [--runs R]]",
         "Runs problems and compares with the double-precision reference: largest error, RMS of the error over RMS of\n"
         "the reference, the same of a same-precision peer, limits. Exit status 1 if one is outside.",
         rows,
@@ -114,7 +115,7 @@ int command_check(int argc, char **argv)
     }
     if (result == TOOL_DONE) {
         const check_wish wish = {
-            {where.cl, where.entry.device, where.context}, (uint64_t)seed, random, reruns, options.backend};
+            {where.cl, where.entry.device, where.context}, (uint64_t)seed, random, {reruns, runs}, options.backend};
         result = check_all(&wish, &line);
     }
     place_close(&where);

@@ -206,11 +206,11 @@ out:
 }
 
 /* Later runs must give the first one's bits. */
-static clattn_status run_times(check_run *c, int runs)
+static clattn_status run_times(check_run *c, int64_t runs)
 {
     clattn_status st = CLATTN_OK;
     char text[160];
-    for (int run = 0; run < runs; run++) {
+    for (int64_t run = 0; run < runs; run++) {
         if (run) {
             CT_TRY(poison_outputs(c));
         }
@@ -228,8 +228,8 @@ static clattn_status run_times(check_run *c, int runs)
             }
             st = ct_guarded_read(&t->device, c->queue, t->raw);
             if (st == CLATTN_OK && run && c->problem.deterministic && memcmp(first, t->raw, t->bytes) != 0) {
-                snprintf(text, sizeof(text), "%s: run %d gives other bits than the one before",
-                         clattn_slot_name(t->slot), run + 1);
+                snprintf(text, sizeof(text), "%s: run %lld gives other bits than the one before",
+                         clattn_slot_name(t->slot), (long long)run + 1);
                 ct_check_complain(c, text);
             }
             ct_release(NULL, first);
@@ -350,7 +350,7 @@ out:
 }
 
 /* A plan, buffers, `runs` runs, and what they left in memory. */
-static clattn_status run_fresh(check_run *c, clattn_layout *layout, int runs)
+static clattn_status run_fresh(check_run *c, clattn_layout *layout, int64_t runs)
 {
     clattn_status st = CLATTN_OK;
     CT_TRY(make_queue(c));
@@ -380,12 +380,13 @@ static void compare_bits(check_run *c, const check_run *first, int64_t rerun)
     }
 }
 
-static clattn_status rerun(const check_run *first, clattn_layout *layout, int64_t number, ct_check_result *result)
+static clattn_status rerun(const check_run *first, clattn_layout *layout, int64_t number, int64_t runs,
+                           ct_check_result *result)
 {
     clattn_status st = CLATTN_OK;
     check_run *c = NULL;
     CT_TRY(begin(&c, first->place, &first->problem, first->seed, result));
-    CT_TRY(run_fresh(c, layout, 3));
+    CT_TRY(run_fresh(c, layout, runs));
     compare_bits(c, first, number);
 out:
     check_release(c);
@@ -393,7 +394,7 @@ out:
 }
 
 clattn_status ct_check_reruns(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout,
-                              uint64_t seed, int64_t reruns, ct_check_result *result)
+                              uint64_t seed, ct_check_again again, ct_check_result *result)
 {
     clattn_status st = CLATTN_OK;
     check_run *c = NULL;
@@ -404,8 +405,8 @@ clattn_status ct_check_reruns(const ct_check_place *place, const clattn_problem 
     CT_TRY(ct_check_references(c));
     ct_check_compare(c);
     c->problem = *problem; /* as it was before the seed changed it */
-    for (int64_t i = 0; i < reruns; i++) {
-        CT_TRY(rerun(c, layout, i, result));
+    for (int64_t i = 0; i < again.plans; i++) {
+        CT_TRY(rerun(c, layout, i, again.runs, result));
     }
 out:
     check_release(c);
@@ -415,7 +416,7 @@ out:
 clattn_status ct_check_run(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout,
                            uint64_t seed, ct_check_result *result)
 {
-    return ct_check_reruns(place, problem, layout, seed, 0, result);
+    return ct_check_reruns(place, problem, layout, seed, (ct_check_again){0}, result);
 }
 
 clattn_status ct_check_text(const ct_check_place *place, const char *problem, uint64_t seed, ct_check_result *result)

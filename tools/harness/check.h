@@ -76,11 +76,14 @@ typedef struct ct_check_result {
  * result is CLATTN_OK with result->passed = false. layout NULL: the problem's. */
 clattn_status ct_check_run(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout,
                            uint64_t seed, ct_check_result *result);
-/* And then `reruns` times again, with a fresh plan, fresh buffers and a poisoned workspace each, three runs of each:
- * every bit must be the first run's. A fault that shows itself only while something is new passes the check above now
- * and then. */
+/* How often once more: plans, and runs of each. */
+typedef struct ct_check_again {
+    int64_t plans, runs;
+} ct_check_again;
+/* And then again, with fresh plans, fresh buffers and a poisoned workspace: every bit must be the first run's. A fault
+ * that shows itself only while something is new, or now and then, passes the check above. */
 clattn_status ct_check_reruns(const ct_check_place *place, const clattn_problem *problem, clattn_layout *layout,
-                              uint64_t seed, int64_t reruns, ct_check_result *result);
+                              uint64_t seed, ct_check_again again, ct_check_result *result);
 /* ct_check_run from the problem's text. */
 clattn_status ct_check_text(const ct_check_place *place, const char *problem, uint64_t seed, ct_check_result *result);
 /* Error, RMS ratio, peer's error and limits of one figure as a line; for the command line and for logs. */
