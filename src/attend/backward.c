@@ -7,13 +7,15 @@
 #include "line/line.h"
 #include "tile/tiles.h"
 
+/* ORDERED of attend_backward_kv: the sums begin with zeros; everybody waits for those before; for the first alone. */
+enum { ZEROS, ALL, FIRST };
 typedef struct backward {
     const ct_attend *a;
     const ct_attend_gradient *gradient;
     ct_ref from, minus, delta, far, sunk; /* cl/attend/attend_terms.cl */
     int64_t sums_row, sums_head; /* 0: two passes; else one, which leaves dQ in so many rows of so many floats */
     int64_t parts, sums_part;    /* of which each part of the keys has as many */
-    int ordered;                 /* groups that share sums wait for each other: ORDERED of the kernel */
+    int ordered;                 /* of groups that share sums */
     ct_ref sums, counts;
     ct_item keys, queries; /* blocks of them, with their lists */
     ct_item_tensors of_queries;
@@ -202,7 +204,7 @@ out:
 static i32 crowd_of(const ct_item *item, int ordered)
 {
     enum { BESIDE = 16, WAITING = 32 };
-    const int beside = ordered == 1 && item->a->causal ? WAITING : BESIDE;
+    const int beside = ordered == ALL && item->a->causal ? WAITING : BESIDE;
     return (i32)(item->a->layout ? item->groups_y : ct_divisor_to(item->groups_y, beside));
 }
 
@@ -230,7 +232,7 @@ static clattn_status add_keys(ct_builder *b, backward *w)
     if (w->ordered) {
         ct_launch_define(l, "ORDERED", w->ordered);
     }
-    if (w->ordered == 1 && item->a->layout) {
+    if (w->ordered == ALL && item->a->layout) {
         ct_launch_define(l, "FROM_ENDS", 1);
     }
     if (shares) {
@@ -350,7 +352,6 @@ static void share_sums(ct_builder *b, backward *w)
     const ct_attend *a = w->a;
     const int64_t of_tile = w->keys.shape.bn;
     const bool fixed = ct_builder_problem(b)->deterministic;
-    enum { ZEROS, ALL, FIRST };
     w->sums_row = ct_round_up(ct_max(a->dqk, a->dv), 64);
     w->sums_head = a->sequences ? (a->nq / of_tile + a->sequences) * of_tile : ct_round_up(a->nq, of_tile);
     w->parts = 1;
@@ -361,17 +362,25 @@ static void share_sums(ct_builder *b, backward *w)
     }
 }
 
+/* Floats of a part's sums. */
+static int64_t part_of_sums(const backward *w)
+{
+    return w->a->b * w->a->hq * w->sums_head * w->sums_row;
+}
+
 /* A group does a head's blocks of keys one after another, where heads are enough to fill the device; or a part of them,
  * where sums for each part do not fill its memory. */
 static void gather_sums(ct_builder *b, backward *w)
 {
     const ct_device_facts *facts = &ct_builder_context(b)->env.facts;
-    const int64_t row = ct_round_up(ct_max(w->a->dqk, w->a->dv), 16), of_part = w->a->b * w->a->hq * w->a->nq * row;
-    const int64_t heads = w->keys.groups_y, units = facts->compute_units, places = w->keys.shape.places * units;
-    const int64_t room = ct_min((int64_t)(facts->global_memory / 16), (int64_t)2 << 30) / (4 * of_part);
-    w->parts = places ? ct_backward_parts(heads, w->keys.lists.rows, places, room) : heads >= units;
-    w->sums_row = w->parts ? row : 0;
+    w->sums_row = ct_round_up(ct_max(w->a->dqk, w->a->dv), 16);
     w->sums_head = w->a->nq;
+    const int64_t heads = w->keys.groups_y, units = facts->compute_units, places = w->keys.shape.places * units;
+    const int64_t room = ct_min((int64_t)(facts->global_memory / 16), (int64_t)2 << 30) / (4 * part_of_sums(w));
+    w->parts = places ? ct_backward_parts(heads, w->keys.lists.rows, places, room) : heads >= units;
+    if (!w->parts) {
+        w->sums_row = 0;
+    }
     if (w->parts > 1) {
         ct_builder_note(b, "one pass, keys in %lld parts, each with sums of dq", (long long)w->parts);
     }
@@ -388,7 +397,7 @@ static clattn_status choose_passes(ct_builder *b, backward *w)
     } else if (w->keys.shape.gathers) {
         gather_sums(b, w);
     }
-    w->sums_part = a->b * a->hq * w->sums_head * w->sums_row;
+    w->sums_part = part_of_sums(w);
 out:
     return st;
 }
