@@ -11,7 +11,6 @@
 struct ct_simt_shape {
     int bm, bn, mr, cx, ks, ps, deep;
     bool whole;
-    bool untried; /* nobody has run it */
     int rows, cols;
     int items;  /* of a group */
     int places; /* as ct_shape.places; set for a pass backwards alone */

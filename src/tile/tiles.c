@@ -137,7 +137,6 @@ static bool shape_simt(const ct_device_facts *facts, const ct_shape_wish *wish, 
     out->bm = s.bm;
     out->bn = s.bn;
     out->items = s.items;
-    out->untried = s.untried;
     out->gathers = chains;
     out->places = s.places;
     memcpy(out->extra, extra, sizeof extra);
