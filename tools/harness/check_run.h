@@ -14,6 +14,7 @@ typedef struct check_run {
     ct_check_result *result;
     clattn_problem problem;
     uint64_t seed;
+    const struct check_run *first; /* the one that this one repeats, or NULL */
     const ct_text_pair *pair;
     const ct_method *method;
     clattn_layout *layout; /* the reference's */
