@@ -4,7 +4,7 @@ ldmatrix, wgmma. It executes the compiled kernel itself, so every address, descr
 What it is strict about, as the machine is or more so:
   * wgmma reads local memory either when it is issued or only when it is waited for (`late`), and its results are NaN until then;
   * its sums are cut off, not rounded;
-  * tensor copies arrive at random times, warps take turns of random length (`seed`);
+  * tensor copies arrive at random times, warps take turns of random length (`seed`), those in `slow` seldom one;
   * what st.shared wrote may be read by wgmma only after the fence.proxy.async of a warp that wrote it;
   * the eight bytes of an mbarrier are read and written by mbarrier instructions alone, and lie on eight bytes;
   * .aligned instructions want a whole warp; a machine on which nobody can go on is reported.
@@ -137,14 +137,15 @@ class Warp:
         self.flight, self.open, self.groups = {}, [], []  # accumulators under way; products not committed; groups not waited for
         self.blocked, self.spinning = None, False             # at a named barrier; at an mbarrier that is not done
         self.fetched = []                                     # (to, from) of cp.async
+        self.complete = self.closed = True                   # bulk copies to memory have been waited for; and fenced
         self.added = []                                       # (to, from, bytes, 1: added, 0: stored) of bulk copies to memory
 
 
 class Group:
     """One work-group. memory: np.uint8, the global memory; maps: {global address: TensorMap}."""
 
-    def __init__(self, program, params, memory, maps, items, where, seed=0, late=True):
-        self.program, self.memory, self.maps, self.where, self.items, self.late = program, memory, maps, where, items, late
+    def __init__(self, program, params, memory, maps, items, where, seed=0, late=True, slow=()):
+        self.program, self.memory, self.maps, self.where, self.items, self.late, self.slow = program, memory, maps, where, items, late, slow
         self.params = np.frombuffer(params, np.uint8)
         self.shared = np.full((program.shared_bytes + 1023) // 1024 * 1024, 0xFF, np.uint8)
         self.dirty = np.zeros(len(self.shared), np.uint32)    # the warps that wrote what is there, a bit each; none once one of them has fenced
@@ -204,7 +205,8 @@ class Group:
         idle = 0
         while any((w.pcs >= 0).any() for w in self.warps):
             alive = [w for w in self.warps if (w.pcs >= 0).any()]
-            warp = self.random.choice(alive)
+            quick = [w for w in alive if w.index not in self.slow]
+            warp = self.random.choice(quick if quick and self.random.random() < 0.98 else alive)
             before = self.steps
             for _ in range(self.random.randint(1, 400)):
                 if not (warp.pcs >= 0).any() or not self.step(warp):
@@ -449,7 +451,7 @@ class Group:
         self.put(w, o[0], old, m)
 
     def op_red(self, w, p, o, m):
-        assert p[1:] == ["release", "gpu", "global", "add", "u32"] and not w.added, "what was added is not waited for"
+        assert p[1:] == ["relaxed", "gpu", "global", "add", "u32"] and w.closed, "what was added is not waited for and fenced"
         for i in np.flatnonzero(m):
             self.memory.view(np.uint32)[self.address(w, o[0])[i] // 4] += self.value(w, o[1], np.uint32)[i]
 
@@ -510,10 +512,12 @@ class Group:
             to, at, size = self.address(w, o[0])[m], self.address(w, o[1])[m], self.value(w, o[2], np.uint32)[m]
             assert (to % 16 == 0).all() and (at % 16 == 0).all() and (size % 16 == 0).all() and (to + size <= len(self.memory)).all(), "bulk addition"
             w.added += zip(to.tolist(), at.tolist(), size.tolist(), [1] * len(to))
+            w.complete = w.closed = False
             return
         if p[1:4] == ["async", "bulk", "global"]:
             to, at, size = self.address(w, o[0])[m], self.address(w, o[1])[m], self.value(w, o[2], np.uint32)[m]
             w.added += zip(to.tolist(), at.tolist(), size.tolist(), [0] * len(to))
+            w.complete = w.closed = False
             return
         if p[1:3] == ["async", "bulk"] and p[3] in ("commit_group", "wait_group"):
             for to, at, size, keep in w.added if p[3] == "wait_group" else ():
@@ -522,6 +526,7 @@ class Group:
                 before = self.memory[to:to + size].view(np.float32)
                 before[:] = (before if keep else 0) + self.shared[at:at + size].view(np.float32)
             w.added = [] if p[3] == "wait_group" else w.added
+            w.complete = w.complete or (p[3] == "wait_group" and p[-1] != "read")
             return
         for i in np.flatnonzero(m):
             where = o[1].strip("[] ")
@@ -533,6 +538,8 @@ class Group:
     def op_fence(self, w, p, o, m):
         if p[1:3] == ["proxy", "async"]:
             self.dirty[self.dirty & np.uint32(1 << w.index) != 0] = 0
+        if p[1:] == ["acq_rel", "gpu"]:
+            w.closed = w.complete
 
     def op_setmaxnreg(self, w, p, o, m):
         """A group divides the registers that it was started with, in eights, as many as one group or two a multiprocessor leave."""

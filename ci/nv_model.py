@@ -45,7 +45,7 @@ class Memory:
     """Global memory: bytes of all ones, which are NaN, until something is placed."""
 
     def __init__(self):
-        self.x, self.top, self.maps = np.full(24 << 20, 0xFF, np.uint8), 4096, {}
+        self.x, self.top, self.maps, self.slow = np.full(24 << 20, 0xFF, np.uint8), 4096, {}, ()
 
     def place(self, array):
         raw = np.ascontiguousarray(array).view(np.uint8).ravel()
@@ -76,7 +76,7 @@ class Memory:
         assert len(params) == text.param_bytes, "the arguments take %d bytes, the kernel wants %d" % (len(params), text.param_bytes)
         for y in range(grid[1]):
             for x in range(grid[0]):
-                Group(text, params, self.x, self.maps, items, (x, y, 0, *grid), seed + x + 7 * y, late).run()
+                Group(text, params, self.x, self.maps, items, (x, y, 0, *grid), seed + x + 7 * y, late, self.slow).run()
 
 
 def rms(x, y):
@@ -204,9 +204,10 @@ def one_pass(bn):
     return dict(BY_KEYS=1, RESIDENT=1, GATHER=2, CHAINS=1, LAG=int(bn <= 64), LEAVES=2 if bn <= 64 else 1)
 
 
-def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None, together=False, bm=128, ordered=1):
-    """Attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10; together: in one pass, ordered as the kernel says."""
+def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None, together=False, bm=128, ordered=1, slow=()):
+    """Attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10; together: in one pass, ordered as the kernel says; slow: these warps."""
     rng, memory = np.random.default_rng(seed), Memory()
+    memory.slow = slow
     dv = dv or d
     widest = max(d, dv)
     bn = 128 if together and widest <= 64 and bm == 128 else 64
@@ -397,6 +398,8 @@ CASES = {
     "backward in one pass": lambda: backward(64, 256, together=True),
     "backward in one pass, causal": lambda: backward(128, 256, causal=True, together=True, late=False),
     "backward in one pass, any order": lambda: backward(64, 256, causal=True, together=True, ordered=2),
+    "backward in one pass, slow takers": lambda: backward(128, 384, heads=1, together=True, slow=(1, 2)),
+    "backward in one pass, slow columns": lambda: backward(64, 384, heads=1, together=True, slow=(3,)),
     "backward in one pass, packed": packed_backward,
     "backward in one pass, 64 rows": lambda: backward(64, 128, heads=1, causal=True, together=True, bm=64),
     "plain": lambda: Linear(decay=0, lengths=(130,), state=True).check(),

@@ -31,8 +31,8 @@ OP void load(stage *c) {
     } else if (role_columns(&c->t)) {
         for (int j = 0; j < n; j++) step_columns(c, j);
     } else if (role_take(&c->t)) {
-        for (int j = 0; j < n; j++) step_take(c, j);
-        leave_flush(&c->t);
+        for (int j = 0; j < n; j++) step_take(c);
+        step_tell(c);
     }
     role_done(&c->t, n);
 }

@@ -12,21 +12,30 @@
 typedef struct {
     float x[SHARE_COLUMNS / 2];
 } acc_share;
+/* Steps whose additions are told of together. */
+#define TELLS LEAVES
 #define PAIR_SLOT(j) ((j) & (PAIR_SLOTS - 1))
 #define PAIRS(t, j) ((t)->mem - FRONT_BYTES + PAIR_SLOT(j) * PAIR_BYTES)
-#define LEAVE_SLOT(w, n) ((w)*LEAVES + (uint)(n) % LEAVES) /* of a worker's share n */
-#define LEAVE_PHASE(n) ((uint)(n) / LEAVES & 1)
+#define LEAVE_SLOT(w, n) ((w)*LEAVES + (n) % LEAVES) /* of a worker's share n */
+#define LEAVE_PHASE(n) ((n) / LEAVES & 1)
 #define LEAVE(t, w, n) ((t)->mem - FRONT_BYTES + PAIR_SLOTS * PAIR_BYTES + LEAVE_SLOT(w, n) * LEAVE_BYTES)
 #define COLUMNS_OF(t, j) ((t)->ints + 16 + SLOT_OF(t, j) * (TERMS_OF_COLUMN * BN * 4))
 #define LEAVE_FULL(t, w, n) ((t)->bar + 48 + 16 * LEAVE_SLOT(w, n))
 #define LEAVE_EMPTY(t, w, n) (LEAVE_FULL(t, w, n) + 8)
 #define COLUMNS_FULL(t, j) ((t)->bar + 48 + 16 * WORKERS * LEAVES + 8 * SLOT_OF(t, j))
+#define PLACE(t, n) ((t)->ints + 16 + SLOTS * TERMS_OF_COLUMN * BN * 4 + PLACE_BYTES * ((n) % PLACES))
+#define PLACE_FULL(t, n) ((t)->bar + 48 + 16 * WORKERS * LEAVES + 8 * (SLOTS + (n) % PLACES))
+typedef struct {
+    __global float *sums;
+    __global int *count; /* who has added to them: of the first worker */
+    int rank;            /* how many add before */
+} share_place;
 OP void pairs_begin(uint bar) {
     for (int w = 0; w < WORKERS * LEAVES; w++) {
         mb_init(bar + 48 + 16 * w, 4 * ARRIVING);
         mb_init(bar + 48 + 16 * w + 8, ARRIVING);
     }
-    for (int i = 0; i < SLOTS; i++) mb_init(bar + 48 + 16 * WORKERS * LEAVES + 8 * i, ARRIVING);
+    for (int i = 0; i < SLOTS + PLACES; i++) mb_init(bar + 48 + 16 * WORKERS * LEAVES + 8 * i, ARRIVING);
 }
 
 /* A barrier for each worker's publication and slot: who has published goes on, and meets the other one only. Slots
@@ -89,22 +98,44 @@ OP int role_columns(tile *t) { return get_local_id(0) >= 96; }
 /* Lanes go on together: one that arrived for its warp is behind the others, which it may be waited for by. */
 OP void lanes_meet(void) { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
 OP int taken_worker(void) { return ((int)get_local_id(0) >> 5) - 1; }
-/* A count for each worker. What a count's last increment released is in memory before anything is added behind the
- * load that sees it. To wait until an addition is in memory takes as long as a step: a step's is told before the next
- * one's begins. Not once that is under way: the release (membar) waits for it, too, which took another 6 % of a causal
- * head's time. (An increment that releases nothing would do where a complete addition has been done in the L2 cache,
- * where all others to its place are: 5 % faster, up to 8 % with lists; PTX does not promise it.) */
-OP void order_tell(tile *t) {
-    asm volatile("cp.async.bulk.wait_group 0;\nfence.proxy.async.global;\nbar.warp.sync 0xffffffff;" ::: "memory");
-    if (t->told && t->w.lane == 0)
-        asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"((ulong)t->told) : "memory");
-    t->told = 0;
+/* A count for each worker. What was added when a count is incremented, behind the fence, is in memory before anything is
+ * added behind the load that sees it. The fence (membar) waits for the whole multiprocessor's additions: at every step it
+ * cost 5 to 8 %. */
+OP void order_close(tile *t) {
+    if (t->w.lane == 0) asm volatile("fence.acq_rel.gpu;" ::: "memory");
 }
-OP void leave_take(tile *t, __global float *y, long pitch, int n, int begins) {
+OP void order_pass(tile *t, __global int *counts) {
+    if (t->w.lane == 0)
+        asm volatile("red.relaxed.gpu.global.add.u32 [%0], 1;" ::"l"((ulong)(counts + taken_worker())) : "memory");
+}
+/* Where a share goes, from the columns' warp to those who take it: told before it is needed, it costs them no way to
+ * memory. Columns of a step come when the workers have let go of that two before, so that the warp is at most four places
+ * ahead of the one that was read last; the three before that one may be read again. */
+OP void leave_place(tile *t, const share_place x) {
+    if (t->w.lane == 0)
+        asm volatile("st.shared.v2.u64 [%0], {%1, %2};\nst.shared.u32 [%0 + 16], %3;" ::"r"(PLACE(t, t->left)),
+                     "l"((ulong)x.sums), "l"((ulong)x.count), "r"(x.rank)
+                     : "memory");
+    warp_arrive(t, PLACE_FULL(t, t->left));
+    t->left++;
+}
+OP void leave_wait_place(tile *t) { mb_wait(PLACE_FULL(t, t->left), t->left / PLACES & 1); }
+/* Of the share that leaves next (0), or that one before. */
+OP share_place leave_where(tile *t, int before) {
+    const uint at = PLACE(t, t->left - before);
+    ulong sums, count;
+    int rank;
+    asm volatile("ld.shared.v2.u64 {%0, %1}, [%3];\nld.shared.u32 %2, [%3 + 16];"
+                 : "=l"(sums), "=l"(count), "=r"(rank)
+                 : "r"(at)
+                 : "memory");
+    const share_place to = {(__global float *)sums, (__global int *)count, rank};
+    return to;
+}
+OP void leave_take(tile *t, __global float *y, int begins) {
     const int w = taken_worker();
     lanes_meet();
     mb_wait(LEAVE_FULL(t, w, t->left), LEAVE_PHASE(t->left));
-    if (t->told) order_tell(t);
     if (t->w.lane == 0) {
         const ulong to = (ulong)(y + w * SHARE_FLOATS);
         if (begins)
@@ -135,28 +166,25 @@ OP void leave_taken(tile *t) {
     leave_give(t);
 }
 OP void leave_flush(tile *t) {
-    order_tell(t);
+    asm volatile("cp.async.bulk.wait_group 0;\nfence.proxy.async.global;\nbar.warp.sync 0xffffffff;" ::: "memory");
     if (t->owed) leave_give(t);
 }
 /* The same for all lanes: what lane 0 sees. */
-OP int order_count(ulong at) {
+OP int order_count(tile *t, const __global int *counts) {
     int n;
     asm volatile("ld.acquire.gpu.global.s32 %0, [%1];\nshfl.sync.idx.b32 %0, %0, 0, 0x1f, 0xffffffff;"
                  : "=r"(n)
-                 : "l"(at)
+                 : "l"((ulong)(counts + taken_worker()))
                  : "memory");
     return n;
 }
-OP void order_wait(tile *t, __global int *counts, int rank) {
-    const ulong at = (ulong)(counts + taken_worker());
+OP int order_is(tile *t, const __global int *counts, int rank) {
     lanes_meet();
-    int n = rank ? order_count(at) : 0;
-    if (n < rank) leave_flush(t);
-    while (n < rank) n = order_count(at);
-    asm volatile("bar.warp.sync 0xffffffff;\nfence.proxy.async.global;" ::: "memory");
+    return !rank || order_count(t, counts) >= rank;
 }
-OP void order_pass(tile *t, __global int *counts, int counts_too) {
-    t->told = counts_too ? counts + taken_worker() : 0;
+OP void order_wait(tile *t, const __global int *counts, int rank, int is) {
+    while (!is) is = order_count(t, counts) >= rank;
+    asm volatile("bar.warp.sync 0xffffffff;\nfence.proxy.async.global;" ::: "memory");
 }
 
 /* TERMS_OF_COLUMN floats a column of a tile, which come when the tile's slot is free; columns from n on are as the last

@@ -78,8 +78,8 @@ typedef struct {
     uint mem, ring, bar, ints, pairs;
     int worker, row, loads, base, helds, round, next;
 #if GATHER
-    int met, left, owed; /* the step whose pairs were met last; how many shares left, and are not given back yet */
-    __global int *told;  /* the count of an addition that is under way */
+    uint left;     /* shares that left, or whose place was told */
+    int met, owed; /* the step whose pairs were met last; shares whose places are not given back yet */
 #endif
     tensor_in begun[TENSORS_IN];
 } tile;
@@ -205,9 +205,11 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 #define LEAVES 1
 #endif
 #define TERMS_OF_COLUMN 3
-#define COLUMN_BYTES (SLOTS * TERMS_OF_COLUMN * BN * 4)
+#define PLACES 8
+#define PLACE_BYTES 32
+#define COLUMN_BYTES (SLOTS * TERMS_OF_COLUMN * BN * 4 + PLACES * PLACE_BYTES)
 #define FRONT_BYTES ROUND(PAIR_SLOTS *PAIR_BYTES + WORKERS * LEAVES * LEAVE_BYTES, 1024)
-#define MORE_BARRIERS (2 * WORKERS * LEAVES + SLOTS + (SLOTS & 1))
+#define MORE_BARRIERS ROUND(2 * WORKERS * LEAVES + SLOTS + PLACES, 2)
 #else
 #define COLUMN_BYTES 0
 #define FRONT_BYTES (SPLIT * DK64 * 128)
@@ -261,7 +263,6 @@ OP void tile_begin(tile *t, uint mem, uint bar, const int helds, const int strea
     for (int i = 0; i < TENSORS_IN; i++) t->begun[i] = 0;
 #if GATHER
     t->met = t->left = t->owed = 0;
-    t->told = 0;
 #endif
     t->row = OWN_ROWS(t->worker) + ((id >> 5) & 3) * 16 + ((id & 31) >> 2);
     if (id == 0) {
