@@ -81,6 +81,7 @@ step_check() {
     local log=$out/check.log
     lines_of "$root/ci/gpu_check.txt" | checked check || bad=1
     grep 'assembler' "$log" | grep -v 'Used ' | sort | uniq -c || true
+    ! grep -A 4 'declines: kernel' "$log" || { say "a backend declines for a kernel that it cannot build"; bad=1; }
     # products one after another, and more than a few words spilled, cost speed: no kernel that is chosen may do that
     # (one more fence costs the two kernels nothing whose products feed no other ones)
     ! grep -E 'assembler.*(serialized|injected)' "$log" | grep -vE "injected.*'attend_(statistics|backward_bias)'" || bad=1

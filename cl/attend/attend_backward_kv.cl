@@ -79,7 +79,7 @@ typedef struct {
     __global int *counts; /* of the first head's first query: COUNTS a query row, of which a tile's first has some */
     const __global int *ranks; /* of the lists' entries; NULL: every block before this one adds to its tiles */
     int before;                /* blocks of keys */
-    int untold;                /* so many additions, the last ones, nobody has been told of */
+    int untold, tell[TELLS];   /* the last additions, the latest first: so many of them nobody has been told of */
 #endif
     tensor kt, vt, qt, gt; /* qt, gt: of the group's first head */
     tensor_out dkt, dvt;
@@ -154,15 +154,14 @@ OP long first_row(const stage *c, const group_step *at) { return at->head * c->l
 OP long first_sum(const stage *c, const group_step *at) { return at->head * c->sums_head + at->query0; }
 #endif
 #if BROUGHT
-/* Where a step's share goes, who counts that, how many add before it. Those who take it would have to ask memory, and
- * wait for that between two additions. */
+/* Where a step's share goes: its row among counts, and among sums; how many add before it. Those who take it would have
+ * to ask memory, and wait for that between two additions. */
 OP void step_place(stage *c, const group_step *at) {
-    share_place to = {c->sums + first_sum(c, at) * c->sums_row, 0, 0};
+    int rank = 0;
 #if ORDERED
-    to.count = c->counts + first_row(c, at) * COUNTS;
-    to.rank = c->ranks ? c->ranks[at->line.start + at->entry] : c->before;
+    rank = c->ranks ? c->ranks[at->line.start + at->entry] : c->before;
 #endif
-    leave_place(&c->t, to);
+    leave_place(&c->t, (int4)((int)first_row(c, at), (int)first_sum(c, at), rank, 0));
 }
 /* What a step's queries need, by those who bring it. */
 OP void step_columns(stage *c, int j) {
@@ -253,35 +252,38 @@ OP void step_back2(stage *c, int j) { mma_ab(&c->t, &c->dk, &c->dx, Q, j); }
 #if BROUGHT
 OP void step_publish(stage *c, int j) { publish(&c->t, &c->dx, j); }
 #if ORDERED
-#define TOLD_AFTER (ORDERED == 2 ? 1 : TELLS)
+OP __global int *counts_of(const stage *c, int row) { return c->counts + (long)row * COUNTS; }
 /* Those who wait hear of what was added. */
 OP void step_tell(stage *c) {
     leave_flush(&c->t);
     if (!c->untold) return;
     order_close(&c->t);
-    for (; c->untold; c->untold--) {
-        const share_place to = leave_where(&c->t, c->untold);
-        order_pass(&c->t, to.count);
-    }
+    UNROLL
+    for (int i = TELLS - 1; i >= 0; i--)
+        if (i < c->untold) order_pass(&c->t, counts_of(c, c->tell[i]));
+    c->untold = 0;
 }
-/* Before a share is added that others add before. */
-OP void step_order(stage *c, const share_place *to) {
-    const int others = ORDERED == 2 ? min(to->rank, 1) : to->rank, is = order_is(&c->t, to->count, others);
-    if (!is || c->untold == TOLD_AFTER) step_tell(c);
-    order_wait(&c->t, to->count, others, is);
-    if (ORDERED == 1 || !to->rank) c->untold++;
+/* Before a share is added that `rank` others add before. */
+OP void step_order(stage *c, int row, int rank) {
+    const int others = ORDERED == 2 ? min(rank, 1) : rank, is = order_is(&c->t, counts_of(c, row), others);
+    if (!is || c->untold == (ORDERED == 2 ? 1 : TELLS)) step_tell(c);
+    order_wait(&c->t, counts_of(c, row), others, is);
+    if (ORDERED == 2 && rank) return;
+    UNROLL
+    for (int i = TELLS - 1; i > 0; i--) c->tell[i] = c->tell[i - 1];
+    c->tell[0] = row;
+    c->untold++;
 }
 #else
 OP void step_tell(stage *c) { leave_flush(&c->t); }
 #endif
 /* By those who add to memory what has left. */
 OP void step_take(stage *c) {
-    leave_wait_place(&c->t);
-    const share_place to = leave_where(&c->t, 0); /* step_place */
+    const int4 to = leave_where(&c->t); /* step_place */
 #if ORDERED
-    step_order(c, &to);
+    step_order(c, to.x, to.z);
 #endif
-    leave_take(&c->t, to.sums, ORDERED && to.rank == 0);
+    leave_take(&c->t, c->sums + to.y * c->sums_row, ORDERED && to.z == 0);
     leave_taken(&c->t);
 }
 #endif
@@ -334,6 +336,7 @@ OP void attend_item(stage *c, const item_place at, ARGUMENTS_IN(ATTEND_BACKWARD_
     c->ranks = ranks_base ? AT(ranks) : 0;
     c->before = c->row0 / a->step;
     c->untold = 0;
+    for (int i = 0; i < TELLS; i++) c->tell[i] = 0;
 #endif
 #if FROM_ENDS
     c->behind = at.row * a->crowd >= (int)GROUPS(0);

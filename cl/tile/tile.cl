@@ -90,14 +90,18 @@
  *   publish_none(t)                           before the first step: then whoever meets step -1 has met nothing
  *   same_for_warp(x)                          x, known to be the same for those who go together: addresses made of it
  *                                             need no lane's registers
- *   leave_take(t, ptr, pitch, n, begins)      by role_take: adds what a worker left to the tile of sums at ptr, which
+ *   leave_place(t, place), leave_where(t) -> place   by role_columns, once a step: where the step's share goes, as the
+ *                                             stage says it in four ints; by role_take, what was said of the share that
+ *                                             leaves next
+ *   leave_take(t, ptr, begins)                by role_take: adds what a worker left to the tile of sums at ptr, which
  *                                             has an order of its own (ct_tile.share); begins: it is the first to add,
  *                                             whatever lies there
- *   order_wait(t, counts, rank), order_pass(t, counts, counted)   before and after it: waits until `rank` others have
- *                                             passed who were counted. EACH_ITEM then takes items in the order in
- *                                             which groups begin
- *   leave_taken(t)                            after both: the worker may leave the next one
- *   leave_flush(t)                            all additions are done
+ *   order_is(t, counts, rank) -> is, order_wait(t, counts, rank, is)   before it: have `rank` others been counted who
+ *                                             add to that tile? Waits until they have. EACH_ITEM then takes items in
+ *                                             the order in which groups begin
+ *   leave_taken(t)                            behind it: the worker may leave the next one
+ *   leave_flush(t), order_close(t), order_pass(t, counts)   all additions are done; whoever sees what is counted next,
+ *                                             sees them; counts one. TELLS: additions that are best counted together
  *   columns_load(t, j, k, ptr, n), columns_send(t, j)   by role_columns: number k, k = 0 first, of TERMS_OF_COLUMN for
  *                                             each column of tile j, n of which exist; then, they are complete
  *   columns_wait(t, j) -> columns_in, column_of(t, columns, k, i)   the same of visit i, until the tile is released

@@ -96,7 +96,6 @@ bool ct_mma_shape(const ct_device_facts *facts, const ct_shape_wish *wish, ct_sh
         return false;
     }
     out->items = out->bm / blocks * 2;
-    out->untried = wish->backward; /* by emulation alone */
     const ct_define extra[] = {
         {"BLOCKS", blocks}, {"PARTS", row->parts}, {"ALIGNED", wish->aligned >= 8}, {"HELD_LOCAL", 1}};
     memcpy(out->extra, extra, sizeof extra);
