@@ -204,16 +204,17 @@ OP void state_scale(acc_state *st, float keep) { st->keep *= keep; }
  * would wait for each other. A processor's own prefetch begins anew in every page; 16 rows of 64 floats are one, and
  * chunk after chunk waited. */
 #define FEW_LINES 8
-OP void fetch_part(tile *t, int j, const int streams, int part, const int parts) {
+OP void fetch_part(tile *t, int j, const int streams, const uint part, const uint parts) {
 #if PREFETCH
     UNROLL
     for (int s = 0; s < streams; s++) {
         const gptr next = t->tile[s][(j + 1) & 1];
-        const int a_row = (WIDEST * STORED_SIZE(STORED(s)) + 63) / 64;
-        const int some = min((BN * a_row + parts - 1) / parts, FEW_LINES); /* few parts: not all of them */
+        /* no sign: its divisions were a tenth of a chunk's time */
+        const uint a_row = (WIDEST * STORED_SIZE(STORED(s)) + 63) / 64;
+        const uint some = min((BN * a_row + parts - 1) / parts, (uint)FEW_LINES); /* few parts: not all of them */
         UNROLL
-        for (int i = 0; i < some; i++) {
-            const int line = part * some + i;
+        for (uint i = 0; i < some; i++) {
+            const uint line = part * some + i;
             __builtin_prefetch((const void *)(ulong)(next + line / a_row * t->pitch[s] + line % a_row * 64), 0, 3);
         }
     }
