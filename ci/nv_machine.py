@@ -507,16 +507,12 @@ class Group:
                 self.shared[to:to + 16] = self.memory[at:at + 16]
             w.fetched = []
             return
-        if p[1:4] == ["reduce", "async", "bulk"]:             # read late, at the latest when waited for
-            assert p[-2:] == ["add", "f32"]
+        reduces = p[1:4] == ["reduce", "async", "bulk"]
+        if reduces or p[1:4] == ["async", "bulk", "global"]:  # read late, at the latest when waited for
+            assert not reduces or p[-2:] == ["add", "f32"]
             to, at, size = self.address(w, o[0])[m], self.address(w, o[1])[m], self.value(w, o[2], np.uint32)[m]
             assert (to % 16 == 0).all() and (at % 16 == 0).all() and (size % 16 == 0).all() and (to + size <= len(self.memory)).all(), "bulk addition"
-            w.added += zip(to.tolist(), at.tolist(), size.tolist(), [1] * len(to))
-            w.complete = w.closed = False
-            return
-        if p[1:4] == ["async", "bulk", "global"]:
-            to, at, size = self.address(w, o[0])[m], self.address(w, o[1])[m], self.value(w, o[2], np.uint32)[m]
-            w.added += zip(to.tolist(), at.tolist(), size.tolist(), [0] * len(to))
+            w.added += zip(to.tolist(), at.tolist(), size.tolist(), [int(reduces)] * len(to))
             w.complete = w.closed = False
             return
         if p[1:3] == ["async", "bulk"] and p[3] in ("commit_group", "wait_group"):

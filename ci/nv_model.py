@@ -45,7 +45,7 @@ class Memory:
     """Global memory: bytes of all ones, which are NaN, until something is placed."""
 
     def __init__(self):
-        self.x, self.top, self.maps, self.slow = np.full(24 << 20, 0xFF, np.uint8), 4096, {}, ()
+        self.x, self.top, self.maps = np.full(24 << 20, 0xFF, np.uint8), 4096, {}
 
     def place(self, array):
         raw = np.ascontiguousarray(array).view(np.uint8).ravel()
@@ -68,7 +68,7 @@ class Memory:
                                                    (heads * rows * width, rows * width, width), box)
         return first
 
-    def launch(self, stage, defines, grid, items, buffers, args, seed, late):
+    def launch(self, stage, defines, grid, items, buffers, args, seed, late, slow=()):
         """Buffers and values by the names that the kernel gives them."""
         text, kernel = program(stage, defines), kernels[stage]
         params, record = kernel.pack_buffers(buffers), kernel.pack_record(args)
@@ -76,7 +76,7 @@ class Memory:
         assert len(params) == text.param_bytes, "the arguments take %d bytes, the kernel wants %d" % (len(params), text.param_bytes)
         for y in range(grid[1]):
             for x in range(grid[0]):
-                Group(text, params, self.x, self.maps, items, (x, y, 0, *grid), seed + x + 7 * y, late, self.slow).run()
+                Group(text, params, self.x, self.maps, items, (x, y, 0, *grid), seed + x + 7 * y, late, slow).run()
 
 
 def rms(x, y):
@@ -207,7 +207,6 @@ def one_pass(bn):
 def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, dv=None, together=False, bm=128, ordered=1, slow=()):
     """Attend's gradients, heads of one group; far: the rows' statistics taken again, of a bias of -1e10; together: in one pass, ordered as the kernel says; slow: these warps."""
     rng, memory = np.random.default_rng(seed), Memory()
-    memory.slow = slow
     dv = dv or d
     widest = max(d, dv)
     bn = 128 if together and widest <= 64 and bm == 128 else 64
@@ -243,7 +242,7 @@ def backward(d=64, n=256, heads=2, causal=False, far=False, seed=1, late=True, d
         wide, workers = up(widest, 64), bm // 64
         sums, counts = memory.room((heads, n, wide), np.float32), memory.place(np.zeros((heads, n, 4), np.int32))
         memory.launch("attend_backward", dict(common, **one_pass(bn), ORDERED=ordered), (2, 1), 128 + 2 * bm,
-                      dict(of_keys, sums=sums, counts=counts), args(1, crowd=1, sums_row=wide, sums_head=n, **record), seed, late)
+                      dict(of_keys, sums=sums, counts=counts), args(1, crowd=1, sums_row=wide, sums_head=n, **record), seed, late, slow)
         got_q = shared_sums(memory, sums, heads, n, wide, bn, workers)[:, :, :d] * scale
     else:
         statistics["lse"] = memory.place(lse.astype(np.float32))

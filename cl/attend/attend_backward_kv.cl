@@ -161,7 +161,7 @@ OP void step_place(stage *c, const group_step *at) {
 #if ORDERED
     rank = c->ranks ? c->ranks[at->line.start + at->entry] : c->before;
 #endif
-    leave_place(&c->t, (int4)((int)first_row(c, at), (int)first_sum(c, at), rank, 0));
+    leave_place(&c->t, (int)first_row(c, at), (int)first_sum(c, at), rank);
 }
 /* What a step's queries need, by those who bring it. */
 OP void step_columns(stage *c, int j) {
@@ -279,11 +279,11 @@ OP void step_tell(stage *c) { leave_flush(&c->t); }
 #endif
 /* By those who add to memory what has left. */
 OP void step_take(stage *c) {
-    const int4 to = leave_where(&c->t); /* step_place */
+    const share_place to = leave_where(&c->t); /* step_place */
 #if ORDERED
-    step_order(c, to.x, to.z);
+    step_order(c, to.row, to.rank);
 #endif
-    leave_take(&c->t, c->sums + to.y * c->sums_row, ORDERED && to.z == 0);
+    leave_take(&c->t, c->sums + to.sum * c->sums_row, ORDERED && to.rank == 0);
     leave_taken(&c->t);
 }
 #endif

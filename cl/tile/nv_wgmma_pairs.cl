@@ -12,6 +12,9 @@
 typedef struct {
     float x[SHARE_COLUMNS / 2];
 } acc_share;
+typedef struct {
+    int row, sum, rank; /* among counts, among sums; how many add before */
+} share_place;
 /* Steps whose additions are told of together. */
 #define TELLS LEAVES
 #define PAIR_SLOT(j) ((j) & (PAIR_SLOTS - 1))
@@ -22,15 +25,16 @@ typedef struct {
 #define COLUMNS_OF(t, j) ((t)->ints + 16 + SLOT_OF(t, j) * (TERMS_OF_COLUMN * BN * 4))
 #define LEAVE_FULL(t, w, n) ((t)->bar + 48 + 16 * LEAVE_SLOT(w, n))
 #define LEAVE_EMPTY(t, w, n) (LEAVE_FULL(t, w, n) + 8)
-#define COLUMNS_FULL(t, j) ((t)->bar + 48 + 16 * WORKERS * LEAVES + 8 * SLOT_OF(t, j))
-#define PLACE(t) ((t)->ints + 16 + SLOTS * TERMS_OF_COLUMN * BN * 4 + 16 * ((t)->left % PLACES))
-#define PLACE_FULL(t) ((t)->bar + 48 + 16 * WORKERS * LEAVES + 8 * (SLOTS + (t)->left % PLACES))
+#define COLUMNS_BAR(bar, i) ((bar) + 48 + 16 * WORKERS * LEAVES + 8 * (i)) /* of columns; from SLOTS on, of places */
+#define COLUMNS_FULL(t, j) COLUMNS_BAR((t)->bar, SLOT_OF(t, j))
+#define PLACE(t) ((t)->ints + 16 + TERM_BYTES + 16 * ((t)->left % PLACES))
+#define PLACE_FULL(t) COLUMNS_BAR((t)->bar, SLOTS + (t)->left % PLACES)
 OP void pairs_begin(uint bar) {
     for (int w = 0; w < WORKERS * LEAVES; w++) {
         mb_init(bar + 48 + 16 * w, 4 * ARRIVING);
         mb_init(bar + 48 + 16 * w + 8, ARRIVING);
     }
-    for (int i = 0; i < SLOTS + PLACES; i++) mb_init(bar + 48 + 16 * WORKERS * LEAVES + 8 * i, ARRIVING);
+    for (int i = 0; i < SLOTS + PLACES; i++) mb_init(COLUMNS_BAR(bar, i), ARRIVING);
 }
 
 /* A barrier for each worker's publication and slot: who has published goes on, and meets the other one only. Slots
@@ -106,14 +110,15 @@ OP void order_pass(tile *t, __global int *counts) {
 /* Where a share goes, from the columns' warp to those who take it: told before it is needed, it costs them no way to
  * memory. Columns of a step come when the workers have let go of that two before, so that the warp is at most four
  * places ahead of the one that was read last. */
-OP void leave_place(tile *t, const int4 x) {
-    if (t->w.lane == 0) put_ints(PLACE(t), x);
+OP void leave_place(tile *t, int row, int sum, int rank) {
+    if (t->w.lane == 0) put_ints(PLACE(t), (int4)(row, sum, rank, 0));
     warp_arrive(t, PLACE_FULL(t));
     t->left++;
 }
-OP int4 leave_where(tile *t) {
+OP share_place leave_where(tile *t) {
     mb_wait(PLACE_FULL(t), t->left / PLACES & 1);
-    return get_ints(PLACE(t));
+    const int4 x = get_ints(PLACE(t));
+    return (share_place){x.x, x.y, x.z};
 }
 OP void leave_take(tile *t, __global float *y, int begins) {
     const int w = taken_worker();
@@ -153,7 +158,7 @@ OP void leave_flush(tile *t) {
     if (t->owed) leave_give(t);
 }
 /* The same for all lanes: what lane 0 sees. */
-OP int order_count(tile *t, const __global int *counts) {
+OP int order_count(const __global int *counts) {
     int n;
     asm volatile("ld.acquire.gpu.global.s32 %0, [%1];\nshfl.sync.idx.b32 %0, %0, 0, 0x1f, 0xffffffff;"
                  : "=r"(n)
@@ -163,10 +168,10 @@ OP int order_count(tile *t, const __global int *counts) {
 }
 OP int order_is(tile *t, const __global int *counts, int rank) {
     lanes_meet();
-    return !rank || order_count(t, counts) >= rank;
+    return !rank || order_count(counts) >= rank;
 }
 OP void order_wait(tile *t, const __global int *counts, int rank, int is) {
-    while (!is) is = order_count(t, counts) >= rank;
+    while (!is) is = order_count(counts) >= rank;
     asm volatile("bar.warp.sync 0xffffffff;\nfence.proxy.async.global;" ::: "memory");
 }
 

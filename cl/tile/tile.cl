@@ -90,9 +90,9 @@
  *   publish_none(t)                           before the first step: then whoever meets step -1 has met nothing
  *   same_for_warp(x)                          x, known to be the same for those who go together: addresses made of it
  *                                             need no lane's registers
- *   leave_place(t, place), leave_where(t) -> place   by role_columns, once a step: where the step's share goes, as the
- *                                             stage says it in four ints; by role_take, what was said of the share that
- *                                             leaves next
+ *   leave_place(t, row, sum, rank), leave_where(t) -> share_place   by role_columns, once a step: where the step's
+ *                                             share goes, its rows among counts and sums, and how many add before; by
+ *                                             role_take, what was said of the share that leaves next
  *   leave_take(t, ptr, begins)                by role_take: adds what a worker left to the tile of sums at ptr, which
  *                                             has an order of its own (ct_tile.share); begins: it is the first to add,
  *                                             whatever lies there

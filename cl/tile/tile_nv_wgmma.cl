@@ -206,7 +206,8 @@ OP void tma(uint to, tensor *x, int col, int c1, int c2, uint b) {
 #endif
 #define TERMS_OF_COLUMN 3
 #define PLACES 8
-#define COLUMN_BYTES (SLOTS * TERMS_OF_COLUMN * BN * 4 + PLACES * 16)
+#define TERM_BYTES (SLOTS * TERMS_OF_COLUMN * BN * 4)
+#define COLUMN_BYTES (TERM_BYTES + PLACES * 16)
 #define FRONT_BYTES ROUND(PAIR_SLOTS *PAIR_BYTES + WORKERS * LEAVES * LEAVE_BYTES, 1024)
 #define MORE_BARRIERS ROUND(2 * WORKERS * LEAVES + SLOTS + PLACES, 2)
 #else
