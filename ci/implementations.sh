@@ -31,7 +31,7 @@ use_intel() {
     export LD_LIBRARY_PATH=$venv/lib
     # every context compiles anew here: tests that make many (plan_calls, enqueue, groups) run on pocl and on a GPU; gradients: the
     # problems, on the tiles that a user of this runtime gets
-    tests='^(accumulate_i|attend_[^g]|device|layout|merge|methods|tile|plan_(launch|problem))' backends="simt cpu"
+    tests='^(accumulate_i|attend_[cfirt]|device|layout|merge|methods_[^g]|tile_[^w]|plan_(launch|problem))' backends="simt cpu"
 }
 
 use_oclgrind() {
@@ -39,7 +39,7 @@ use_oclgrind() {
     need oclgrind
     vendor oclgrind "$(dpkg -L oclgrind | grep 'liboclgrind-rt-icd.so$')"
     # an interpreter: only tests of small kernels end in time; ci/oclgrind.sh runs all kernels, with race detection
-    tests='^(tile_|merge_)' backends="ref"
+    tests='^(tile_(items|line_words|schedules|shape_)|merge_)' backends="ref"
 }
 
 use_rusticl() {

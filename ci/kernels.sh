@@ -10,27 +10,33 @@ rm -rf "$work"/dump "$work"/out
 mkdir -p "$work/dump" "$work/out"
 unpack "$work/libclc" libclc-19 || die "libclc-19 (builtin functions for offline compilers) could not be had"
 amd=${CLATTN_AMD-gfx1201}
-intel=${CLATTN_INTEL-dg2}
+intel=${CLATTN_INTEL-dg2} # its compiler takes as long as the others' together: every second kernel
 nvidia=${CLATTN_NVIDIA-sm_90}
 others=${CLATTN_OTHERS-amd:gfx942 intel:pvc} # data centres' chips: every sixth kernel
 older=${CLATTN_OLDER-amd:gfx90a amd:gfx1100 intel:tgllp nvidia:sm_75} # of the same makers' families: every twelfth kernel
 ptxas=$(assembler)
 
 # 1. texts: the GPU tile and the plain one. Planned on Oclgrind, which compiles in no time and can pretend to have the local
-#    memory of different GPUs (tile sizes follow it).
-if [ $# -gt 0 ]; then printf '%s\n' "$@"; else lines_of "$root/ci/variants.txt"; fi >"$work/problems"
+#    memory of different GPUs (tile sizes follow it): most have 64 KiB; every third problem is one for the least of them, too, and for the plain tile.
+part=1
+if [ $# -gt 0 ]; then printf '%s\n' "$@"; else part=3 && lines_of "$root/ci/variants.txt"; fi >"$work/problems"
 export CLATTN_CACHE=off CLATTN_DUMP=$work/dump
+every() { awk -v n="$1" -v i="$2" 'NR % n == i % n'; } # the i-th line of n, and so on
+# plan_one BACKEND:BYTES PROBLEM
+plan_one() {
+    local backend=${1%:*} log=$work/plan.$BASHPID.log
+    case "$backend $2" in # ref keeps states in private memory: too large there, so GPUs decline it (src/tile/tiles.c)
+        "ref linear"*" d=128"* | "ref lightning"*" d=128"*) return ;;
+    esac
+    oclgrind --local-mem-size "${1#*:}" "$build/clattn" plan --backend "$backend" "$2" >"$log" 2>&1 </dev/null ||
+        { printf 'FAIL plan %s: %s\n%s\n' "$1" "$2" "$(tail -n 3 "$log")"; return 1; }
+    rm -f "$log"
+}
+export -f plan_one
+export root work build
 bad=0
-while IFS= read -r problem; do
-    for place in "simt 32768" "simt 65536" "ref 32768"; do
-        read -r backend bytes <<<"$place"
-        case "$backend $problem" in # ref keeps states in private memory: too large there, so GPUs decline it (src/tile/tiles.c)
-            "ref linear"*" d=128"* | "ref lightning"*" d=128"*) continue ;;
-        esac
-        oclgrind --local-mem-size "$bytes" "$build/clattn" plan --backend "$backend" "$problem" \
-            >"$work/plan.log" 2>&1 </dev/null || { echo "FAIL plan $place: $problem"; tail -n 3 "$work/plan.log"; bad=1; }
-    done
-done <"$work/problems"
+{ for_each simt:65536; every $part 1 <"$work/problems" | for_each simt:32768; every $part 2 <"$work/problems" | for_each ref:32768; } <"$work/problems" |
+    xargs -0 -n 2 -P "$jobs" bash -c 'plan_one "$@"' one || bad=1
 rm -f "$work"/dump/probe.*
 count=$(find "$work/dump" -name '*.cl' | wc -l)
 [ "$count" -gt 0 ] || die "no kernel was written by CLATTN_DUMP"
@@ -61,14 +67,14 @@ export -f compile_one
 clc=$(dirname "$(find "$work/libclc" -name amdgcn--amdhsa.bc)")
 export root work clc ptxas
 for chip in $amd; do targets+=" amd:$chip"; done
-for chip in $intel; do targets+=" intel:$chip"; done
 for chip in $nvidia; do targets+=" nvidia:$chip"; done
-every() { find "$work/dump" -name '*.cl' | sort | awk "NR % $1 == 0"; } # the N-th text
-{ every 1 | for_each "$targets"; every 6 | for_each "$others"; every 12 | for_each "$older"; } |
+for chip in $intel; do halves+=" intel:$chip"; done
+texts() { find "$work/dump" -name '*.cl' | sort; }
+{ texts | for_each "$targets"; texts | every 2 1 | for_each "$halves"; texts | every 6 1 | for_each "$others"; texts | every 12 1 | for_each "$older"; } |
     xargs -0 -n 2 -P "$jobs" bash -c 'compile_one "$1" "$2"' one >"$work/failures" 2>&1 || bad=1
 cat "$work/failures"
 spills=$(grep -lE 'spilled around|[1-9][0-9]* bytes spill' "$work"/out/*.log 2>/dev/null | wc -l || true)
-say "$count kernels x $(echo $targets | wc -w) chips, a sixth of them x $(echo $others | wc -w), a twelfth x $(echo $older | wc -w) more;" \
+say "$count kernels x $(echo $targets | wc -w) chips, half of them x $(echo $halves | wc -w), a sixth x $(echo $others | wc -w), a twelfth x $(echo $older | wc -w) more;" \
     "$(grep -c '^FAIL' "$work/failures" || true) failed; $spills with spills"
 [ $bad = 0 ] || exit 1
 [ -n "$ptxas" ] || [ -z "$nvidia" ] || not_whole "NVIDIA's kernels were compiled to PTX only"

@@ -3,4 +3,5 @@
 . "$(dirname "$0")/common.sh"
 need_build
 private_caches "$build/nv_emulation"
+export CLATTN_BUILD_OPTIONS=-cl-opt-disable # most of the time is pocl's compiler's
 CLATTN_CACHE=off exec "$build/tests/test_tile_nv_mma"

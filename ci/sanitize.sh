@@ -15,7 +15,7 @@ share_kernels() {
 }
 
 # Left out of AddressSanitizer's run: tests of kernel words and of numbers, whose host code others run, too.
-numbers='^(tile_|attend_(values|far_rows|gradients|identities|texts)|accumulate_(gradients|identities)|methods_gradients|norm_|select_)'
+numbers='^(tile_|attend_(values|far_rows|gradients|identities|texts)|accumulate_(gradients|identities)|methods_gradients|norm_|plan_groups|select_)'
 
 asan() {
     local into=${CLATTN_ASAN_DIR:-$root/build-asan}
@@ -39,7 +39,7 @@ tsan() {
     # without randomised addresses: the runtime of gcc 12 refuses some of them
     TSAN_OPTIONS=suppressions=$lists/threads.txt:halt_on_error=0:exitcode=66:second_deadlock_stack=1 \
         through="setarch $(uname -m) --addr-no-randomize" \
-        whole --test-dir "$into" --output-on-failure --no-tests=error --tests-regex "^($names)\$"
+        whole --test-dir "$into" --parallel "$jobs" --output-on-failure --no-tests=error --tests-regex "^($names)\$"
 }
 
 case ${1:-both} in

@@ -16,8 +16,9 @@
  * returns CLATTN_INVALID_ARGUMENT for a NULL that is not allowed; @return lists what else.
  * The library prints nothing. It keeps no global state. The environment it reads: CLATTN_CACHE, CLATTN_CACHE_DIR,
  * CLATTN_CACHE_MAX_MB, XDG_CACHE_HOME, HOME, CLATTN_TRIAL, CLATTN_TRIAL_SECONDS, CLATTN_TRY and CLATTN_AMX (see
- * clattn_context_options), and for work on kernels CLATTN_CL_DIR (read their texts from this directory) and CLATTN_DUMP
- * (write each program's text and options there); none of them in a process that runs with another user's rights.
+ * clattn_context_options), and for work on kernels CLATTN_CL_DIR (read their texts from this directory), CLATTN_DUMP
+ * (write each program's text and options there) and CLATTN_BUILD_OPTIONS (added to what each is compiled with); none of
+ * them in a process that runs with another user's rights.
  *
  * Conventions (they settle what other implementations disagree on):
  * - A score is  x = scale * q.k (+ bias), then c*tanh(x/c) if softcap = c > 0, then minus slope*|i + nk - nq - j| with

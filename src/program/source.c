@@ -232,9 +232,13 @@ out:
 
 static void add_options(ct_text *options, const ct_program_spec *spec)
 {
+    const char *more = secure_getenv("CLATTN_BUILD_OPTIONS");
     ct_text_add(options, "%s", spec->options ? spec->options : CT_USUAL_OPTIONS);
     for (int i = 0; i < spec->n_defines; i++) {
         ct_text_add(options, " -D %s=%ld", spec->defines[i].name, spec->defines[i].value);
+    }
+    if (more && *more) {
+        ct_text_add(options, " %s", more);
     }
 }
 

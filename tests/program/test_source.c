@@ -303,6 +303,20 @@ static void options_are_integers(void **state)
     free(options);
 }
 
+static void options_of_the_environment(void **state)
+{
+    (void)state;
+    ct_program_spec spec = spec_of("a.cl", NULL);
+    char *source = NULL, *options = NULL;
+    ct_spec_define(&spec, "BM", 64);
+    setenv("CLATTN_BUILD_OPTIONS", "-cl-opt-disable", 1);
+    assert_int_equal(ct_program_source(NULL, &spec, &source, &options), CLATTN_OK);
+    unsetenv("CLATTN_BUILD_OPTIONS");
+    assert_string_equal(options, CT_USUAL_OPTIONS " -D BM=64 -cl-opt-disable");
+    free(source);
+    free(options);
+}
+
 static void embedded_texts(void **state)
 {
     (void)state;
@@ -353,6 +367,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(texts_may_say, setup, teardown),
         cmocka_unit_test_setup_teardown(macros_keep_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(options_are_integers, setup, teardown),
+        cmocka_unit_test_setup_teardown(options_of_the_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(embedded_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, setup, teardown),
     };
