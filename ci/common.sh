@@ -115,6 +115,9 @@ need_build() {
 # Each non-empty line that is no comment.
 lines_of() { grep -Ev '^[[:space:]]*(#|$)' "$1"; }
 
+# every N I: the I-th line of each N of standard input.
+every() { awk -v n="$1" -v i="$2" 'NR % n == i % n'; }
+
 # for_each WORDS: each line of standard input for each word (a backend, a chip), as pairs for `xargs -0 -n 2`. A line that begins with
 # backend=WORD,WORD is for those alone.
 for_each() {

@@ -21,7 +21,6 @@ ptxas=$(assembler)
 part=1
 if [ $# -gt 0 ]; then printf '%s\n' "$@"; else part=3 && lines_of "$root/ci/variants.txt"; fi >"$work/problems"
 export CLATTN_CACHE=off CLATTN_DUMP=$work/dump
-every() { awk -v n="$1" -v i="$2" 'NR % n == i % n'; } # the i-th line of n, and so on
 # plan_one BACKEND:BYTES PROBLEM
 plan_one() {
     local backend=${1%:*} log=$work/plan.$BASHPID.log

@@ -2,7 +2,7 @@
 # Random legal problems over every key against the double reference, each again with a fresh plan and fresh buffers, in as many processes as there are cores.
 #   ci/random.sh [COUNT] [SEED]
 . "$(dirname "$0")/common.sh"
-count=${1:-70}
+count=${1:-50}
 seed=${2:-2026}
 need_build
 work=$build/random
