@@ -30,7 +30,7 @@ use_intel() {
     vendor intel "$venv/lib/libintelocl.so"
     export LD_LIBRARY_PATH=$venv/lib
     # every context compiles anew here: tests that make many (plan_calls, enqueue, groups) run on pocl and on a GPU; gradients: the
-    # problems, on the tiles that a user of this runtime gets
+    # problems, on the tiles that a user of this runtime gets, and so values; tile_words compiles longest
     tests='^(accumulate_i|attend_[cfirt]|device|layout|merge|methods_[^g]|tile_[^w]|plan_(launch|problem))' backends="simt cpu"
 }
 

@@ -18,8 +18,8 @@ ptxas=$(assembler)
 
 # 1. texts: the GPU tile and the plain one. Planned on Oclgrind, which compiles in no time and can pretend to have the local
 #    memory of different GPUs (tile sizes follow it): most have 64 KiB; every third problem is one for the least of them, too, and for the plain tile.
-part=1
-if [ $# -gt 0 ]; then printf '%s\n' "$@"; else part=3 && lines_of "$root/ci/variants.txt"; fi >"$work/problems"
+part=1 second=1
+if [ $# -gt 0 ]; then printf '%s\n' "$@"; else part=3 second=2 && lines_of "$root/ci/variants.txt"; fi >"$work/problems"
 export CLATTN_CACHE=off CLATTN_DUMP=$work/dump
 # plan_one BACKEND:BYTES PROBLEM
 plan_one() {
@@ -32,7 +32,7 @@ plan_one() {
     rm -f "$log"
 }
 export -f plan_one
-export root work build
+export root work build ptxas
 bad=0
 { for_each simt:65536; every $part 1 <"$work/problems" | for_each simt:32768; every $part 2 <"$work/problems" | for_each ref:32768; } <"$work/problems" |
     xargs -0 -n 2 -P "$jobs" bash -c 'plan_one "$@"' one || bad=1
@@ -64,16 +64,18 @@ compile_one() {
 }
 export -f compile_one
 clc=$(dirname "$(find "$work/libclc" -name amdgcn--amdhsa.bc)")
-export root work clc ptxas
+export clc
+targets= halves=
 for chip in $amd; do targets+=" amd:$chip"; done
 for chip in $nvidia; do targets+=" nvidia:$chip"; done
 for chip in $intel; do halves+=" intel:$chip"; done
-texts() { find "$work/dump" -name '*.cl' | sort; }
-{ texts | for_each "$targets"; texts | every 2 1 | for_each "$halves"; texts | every 6 1 | for_each "$others"; texts | every 12 1 | for_each "$older"; } |
+# texts N CHIPS: the first of each N texts, for these chips
+texts() { find "$work/dump" -name '*.cl' | sort | every "$1" 1 | for_each "$2"; }
+{ texts 1 "$targets"; texts $second "$halves"; texts 6 "$others"; texts 12 "$older"; } |
     xargs -0 -n 2 -P "$jobs" bash -c 'compile_one "$1" "$2"' one >"$work/failures" 2>&1 || bad=1
 cat "$work/failures"
 spills=$(grep -lE 'spilled around|[1-9][0-9]* bytes spill' "$work"/out/*.log 2>/dev/null | wc -l || true)
-say "$count kernels x $(echo $targets | wc -w) chips, half of them x $(echo $halves | wc -w), a sixth x $(echo $others | wc -w), a twelfth x $(echo $older | wc -w) more;" \
+say "$count kernels x $(echo $targets | wc -w) chips, one in $second x $(echo $halves | wc -w), a sixth x $(echo $others | wc -w), a twelfth x $(echo $older | wc -w) more;" \
     "$(grep -c '^FAIL' "$work/failures" || true) failed; $spills with spills"
 [ $bad = 0 ] || exit 1
 [ -n "$ptxas" ] || [ -z "$nvidia" ] || not_whole "NVIDIA's kernels were compiled to PTX only"

@@ -13,8 +13,13 @@ mkdir -p "$work"
 export CLATTN_CACHE=off
 backends=${CLATTN_BACKENDS:-ref simt cpu}
 seconds=${CLATTN_OCLGRIND_SECONDS:-300}
-all=${CLATTN_BACKENDS:-}${1:-}
-if [ $# -gt 0 ]; then printf '%s\n' "$@"; else lines_of "$root/ci/problems.txt"; fi >"$work/problems"
+# simt, whose items share memory, does every problem; ref and cpu, whose items do not, take turns.
+turns() { awk '/^backend=/ { print; next } { print "backend=simt," (n++ % 2 ? "ref" : "cpu"), $0 }'; }
+if [ $# -gt 0 ]; then
+    printf '%s\n' "$@"
+else
+    lines_of "$root/ci/problems.txt" | if [ -n "${CLATTN_BACKENDS:-}" ]; then cat; else turns; fi
+fi >"$work/problems"
 
 # one BACKEND PROBLEM: prints the verdict, fails on a wrong result or on anything in the log.
 one() {
@@ -37,21 +42,9 @@ one() {
     fi
 }
 export -f one file_name
-# Without words simt, whose items share memory, does every problem; ref and cpu, whose items do not, take turns with those that all can run.
-asked() {
-    if [ -n "$all" ]; then
-        for_each "$backends" <"$work/problems"
-        return
-    fi
-    grep '^backend=' "$work/problems" | for_each "$backends"
-    grep -v '^backend=' "$work/problems" >"$work/of_all"
-    for_each simt <"$work/of_all"
-    every 2 0 <"$work/of_all" | for_each ref
-    every 2 1 <"$work/of_all" | for_each cpu
-}
 # the default size is a small GPU's, and decides which tiles are chosen
 export work build seconds bytes=${CLATTN_LOCAL_BYTES:-65536}
-asked | xargs -0 -n 2 -P "$jobs" bash -c 'one "$1" "$2"' one >"$work/verdicts" 2>&1 || failed=1
+for_each "$backends" <"$work/problems" | xargs -0 -n 2 -P "$jobs" bash -c 'one "$1" "$2"' one >"$work/verdicts" 2>&1 || failed=1
 sort "$work/verdicts" | grep -E '^(good|declined)' || true
 grep -vE '^(good|declined)' "$work/verdicts" || true
 say "$(grep -c '^good' "$work/verdicts" || true) good, $(grep -c '^declined' "$work/verdicts" || true) declined," \
